@@ -1,0 +1,64 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+// format is the version of the encodings. A later one is refused as ErrNewer, so
+// that what it says more is not lost on the way back.
+const format = 1
+
+type recordFile struct {
+	Format int
+	Record
+}
+
+type evidenceFile struct {
+	Format int
+	Evidence
+}
+
+// ParseRecord reads what AppendRecord wrote. What a later version wrote is ErrNewer.
+func ParseRecord(b []byte) (Record, error) {
+	var f recordFile
+	if err := parse(b, &f, &f.Format, "record"); err != nil {
+		return Record{}, err
+	}
+	return f.Record, nil
+}
+
+// ParseEvidence reads what AppendEvidence wrote. What a later version wrote is ErrNewer.
+func ParseEvidence(b []byte) (Evidence, error) {
+	var f evidenceFile
+	if err := parse(b, &f, &f.Format, "evidence"); err != nil {
+		return Evidence{}, err
+	}
+	return f.Evidence, nil
+}
+
+// ParseDecision reads what AppendDecision wrote. What a later version wrote is ErrNewer.
+func ParseDecision(b []byte) (Decision, error) {
+	var d Decision
+	version := format
+	if err := parse(b, &d, &version, "decision"); err != nil {
+		return Decision{}, err
+	}
+	return d, nil
+}
+
+var errEncoding = errors.New("not in the form in which keyrack writes it")
+
+func parse(b []byte, into any, version *int, what string) error {
+	err := json.Unmarshal(b, into, jsonv1.FormatDurationAsNano(true))
+	switch {
+	case errors.Is(err, ErrNewer), err == nil && *version > format:
+		return fmt.Errorf("lifecycle: %s: %w", what, ErrNewer)
+	case err != nil || *version < 1:
+		return fmt.Errorf("lifecycle: %s: %w", what, errEncoding)
+	}
+	return nil
+}

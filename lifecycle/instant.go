@@ -1,0 +1,72 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+)
+
+// Instant is a point in time: microseconds since the Unix epoch, in UTC.
+// The zero value is "never". It is comparable, needs 8 bytes, and covers every
+// year that RFC 3339 can write, the year 1 of .NET's default date included.
+type Instant int64
+
+// At returns the instant of a time, rounded down to the microsecond; the zero
+// time gives the zero Instant.
+func At(t time.Time) Instant {
+	if t.IsZero() {
+		return 0
+	}
+	return Instant(t.UnixMicro())
+}
+
+// Time returns the instant as a time in UTC, or the zero time for "never".
+func (i Instant) Time() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(i)).UTC()
+}
+
+// IsZero tells whether the instant is "never".
+func (i Instant) IsZero() bool { return i == 0 }
+
+// Sub returns the time from j to i, at most 292 years either way.
+func (i Instant) Sub(j Instant) time.Duration {
+	const most = Instant(1<<63-1) / 1000
+	return time.Duration(min(max(i-j, -most), most)) * time.Microsecond
+}
+
+// Add returns the instant that lies d later.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d.Microseconds()) }
+
+// String returns the instant in RFC 3339, or "never".
+func (i Instant) String() string {
+	if i == 0 {
+		return "never"
+	}
+	return i.Time().Format(time.RFC3339Nano)
+}
+
+func (i Instant) append(b []byte) []byte { return i.Time().AppendFormat(b, time.RFC3339Nano) }
+
+// MarshalText returns the instant in RFC 3339, or nothing for "never".
+func (i Instant) MarshalText() ([]byte, error) {
+	if i == 0 {
+		return nil, nil
+	}
+	return i.append(nil), nil
+}
+
+// UnmarshalText accepts what MarshalText writes.
+func (i *Instant) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*i = 0
+		return nil
+	}
+	var t time.Time
+	if err := t.UnmarshalText(text); err != nil {
+		return fmt.Errorf("lifecycle: not a time in RFC 3339")
+	}
+	*i = At(t)
+	return nil
+}

@@ -1,0 +1,230 @@
+package lifecycle
+
+import "slices"
+
+// KeyStatus says what a token is to its integration. The zero value is no status.
+type KeyStatus uint8
+
+const (
+	_ KeyStatus = iota
+	// Current: the token. An integration has at most one.
+	Current
+	// Candidate: one of several that may be the token; a probe decides.
+	Candidate
+	// Superseded: a newer token took its place. No delivery promotes it again.
+	Superseded
+	// Revoked: the integration was deleted.
+	Revoked
+	numKeyStatuses
+)
+
+var keyStatusNames = [numKeyStatuses]string{"none", "current", "candidate", "superseded", "revoked"}
+
+// String returns the status's name in lower case.
+func (s KeyStatus) String() string { return nameOf(keyStatusNames[:], s) }
+
+// MarshalText returns the status's name.
+func (s KeyStatus) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
+func (s *KeyStatus) UnmarshalText(text []byte) error {
+	return parseName(keyStatusNames[:], s, text, "key status")
+}
+
+// Key is one token of an integration, by its digest.
+type Key struct {
+	Digest Digest
+	Status KeyStatus
+	// From is the action that brought it; ActionUnknown for an import.
+	From  Action  `json:",omitzero"`
+	Since Instant // when it arrived
+	// Until is since when it is superseded or revoked.
+	Until Instant `json:",omitzero"`
+
+	// Answer is the Connector API's latest about it, to a request that began at Began.
+	Answer Answer  `json:",omitzero"`
+	Began  Instant `json:",omitzero"`
+	// Accepted is when the latest request that was answered 200 began.
+	Accepted Instant `json:",omitzero"`
+	// Doubt is since when the answer is in doubt: the application saw a 401, or a
+	// delivery came that may have ended a rejection.
+	Doubt Instant `json:",omitzero"`
+	// Dispute says why the token may belong to somebody else: CauseEnterprise
+	// or CauseContested.
+	Dispute Cause `json:",omitzero"`
+}
+
+// MaxKeys is how many tokens a record holds. Beyond it, the one that was
+// superseded longest ago is forgotten.
+const MaxKeys = 16
+
+// Key returns the token of a digest.
+func (r *Record) Key(d Digest) (Key, bool) {
+	if i := r.keyIndex(d); i >= 0 {
+		return r.Keys[i], true
+	}
+	return Key{}, false
+}
+
+func (r *Record) keyIndex(d Digest) int {
+	for i := range r.Keys {
+		if r.Keys[i].Digest == d {
+			return i
+		}
+	}
+	return -1
+}
+
+// CurrentKey returns the token to use: the current one or, where several are
+// candidates, the one that arrived last among those that were not rejected. A
+// deleted integration has none.
+func (r *Record) CurrentKey() (Key, bool) {
+	best := -1
+	for i, k := range r.Keys {
+		if k.Status == Current {
+			return k, true
+		}
+		if k.Status == Candidate && (best < 0 || k.Answer != Rejected || r.Keys[best].Answer == Rejected) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return Key{}, false
+	}
+	return r.Keys[best], true
+}
+
+// add records a token that the record does not hold yet. It fails where the
+// record is full of tokens that cannot be forgotten.
+func (r *Record) add(e *Evidence, status KeyStatus) bool {
+	keys := slices.Clone(r.Keys)
+	if len(keys) >= MaxKeys {
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.Until != 0 && !e.within(k.Until) })
+		if i < 0 {
+			return false
+		}
+		keys = slices.Delete(keys, i, i+1)
+	}
+	k := Key{Digest: e.Token, Status: status, From: e.Action, Since: e.At}
+	if status == Superseded || status == Revoked {
+		k.Until = e.At
+	}
+	r.Keys = append(keys, k)
+	return true
+}
+
+// writableKeys makes r.Keys safe to change.
+func (r *Record) writableKeys() []Key {
+	r.Keys = slices.Clone(r.Keys)
+	return r.Keys
+}
+
+// keep takes in the token of an IntegrationCreated: older than any that a
+// rotation brought.
+func (r *Record) keep(e *Evidence, d *Decision) {
+	if e.Token.IsZero() || r.keyIndex(e.Token) >= 0 {
+		return
+	}
+	status := Current
+	switch {
+	case len(r.Keys) == 0:
+	case slices.ContainsFunc(r.Keys, func(k Key) bool { return k.From == IntegrationApiKeyCreated }):
+		status, d.Cause = Superseded, CauseRotatedBefore
+	default: // besides the token of another Created, or of an import
+		status, d.Outcome, d.Cause = Candidate, Conflict, CauseSecondToken
+	}
+	if !r.add(e, status) {
+		d.Outcome, d.Cause = Conflict, CauseTooManyKeys
+		return
+	}
+	if status == Candidate {
+		for i := range r.Keys {
+			if r.Keys[i].Status == Current {
+				r.Keys[i].Status = Candidate
+			}
+		}
+	}
+}
+
+// rotate takes in an IntegrationApiKeyCreated. A token is its own idempotency
+// key: a known one is a duplicate, whatever has become of it.
+func (r *Record) rotate(e *Evidence, d *Decision) {
+	if e.Owner != "" {
+		d.Outcome, d.Cause = Conflict, CauseOwned
+		return
+	}
+	if r.State == Deleted {
+		d.Outcome = Stale
+		r.revoke(e)
+		return
+	}
+	if r.keyIndex(e.Token) >= 0 {
+		d.Outcome = Duplicate
+		return
+	}
+	// A rival is another rotation that arrived within the horizon: which of the
+	// two is the newer, nobody can say.
+	rival := func(k Key) bool {
+		return k.From == IntegrationApiKeyCreated && k.Status != Revoked && e.within(k.Since)
+	}
+	status := Current
+	if slices.ContainsFunc(r.Keys, rival) {
+		status, d.Cause = Candidate, CauseRival
+	}
+	if !r.add(e, status) {
+		d.Outcome, d.Cause = Conflict, CauseTooManyKeys
+		return
+	}
+	d.Outcome = Applied
+	if r.State == Unseen {
+		d.Outcome = Parked
+	}
+	for i := range r.Keys[:len(r.Keys)-1] {
+		k := &r.Keys[i]
+		switch {
+		case status == Candidate && rival(*k):
+			k.Status, k.Until = Candidate, 0
+		case k.Status == Candidate && status == Candidate:
+		case k.Status == Current || k.Status == Candidate:
+			k.Status, k.Until = Superseded, e.At
+		}
+	}
+}
+
+// revoke records the token of a delivery that came after the deletion.
+func (r *Record) revoke(e *Evidence) {
+	if !e.Token.IsZero() && r.keyIndex(e.Token) < 0 {
+		r.add(e, Revoked)
+	}
+}
+
+func (r *Record) revokeAll(at Instant) {
+	for i := range r.writableKeys() {
+		k := &r.Keys[i]
+		k.Status, k.Until = Revoked, firstOf(k.Until, at)
+		k.Answer, k.Began, k.Doubt = NoAnswer, 0, 0
+	}
+}
+
+// doubtRejections notes that a delivery came which may have ended a rejection.
+func (r *Record) doubtRejections(at Instant) {
+	for i, k := range r.Keys {
+		if k.Answer == Rejected && k.Doubt == 0 {
+			r.writableKeys()[i].Doubt = at
+		}
+	}
+}
+
+// promote makes one token the current one, and supersedes the others.
+func (r *Record) promote(i int, at Instant) {
+	keys := r.writableKeys()
+	for j := range keys {
+		k := &keys[j]
+		switch {
+		case j == i:
+			k.Status, k.Until = Current, 0
+		case k.Status == Current || k.Status == Candidate:
+			k.Status, k.Until = Superseded, at
+		}
+	}
+}

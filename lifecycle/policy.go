@@ -1,0 +1,50 @@
+package lifecycle
+
+import "time"
+
+// CanceledPolicy says what the token of a canceled integration is worth. Mews's
+// documents do not say whether it works until the deletion.
+type CanceledPolicy uint8
+
+const (
+	// CanceledInvalid: not valid, the default: fail closed.
+	CanceledInvalid CanceledPolicy = iota
+	// CanceledUsable: valid until the integration is disabled or deleted.
+	CanceledUsable
+	// CanceledUsableFor: valid for Policy.CanceledFor after the cancellation arrived.
+	CanceledUsableFor
+	// CanceledAsk: unknown until a probe settles it.
+	CanceledAsk
+)
+
+// Policy is what the application decides where Mews's documents are silent. It
+// shapes verdicts, never records: it can be changed at any time. The zero value
+// is the default of every choice.
+type Policy struct {
+	// Canceled says what the token of a canceled integration is worth.
+	Canceled CanceledPolicy
+	// CanceledFor is the time of CanceledUsableFor.
+	CanceledFor time.Duration
+	// Grace is how long a superseded token stays valid after its successor
+	// arrived. 0: not at all.
+	Grace time.Duration
+	// Assume turns an Unknown that deliveries left behind into its best guess,
+	// marked Assumed. For applications without a prober; what is assumed may be wrong.
+	Assume bool
+	// AssumeAfter is the time without news after which Assume acts. 0: at once.
+	AssumeAfter time.Duration
+	// Lease is how long a Valid outlives its evidence. 0, for applications
+	// without a prober: for ever.
+	Lease time.Duration
+}
+
+// skew is how far the clocks of two instances may lie apart before evidence
+// counts as coming from the future, its age unknown.
+const skew = time.Minute
+
+// fresh tells whether an instant lies less than d back. What lies in the future
+// is not fresh: a clock was set back, and the true age is unknown.
+func fresh(now, at Instant, d time.Duration) bool {
+	age := now.Sub(at)
+	return age < d && age > -skew
+}

@@ -1,0 +1,258 @@
+package lifecycle
+
+import "slices"
+
+// Record is all that is known of one integration: the fold of its journal. It
+// holds no secret and no personal data.
+//
+// The zero Record, with or without its ID, is an integration of which nothing is
+// known. A Record is a value: Apply never changes what it was called on, and
+// records that share memory may be used concurrently as long as nobody writes
+// to their fields.
+type Record struct {
+	ID string
+	// Version counts the pieces of evidence that the record was folded from.
+	Version uint64
+	// Generation counts the deliveries among them. An answer of the Connector
+	// API counts only if none has come since its request began.
+	Generation uint64 `json:",omitzero"`
+	// Arrived is when the latest delivery arrived.
+	Arrived Instant `json:",omitzero"`
+	// Basis is the latest evidence that moved the record or settled it.
+	Basis Basis `json:",omitzero"`
+
+	Name       string `json:",omitzero"`
+	Enterprise Named  `json:",omitzero"` // never changes once it is known
+	Service    Named  `json:",omitzero"` // of a service-scoped integration
+
+	CreatedUtc Instant `json:",omitzero"` // Mews's times: when it happened
+	DeletedUtc Instant `json:",omitzero"`
+	DeletedAt  Instant `json:",omitzero"` // when the deletion arrived
+	// Created: an IntegrationCreated has come.
+	Created bool `json:",omitzero"`
+
+	Course
+	// Parked are the courses of an Unseen integration of which toggles are known
+	// already: as if Created had said disabled, and as if it had said enabled.
+	Parked []Course `json:",omitzero"`
+
+	// Keys are the tokens that the integration has or had, in order of arrival.
+	Keys []Key `json:",omitzero"`
+}
+
+// Basis is a piece of evidence as a verdict names it.
+type Basis struct {
+	Kind   Kind    `json:",omitzero"`
+	Action Action  `json:",omitzero"`
+	At     Instant `json:",omitzero"` // its arrival; for an answer, when the request began
+}
+
+// Apply takes in one piece of evidence and returns the record that follows from
+// it, with what was decided. It is a pure function: the same record and the same
+// evidence always give the same result. Every call increments the version, the
+// refusals included, so that a record always says how many entries its journal has.
+func (r Record) Apply(e Evidence) (Record, Decision) {
+	d := Decision{From: r.State, To: r.State, Action: e.Action}
+	if r.ID == "" {
+		r.ID = e.Integration.ID
+	}
+	r.Version++
+	switch e.Kind {
+	case KindDelivery:
+		r.Generation++
+		r.Arrived = e.At
+		r.deliver(&e, &d)
+	case KindProbe, KindApplication:
+		r.answer(&e, &d)
+	case KindImport:
+		r.adopt(&e, &d)
+	case KindContest:
+		r.contest(&e, &d)
+	default:
+		d.Outcome = Unrecognized
+	}
+	if d.Outcome == Conflict {
+		d.Alarm = true
+	}
+	d.To = r.State
+	return r, d
+}
+
+func (r *Record) deliver(e *Evidence, d *Decision) {
+	switch e.Action {
+	case IntegrationCreated:
+		r.create(e, d)
+	case IntegrationEnabled, IntegrationDisabled, IntegrationCanceled, IntegrationReinstated:
+		r.toggle(e, d)
+	case IntegrationDeleted:
+		r.delete(e, d)
+	case IntegrationApiKeyCreated:
+		r.rotate(e, d)
+	default:
+		d.Outcome = Unrecognized
+		return
+	}
+	if d.Outcome == Stale || d.Outcome == Conflict {
+		return
+	}
+	if e.Integration.Name != "" {
+		r.Name = e.Integration.Name
+	}
+	if d.Outcome == Applied {
+		r.Basis = Basis{e.Kind, e.Action, e.At}
+	}
+}
+
+// create takes in an IntegrationCreated: the oldest event of an integration by
+// definition, whenever it arrives.
+func (r *Record) create(e *Evidence, d *Decision) {
+	if d.Cause = r.contradiction(e); d.Cause != NoCause {
+		d.Outcome = Conflict
+		return
+	}
+	switch r.State {
+	case Deleted:
+		d.Outcome = Stale
+		r.revoke(e)
+	case Unseen:
+		d.Outcome = Applied
+		r.Course = r.beginning(e)
+		r.Parked = nil
+		r.keep(e, d)
+	default:
+		d.Outcome = Duplicate
+		r.keep(e, d)
+	}
+	r.complete(e)
+	r.Created = true
+}
+
+// contradiction tells what in an IntegrationCreated or an import cannot be true
+// together with the record.
+func (r *Record) contradiction(e *Evidence) Cause {
+	switch {
+	case e.Owner != "":
+		return CauseOwned
+	case differ(r.Enterprise.ID, e.Enterprise.ID):
+		return CauseEnterprise
+	case differ(r.CreatedUtc, e.CreatedUtc):
+		return CauseCreatedUtc
+	case r.DeletedUtc != 0 && e.CreatedUtc != 0 && r.DeletedUtc < e.CreatedUtc:
+		return CauseDeletedBeforeCreated
+	}
+	return NoCause
+}
+
+// differ tells whether both are known and not the same.
+func differ[T comparable](known, said T) bool {
+	var missing T
+	return known != missing && said != missing && known != said
+}
+
+// complete fills in what the record does not know yet, and follows the
+// enterprise's name.
+func (r *Record) complete(e *Evidence) {
+	r.Enterprise.ID = firstOf(r.Enterprise.ID, e.Enterprise.ID)
+	r.Enterprise.Name = firstOf(e.Enterprise.Name, r.Enterprise.Name)
+	if r.Service.ID == "" {
+		r.Service.ID = e.Service.ID
+	}
+	if r.Service.ID == e.Service.ID {
+		r.Service.Name = firstOf(e.Service.Name, r.Service.Name)
+	}
+	r.CreatedUtc = firstOf(r.CreatedUtc, e.CreatedUtc)
+}
+
+// firstOf returns the first of two that is not missing.
+func firstOf[T comparable](a, b T) T {
+	var missing T
+	if a != missing {
+		return a
+	}
+	return b
+}
+
+// beginning is the course that an IntegrationCreated begins: the one that was
+// followed on its behalf, where toggles came before it.
+func (r *Record) beginning(e *Evidence) Course {
+	column, _ := ColumnOf(IntegrationCreated, e.IsEnabled == Yes)
+	first := Course{State: Next(Unseen, column).To}
+	if r.Parked != nil {
+		first = r.Parked[boolIndex(e.IsEnabled == Yes)]
+		first.doubtOld(e)
+	}
+	if e.IsEnabled == Unset && first.Enabled.latest() == 0 {
+		first.Enabled.Suspect = true
+	}
+	if first.Enabled.Since == 0 {
+		first.Enabled.Since = e.At
+	}
+	return first
+}
+
+func boolIndex(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// toggle takes in one of the four actions that come in pairs.
+func (r *Record) toggle(e *Evidence, d *Decision) {
+	switch r.State {
+	case Deleted:
+		d.Outcome = Stale
+		return
+	case Unseen:
+		r.parkedCourses()
+		for i := range r.Parked {
+			r.Parked[i].deliver(e)
+		}
+		d.Outcome = Parked
+	default:
+		d.Outcome = r.Course.deliver(e)
+	}
+	if e.Action == IntegrationEnabled || e.Action == IntegrationReinstated {
+		r.doubtRejections(e.At)
+	}
+}
+
+// parkedCourses makes r.Parked writable, and begins it where nothing was parked.
+func (r *Record) parkedCourses() {
+	if r.Parked == nil {
+		r.Parked = []Course{{State: CreatedDisabled}, {State: CreatedEnabled}}
+		return
+	}
+	r.Parked = slices.Clone(r.Parked)
+}
+
+// delete takes in an IntegrationDeleted, which absorbs from every state. A time
+// that cannot be true is reported and left out; the deletion stands.
+func (r *Record) delete(e *Evidence, d *Decision) {
+	if r.State == Deleted {
+		d.Outcome = Duplicate
+		switch {
+		case differ(r.DeletedUtc, e.DeletedUtc):
+			d.Outcome, d.Cause = Conflict, CauseDeletedUtc
+		case r.impossible(e):
+			d.Outcome, d.Cause = Conflict, CauseDeletedBeforeCreated
+		default:
+			r.DeletedUtc = firstOf(r.DeletedUtc, e.DeletedUtc)
+		}
+		return
+	}
+	d.Outcome = Applied
+	if r.impossible(e) {
+		d.Cause, d.Alarm = CauseDeletedBeforeCreated, true
+	} else {
+		r.DeletedUtc = e.DeletedUtc
+	}
+	r.Course = Course{State: Deleted}
+	r.Parked = nil
+	r.DeletedAt = e.At
+	r.revokeAll(e.At)
+}
+
+func (r *Record) impossible(e *Evidence) bool {
+	return r.CreatedUtc != 0 && e.DeletedUtc != 0 && e.DeletedUtc < r.CreatedUtc
+}

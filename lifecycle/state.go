@@ -1,0 +1,92 @@
+package lifecycle
+
+// State is where an integration stands: the chain of its life, with the enabled
+// flag that survives a cancellation. The zero value is Unseen.
+type State uint8
+
+// The ten states. Live are the three whose names end in enabled and do not
+// begin with canceled.
+const (
+	// Unseen: nothing is known, or IntegrationCreated has not come yet.
+	Unseen State = iota
+	CreatedEnabled
+	CreatedDisabled
+	Enabled
+	Disabled
+	CanceledEnabled
+	CanceledDisabled
+	ReinstatedEnabled
+	ReinstatedDisabled
+	// Deleted is final: no delivery and no probe leaves it.
+	Deleted
+	numStates
+)
+
+var stateNames = [numStates]string{
+	Unseen:             "unseen",
+	CreatedEnabled:     "created_enabled",
+	CreatedDisabled:    "created_disabled",
+	Enabled:            "enabled",
+	Disabled:           "disabled",
+	CanceledEnabled:    "canceled_enabled",
+	CanceledDisabled:   "canceled_disabled",
+	ReinstatedEnabled:  "reinstated_enabled",
+	ReinstatedDisabled: "reinstated_disabled",
+	Deleted:            "deleted",
+}
+
+// States returns the ten states, in the order of an integration's life.
+func States() []State {
+	all := make([]State, numStates)
+	for i := range all {
+		all[i] = State(i)
+	}
+	return all
+}
+
+// ParseState returns the state of a name, as String writes it.
+func ParseState(name string) (State, bool) {
+	for s, n := range stateNames {
+		if n == name {
+			return State(s), true
+		}
+	}
+	return Unseen, false
+}
+
+// String returns the state's name in lower case, such as "created_enabled".
+func (s State) String() string { return nameOf(stateNames[:], s) }
+
+// MarshalText returns the state's name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts what MarshalText writes. Any other name is
+// ErrNewer: a later version of Keyrack wrote it.
+func (s *State) UnmarshalText(text []byte) error { return parseName(stateNames[:], s, text, "state") }
+
+// Enabled tells whether the enabled flag is set, which it can be while canceled.
+func (s State) Enabled() bool {
+	switch s {
+	case CreatedEnabled, Enabled, CanceledEnabled, ReinstatedEnabled:
+		return true
+	}
+	return false
+}
+
+// Canceled tells whether the integration was canceled and not reinstated since.
+func (s State) Canceled() bool { return s == CanceledEnabled || s == CanceledDisabled }
+
+// Live tells whether deliveries say that the token works: enabled, not
+// canceled, not deleted.
+func (s State) Live() bool { return s.Enabled() && !s.Canceled() }
+
+// live returns the state that a token which has just worked puts s into.
+func (s State) live() State {
+	switch s {
+	case Unseen, Disabled, CreatedDisabled:
+		return Enabled
+	case CanceledEnabled, CanceledDisabled, ReinstatedDisabled:
+		return ReinstatedEnabled
+	}
+	return s
+}

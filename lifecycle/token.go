@@ -1,0 +1,81 @@
+package lifecycle
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const redacted = "[token]"
+
+// ErrSecret is what every marshaller of a Token answers: a token leaves the
+// process only through [Token.Reveal].
+var ErrSecret = errors.New("lifecycle: a token is not marshalled; call Reveal where it is really needed")
+
+// Token is an access token, held so that it cannot be printed, logged or
+// marshalled by accident: fmt, slog and panics show a placeholder, encoders get
+// [ErrSecret], and the value sits behind a function, where reflection does not
+// find it. Mews documents tokens as opaque random characters, so a Token is
+// never parsed and never normalised.
+//
+// The zero value is no token. A Token is immutable and safe for concurrent use.
+// Use [Token.Equal] to compare; == does not compile.
+type Token struct {
+	reveal func() string
+}
+
+// NewToken wraps a token. The empty string gives the zero Token.
+func NewToken(s string) Token {
+	if s == "" {
+		return Token{}
+	}
+	return Token{reveal: func() string { return s }}
+}
+
+// Reveal returns the token in clear, or "" for the zero value. Whoever calls
+// it answers for where the string goes.
+func (t Token) Reveal() string {
+	if t.reveal == nil {
+		return ""
+	}
+	return t.reveal()
+}
+
+// IsZero tells whether there is no token.
+func (t Token) IsZero() bool { return t.reveal == nil }
+
+// Equal compares two tokens in time that depends on their lengths alone.
+func (t Token) Equal(u Token) bool {
+	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(u.Reveal())) == 1
+}
+
+// String returns a placeholder, or "" for the zero value.
+func (t Token) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// GoString returns a placeholder.
+func (t Token) GoString() string { return "lifecycle.Token(" + t.String() + ")" }
+
+// Format writes a placeholder, whatever the verb.
+func (t Token) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, t.String()) }
+
+// LogValue returns a placeholder.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// MarshalJSON returns ErrSecret.
+func (t Token) MarshalJSON() ([]byte, error) { return nil, ErrSecret }
+
+// MarshalText returns ErrSecret.
+func (t Token) MarshalText() ([]byte, error) { return nil, ErrSecret }
+
+// MarshalBinary returns ErrSecret.
+func (t Token) MarshalBinary() ([]byte, error) { return nil, ErrSecret }
+
+// GobEncode returns ErrSecret.
+func (t Token) GobEncode() ([]byte, error) { return nil, ErrSecret }

@@ -1,0 +1,255 @@
+package lifecycle
+
+import "time"
+
+// Status is the answer to "is this token still valid?". The zero value is Unknown.
+type Status uint8
+
+const (
+	// Unknown: the evidence is ambiguous, missing, or too old.
+	Unknown Status = iota
+	// Valid: the only one that may be used as true.
+	Valid
+	// Invalid: known not to work.
+	Invalid
+	numStatuses
+)
+
+var statusNames = [numStatuses]string{"unknown", "valid", "invalid"}
+
+// String returns the status's name in lower case.
+func (s Status) String() string { return nameOf(statusNames[:], s) }
+
+// MarshalText returns the status's name.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
+func (s *Status) UnmarshalText(text []byte) error {
+	return parseName(statusNames[:], s, text, "status")
+}
+
+// Reason says why a verdict is what it is. The zero value is ReasonUnfamiliar.
+type Reason uint8
+
+const (
+	// ReasonUnfamiliar (Unknown): no integration has or had this token.
+	ReasonUnfamiliar Reason = iota
+	// ReasonLive (Valid): enabled, not canceled, not deleted, the current token.
+	ReasonLive
+	// ReasonDeleted (Invalid): the integration was deleted.
+	ReasonDeleted
+	// ReasonSuperseded (Invalid): a newer token took its place.
+	ReasonSuperseded
+	// ReasonCanceled (Invalid, or Unknown under CanceledAsk).
+	ReasonCanceled
+	// ReasonDisabled (Invalid).
+	ReasonDisabled
+	// ReasonRejected (Invalid): the Connector API answered 401 about it.
+	ReasonRejected
+	// ReasonDisputed (Unknown): it may belong to another enterprise or integration.
+	ReasonDisputed
+	// ReasonDeletedAccepted (Unknown): deleted, and yet it works.
+	ReasonDeletedAccepted
+	// ReasonUnseen (Unknown): IntegrationCreated has not come yet.
+	ReasonUnseen
+	// ReasonSuspectKey (Unknown): one of several candidates for the current token.
+	ReasonSuspectKey
+	// ReasonSuspectCanceled (Unknown): deliveries leave open whether it is canceled.
+	ReasonSuspectCanceled
+	// ReasonSuspectEnabled (Unknown): deliveries leave open whether it is enabled.
+	ReasonSuspectEnabled
+	// ReasonDoubted (Unknown): the application saw a 401, or a delivery came after
+	// a rejection; a probe is due.
+	ReasonDoubted
+	// ReasonUnattributed (Unknown): a 401 that may be about the ClientToken.
+	ReasonUnattributed
+	// ReasonLease (Unknown): the evidence is older than the lease.
+	ReasonLease
+	// ReasonUnavailable (Unknown): the store failed, so nothing can be said.
+	ReasonUnavailable
+	numReasons
+)
+
+var reasonNames = [numReasons]string{
+	"unfamiliar", "live", "deleted", "superseded", "canceled", "disabled", "rejected", "disputed",
+	"deleted_but_accepted", "unseen", "suspect_key", "suspect_canceled", "suspect_enabled", "doubted",
+	"unattributed", "lease_expired", "unavailable",
+}
+
+// String returns the reason in lower case, such as "suspect_enabled".
+func (r Reason) String() string { return nameOf(reasonNames[:], r) }
+
+// MarshalText returns the reason's name.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
+func (r *Reason) UnmarshalText(text []byte) error {
+	return parseName(reasonNames[:], r, text, "reason")
+}
+
+// assumable tells whether the best guess may stand in for an Unknown.
+func (r Reason) assumable() bool {
+	switch r {
+	case ReasonCanceled, ReasonUnseen, ReasonSuspectKey, ReasonSuspectCanceled, ReasonSuspectEnabled,
+		ReasonDoubted, ReasonUnattributed:
+		return true
+	}
+	return false
+}
+
+// Verdict answers whether a token is still valid. The zero value is Unknown,
+// unfamiliar: what a token gets that nobody knows.
+type Verdict struct {
+	Status Status
+	Reason Reason
+	// State is the integration's; Unseen for an unfamiliar token.
+	State State
+	// Assumed: Status is a guess, by Policy.Assume.
+	Assumed bool
+	// Guess is Valid or Invalid whatever Status is: what to believe if one must.
+	// It is never Valid for an unfamiliar or disputed token.
+	Guess Status
+	// Integration and Enterprise are identifiers, empty where unknown.
+	Integration string
+	Enterprise  string
+	// Evidence is what the verdict stands on.
+	Evidence Basis
+}
+
+// Active tells whether the token may be used: only Valid is true.
+func (v Verdict) Active() bool { return v.Status == Valid }
+
+// Age returns how old the evidence is, or 0 where there is none.
+func (v Verdict) Age(now time.Time) time.Duration {
+	if v.Evidence.At == 0 {
+		return 0
+	}
+	return At(now).Sub(v.Evidence.At)
+}
+
+// tally is a conjunction in three values, with the reasons that decide it: the
+// first certain no, else the first unknown.
+type tally struct {
+	no, unknown Reason // ReasonUnfamiliar: none
+	guess       Status
+}
+
+func (t *tally) deny(r Reason) {
+	if t.no == ReasonUnfamiliar {
+		t.no = r
+	}
+	t.guess = Invalid
+}
+
+func (t *tally) doubt(r Reason, guess bool) {
+	if t.unknown == ReasonUnfamiliar {
+		t.unknown = r
+	}
+	if !guess {
+		t.guess = Invalid
+	}
+}
+
+// Verdict says what the record, under a policy and at a time, makes of the token
+// with the given digest. It is a pure function and does not allocate.
+func (r *Record) Verdict(token Digest, p *Policy, now Instant) Verdict {
+	v := Verdict{
+		Guess: Invalid, State: r.State, Integration: r.ID, Enterprise: r.Enterprise.ID, Evidence: r.Basis,
+	}
+	i := r.keyIndex(token)
+	if i < 0 {
+		return v
+	}
+	t := tally{guess: Valid}
+	k := &r.Keys[i]
+	if r.State == Deleted {
+		if k.Answer == Accepted {
+			t.doubt(ReasonDeletedAccepted, false)
+		} else {
+			t.deny(ReasonDeleted)
+		}
+	} else {
+		k.tally(&t, p, now)
+		r.tally(&t, p, now)
+	}
+	switch {
+	case t.no != ReasonUnfamiliar:
+		v.Status, v.Reason, v.Guess = Invalid, t.no, Invalid
+	case t.unknown != ReasonUnfamiliar:
+		v.Status, v.Reason, v.Guess = Unknown, t.unknown, t.guess
+		if p.Assume && v.Reason.assumable() && !fresh(now, max(r.Arrived, r.Basis.At), p.AssumeAfter) {
+			v.Status, v.Assumed = v.Guess, true
+		}
+	case p.Lease > 0 && !fresh(now, r.Basis.At, p.Lease):
+		v.Status, v.Reason, v.Guess = Unknown, ReasonLease, Valid
+	default:
+		v.Status, v.Reason, v.Guess = Valid, ReasonLive, Valid
+	}
+	return v
+}
+
+// tally counts what is known of the token itself.
+func (k *Key) tally(t *tally, p *Policy, now Instant) {
+	switch k.Status {
+	case Candidate:
+		t.doubt(ReasonSuspectKey, true)
+	case Superseded:
+		if p.Grace <= 0 || !fresh(now, k.Until, p.Grace) {
+			t.deny(ReasonSuperseded)
+		}
+	case Revoked:
+		t.deny(ReasonSuperseded)
+	}
+	if k.Dispute != NoCause {
+		t.doubt(ReasonDisputed, false)
+	}
+	switch {
+	case k.Doubt != 0:
+		t.doubt(ReasonDoubted, k.Answer == Rejected)
+	case k.Answer == Rejected:
+		t.deny(ReasonRejected)
+	case k.Answer == Unattributed:
+		t.doubt(ReasonUnattributed, false)
+	}
+}
+
+// tally counts what is known of the integration.
+func (r *Record) tally(t *tally, p *Policy, now Instant) {
+	if r.State != Unseen {
+		r.Course.tally(t, p, now)
+		return
+	}
+	if r.Parked == nil {
+		t.doubt(ReasonUnseen, true)
+		return
+	}
+	// Certain is what both courses say.
+	var off, on tally
+	r.Parked[0].tally(&off, p, now)
+	r.Parked[1].tally(&on, p, now)
+	if off.no != ReasonUnfamiliar && on.no != ReasonUnfamiliar {
+		t.deny(on.no)
+	}
+	t.doubt(ReasonUnseen, on.guess != Invalid)
+}
+
+// tally counts what the course says.
+func (c *Course) tally(t *tally, p *Policy, now Instant) {
+	canceled := c.State.Canceled()
+	usable := !canceled || p.Canceled == CanceledUsable ||
+		p.Canceled == CanceledUsableFor && fresh(now, c.Canceled.Since, p.CanceledFor)
+	switch {
+	case c.Canceled.Suspect && p.Canceled != CanceledUsable:
+		t.doubt(ReasonSuspectCanceled, usable)
+	case !usable && p.Canceled == CanceledAsk:
+		t.doubt(ReasonCanceled, false)
+	case !usable:
+		t.deny(ReasonCanceled)
+	}
+	switch {
+	case c.Enabled.Suspect:
+		t.doubt(ReasonSuspectEnabled, c.State.Enabled())
+	case !c.State.Enabled():
+		t.deny(ReasonDisabled)
+	}
+}

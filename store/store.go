@@ -1,0 +1,142 @@
+// Package store says what Keyrack asks of a memory: [Store], its sentinels, and
+// its promises in prose. In come commits, each a record with its journal entry
+// and the digests of its tokens; out come records, and the journal in one order.
+//
+// A store understands none of what it keeps. Records, evidence and decisions are
+// bytes to it, which it returns as they came, those of a newer version
+// included; tokens and bodies are sealed before they reach it. What it does
+// understand is versions, identifiers, positions and digests.
+//
+// Package storetest holds the suite that every store passes.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+var (
+	// ErrConflict: the integration is not at the version that the commit expected.
+	// Nothing was changed. Load it and decide again.
+	ErrConflict = errors.New("store: another version was committed")
+	// ErrOwned: a digest that the commit claims belongs to another integration.
+	// Nothing was changed. It comes wrapped in an *OwnedError, which names the owner.
+	ErrOwned = errors.New("store: the token digest has another owner")
+	// ErrNotFound: there is no such integration, entry or sealed value.
+	ErrNotFound = errors.New("store: not found")
+	// ErrFenced: the lease was lost to another holder. Nothing was changed.
+	ErrFenced = errors.New("store: the lease has another holder")
+	// ErrTrimmed: entries after the position that was asked for are gone.
+	ErrTrimmed = errors.New("store: the journal was trimmed beyond that position")
+)
+
+// OwnedError says which digest has which owner. It unwraps to ErrOwned.
+type OwnedError struct {
+	Digest lifecycle.Digest
+	Owner  string // an integration's id
+}
+
+func (e *OwnedError) Error() string { return ErrOwned.Error() }
+
+// Unwrap returns ErrOwned.
+func (e *OwnedError) Unwrap() error { return ErrOwned }
+
+// Store keeps integrations, and the journal of all that happened to them.
+//
+// # Commits
+//
+// Commit is one atomic compare-and-set over everything in it: record, journal
+// entry, body and digests become visible together or not at all, to every
+// reader and after every crash. It answers in one of four ways:
+//
+//   - nil: the commit is durable, as far as the store is at all;
+//   - ErrConflict or ErrOwned: nothing happened;
+//   - any other error, an expired context included: it is not known whether it
+//     happened. Resolve with the entry's id tells; committing the same again is
+//     harmless, too: a commit whose entry id is in the journal already changes
+//     nothing and returns the first receipt, with Repeated set.
+//
+// Commits are linearizable for each integration, and digests over all of them: a
+// digest has at most one owner at any time.
+//
+// # The journal
+//
+// Every entry gets a position, larger than 0. All readers see the entries in the
+// same order of positions, entries of one integration in the order of their
+// versions, and no entry ever appears at a position before one that a reader
+// has been given already. A store may assign positions after the commit, but an
+// entry whose Commit has returned nil is seen by every Journal that begins
+// afterwards.
+//
+// # In general
+//
+// All methods are safe for concurrent use, by several processes too where the
+// store says so. Nothing that a store is given or returns is retained or changed
+// by either side afterwards: byte slices are copied. Contexts are obeyed.
+// Errors hold no values: no key, no digest, no name, no body. An iterator that
+// yields an error yields nothing after it.
+type Store interface {
+	// Commit applies c, as described above.
+	Commit(ctx context.Context, c Commit) (Receipt, error)
+	// Resolve returns the receipt of the commit with this entry id, or
+	// ErrNotFound if there is none and, unless Commit is called with it, will
+	// never be one.
+	Resolve(ctx context.Context, id EntryID) (Receipt, error)
+
+	// Load returns an integration, or ErrNotFound.
+	Load(ctx context.Context, integration string) (Stored, error)
+	// Scan yields all integrations whose id is greater than after, in byte order
+	// of their ids. What is committed meanwhile may or may not be among them.
+	Scan(ctx context.Context, after string) iter.Seq2[Stored, error]
+	// Owner returns the integration that owns a digest, or ErrNotFound.
+	Owner(ctx context.Context, d lifecycle.Digest) (string, error)
+
+	// Journal yields all entries after a position, in order, up to those that were
+	// there when it began; it does not wait for more. A position before the
+	// newest entry that Trim ever removed is ErrTrimmed: whoever stood there
+	// missed something, and starts again with Bounds and Scan. What Forget
+	// erased is passed over; the entry that came with Forget stands for it.
+	Journal(ctx context.Context, after Position) iter.Seq2[Entry, error]
+	// Bounds returns the first position from which Journal can be followed, and
+	// that of the newest entry. Both are 0 for an empty journal.
+	Bounds(ctx context.Context) (first, last Position, err error)
+	// History yields the entries of one integration that are left, oldest first.
+	// For "", those that belong to no integration.
+	History(ctx context.Context, integration string) iter.Seq2[Entry, error]
+	// Annotate notes how deliveries were answered. Entries that are gone are
+	// passed over. It is the only thing about an entry that is ever added.
+	Annotate(ctx context.Context, answers ...Answered) error
+
+	// Sealed returns a sealed value, or ErrNotFound.
+	Sealed(ctx context.Context, ref Ref) ([]byte, error)
+	// ScanSealed yields the addresses of all sealed values, in no given order.
+	ScanSealed(ctx context.Context) iter.Seq2[Ref, error]
+	// Reseal replaces a sealed value if it still is old, and does nothing otherwise.
+	Reseal(ctx context.Context, ref Ref, old, new []byte) error
+	// Shred erases sealed values; those that are not there are passed over. The
+	// digests keep their owners.
+	Shred(ctx context.Context, refs ...Ref) error
+
+	// Trim removes the entries of an integration up to a version, their bodies
+	// with them, and keeps base, the record as it was at that version, as the
+	// snapshot from which the rest folds. It does nothing where a later base is
+	// kept already. For the integration "", which has no record and no versions,
+	// it removes all entries whose position is not after through.
+	Trim(ctx context.Context, integration string, through uint64, base []byte) error
+
+	// Acquire takes or renews the lease of a name for ttl: it succeeds where the
+	// lease is free, has run out by the store's clock, or is this holder's
+	// already. Each change of holder has a greater fence. Otherwise ErrFenced.
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (Lease, error)
+	// Release gives a lease up. A lease that was lost already is ErrFenced.
+	Release(ctx context.Context, l Lease) error
+	// Advance moves the cursor of the lease's name, as long as the lease is
+	// the newest of its name; else ErrFenced. Cursors may move back.
+	Advance(ctx context.Context, l Lease, to Position) error
+	// Cursor returns where a name's cursor stands, 0 for a new one.
+	Cursor(ctx context.Context, name string) (Position, error)
+}
