@@ -1,0 +1,65 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Mermaid draws the machine as a Mermaid state diagram. Live states are marked.
+// The drawing is the same every time.
+func Mermaid() string {
+	var b strings.Builder
+	b.WriteString("stateDiagram-v2\n    direction LR\n    [*] --> " + Unseen.String() + "\n")
+	for _, e := range edges() {
+		fmt.Fprintf(&b, "    %v --> %v: %s\n", e.from, e.to, e.label)
+	}
+	b.WriteString("    " + Deleted.String() + " --> [*]\n    classDef live fill:#dff5e1,stroke:#1a7f37\n")
+	for _, s := range States() {
+		if s.Live() {
+			fmt.Fprintf(&b, "    class %v live\n", s)
+		}
+	}
+	return b.String()
+}
+
+// DOT draws the machine in Graphviz's language. Live states are marked. The
+// drawing is the same every time.
+func DOT() string {
+	var b strings.Builder
+	b.WriteString("digraph lifecycle {\n    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n")
+	b.WriteString("    edge [fontname=\"sans-serif\", fontsize=10];\n")
+	for _, s := range States() {
+		switch {
+		case s.Live():
+			fmt.Fprintf(&b, "    %v [style=\"rounded,filled\", fillcolor=\"#dff5e1\", color=\"#1a7f37\"];\n", s)
+		case s == Deleted:
+			fmt.Fprintf(&b, "    %v [peripheries=2];\n", s)
+		default:
+			fmt.Fprintf(&b, "    %v;\n", s)
+		}
+	}
+	for _, e := range edges() {
+		fmt.Fprintf(&b, "    %v -> %v [label=\"%s\"];\n", e.from, e.to, e.label)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+type edge struct {
+	from, to State
+	label    string
+}
+
+// edges returns the transitions of the table, in its order, with the common
+// first word of Mews's names left out.
+func edges() []edge {
+	var all []edge
+	for _, s := range States() {
+		for _, c := range Columns() {
+			if cell := Next(s, c); cell.Rule == Transition {
+				all = append(all, edge{s, cell.To, strings.TrimPrefix(c.String(), "Integration")})
+			}
+		}
+	}
+	return all
+}
