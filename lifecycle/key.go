@@ -79,19 +79,24 @@ func (r *Record) keyIndex(d Digest) int {
 // candidates, the one that arrived last among those that were not rejected. A
 // deleted integration has none.
 func (r *Record) CurrentKey() (Key, bool) {
+	if i := r.currentIndex(); i >= 0 {
+		return r.Keys[i], true
+	}
+	return Key{}, false
+}
+
+func (r *Record) currentIndex() int {
 	best := -1
-	for i, k := range r.Keys {
+	for i := range r.Keys {
+		k := &r.Keys[i]
 		if k.Status == Current {
-			return k, true
+			return i
 		}
 		if k.Status == Candidate && (best < 0 || k.Answer != Rejected || r.Keys[best].Answer == Rejected) {
 			best = i
 		}
 	}
-	if best < 0 {
-		return Key{}, false
-	}
-	return r.Keys[best], true
+	return best
 }
 
 // add records a token that the record does not hold yet. It fails where the

@@ -63,20 +63,22 @@ func (id *EntryID) UnmarshalText(text []byte) error {
 			digits = append(digits, c)
 		}
 	}
-	if len(digits) != 32 {
+	var whole EntryID
+	if len(digits) != 2*len(whole) {
 		return errEntryID
 	}
-	if _, err := hex.Decode(id[:], digits); err != nil {
+	if _, err := hex.Decode(whole[:], digits); err != nil {
 		return errEntryID
 	}
+	*id = whole
 	return nil
 }
 
 // Commit is what one piece of evidence changes.
 type Commit struct {
-	// Entry is the journal's. Its Position is ignored, its ID is new or repeats an
-	// earlier commit's. An Entry whose Integration is "" belongs to none: then
-	// Record and all that follows it is empty.
+	// Entry is the journal's. Its Position and its Version are ignored; its ID is
+	// new or repeats an earlier commit's, and is never zero. An Entry whose
+	// Integration is "" belongs to none: then Expect and all that follows it is zero.
 	Entry Entry
 	// Body is what came in, sealed; nil for none.
 	Body []byte
@@ -88,14 +90,49 @@ type Commit struct {
 	Record []byte
 	// Claim are digests that the integration owns from now on, if not before.
 	Claim []Claim
-	// Disown are digests that it owns no longer, their sealed tokens erased.
+	// Disown are digests that it owns no longer, their sealed tokens erased. Those
+	// that it does not own are passed over. No digest is named twice in one commit.
 	Disown []lifecycle.Digest
 	// EraseBodies erases the bodies of all earlier entries of the integration.
 	EraseBodies bool
-	// Forget erases all earlier entries, with their bodies, all digests that are
-	// not claimed here and all sealed tokens: afterwards there is what is in this
-	// commit, and no more. Record then is the base of what follows.
+	// Forget erases all earlier entries of the integration, with their bodies, all
+	// its digests that are not claimed here and all its sealed tokens: afterwards
+	// there is what is in this commit, and no more. Record then is the base, at
+	// the version of this commit, of what follows.
 	Forget bool
+}
+
+// Check returns ErrInvalid if c contradicts itself: no entry id, a digest that is
+// zero or named twice, or anything but an entry and a body where there is no
+// integration. Stores call it before anything else.
+func (c *Commit) Check() error {
+	if c.Entry.ID.IsZero() {
+		return ErrInvalid
+	}
+	if c.Entry.Integration == "" &&
+		(c.Expect != 0 || len(c.Record)+len(c.Claim)+len(c.Disown) > 0 || c.EraseBodies || c.Forget) {
+		return ErrInvalid
+	}
+	for i := range len(c.Claim) + len(c.Disown) {
+		d := c.named(i)
+		if d.IsZero() {
+			return ErrInvalid
+		}
+		for j := range i {
+			if c.named(j) == d {
+				return ErrInvalid
+			}
+		}
+	}
+	return nil
+}
+
+// named returns the i-th digest among Claim and Disown, which are few.
+func (c *Commit) named(i int) lifecycle.Digest {
+	if i < len(c.Claim) {
+		return c.Claim[i].Digest
+	}
+	return c.Disown[i-len(c.Claim)]
 }
 
 // Claim is a digest with its token, sealed. A nil Sealed leaves what is there.
@@ -108,8 +145,7 @@ type Claim struct {
 type Receipt struct {
 	// Version is the integration's after the commit; 0 for an entry without one.
 	Version uint64
-	// Entry is the entry as the journal has it. Its Position may be 0, if
-	// the store assigns positions later.
+	// Entry is the entry as the journal has it.
 	Entry Entry
 	// Repeated: this commit was there already, and changed nothing.
 	Repeated bool
@@ -120,14 +156,16 @@ type Stored struct {
 	Integration string
 	Version     uint64
 	Record      []byte
-	// Base is the record at BaseVersion, from which the entries that are left fold
-	// to Record. BaseVersion 0: from nothing.
+	// Base is the record at BaseVersion, from which those entries that are left and
+	// have a greater version fold to Record. BaseVersion 0: from nothing.
 	Base        []byte
 	BaseVersion uint64
 }
 
 // Entry is one piece of evidence in the journal: what came, and what was decided.
 type Entry struct {
+	// Position is 0 where a store that assigns positions late has not done so yet:
+	// in receipts and in History, never in Journal.
 	Position    Position
 	ID          EntryID
 	Integration string // "" for what belongs to none
@@ -154,8 +192,10 @@ type Answered struct {
 }
 
 // Ref is the address of a sealed value: that of a token if Integration and Digest
-// are set, that of a body if Entry is.
+// are set, that of a body if Entry is, and one of the application's own if Name is.
+// Whatever else is set is the address of nothing.
 type Ref struct {
+	Name        string
 	Integration string
 	Digest      lifecycle.Digest
 	Entry       EntryID

@@ -1,0 +1,78 @@
+package keyrack
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Check says whether a token is still valid. It needs no I/O, takes no lock and
+// does not allocate. A token that nobody knows is Unknown, as is everything
+// whose evidence is ambiguous: only [Verdict.Active] may be used as true.
+func (r *Rack) Check(token string) Verdict {
+	d := r.digester.Sum(token)
+	h := r.view.byDigest.Get(digestHash(&d), d)
+	if h == nil {
+		return Verdict{Guess: lifecycle.Invalid}
+	}
+	return h.record.Load().Verdict(d, &r.policy, lifecycle.At(time.Now()))
+}
+
+// Integration says whether the current token of an integration is valid. Like
+// Check, it needs no I/O and does not allocate.
+func (r *Rack) Integration(id string) Verdict {
+	h := r.view.hook(id)
+	if h == nil {
+		return Verdict{Guess: lifecycle.Invalid}
+	}
+	return r.verdict(h.record.Load(), lifecycle.At(time.Now()))
+}
+
+// verdict is the verdict of an integration's current token, as far as it has one.
+func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
+	return record.Current(&r.policy, now)
+}
+
+// Token returns the current token of an integration with its verdict, for use in
+// a call to Mews. Hand it on only if the verdict is Active, or to find out
+// whether it works. It is in memory after its first use; before, the store is asked.
+//
+// The error is ErrNotFound for an integration that nobody knows, ErrNoToken for
+// one that has none (deleted, or only ever announced by later events), and the
+// store's or the sealer's otherwise; then the verdict is Unknown.
+func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
+	h := r.view.hook(id)
+	if h == nil {
+		return Token{}, Verdict{Guess: lifecycle.Invalid}, ErrNotFound
+	}
+	record := h.record.Load()
+	v := r.verdict(record, lifecycle.At(time.Now()))
+	key, ok := record.CurrentKey()
+	if !ok {
+		return Token{}, v, ErrNoToken
+	}
+	held := h.token.Load()
+	if held == nil || held.digest != key.Digest {
+		ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
+		defer cancel()
+		sealed, err := r.store.Sealed(ctx, store.Ref{Integration: id, Digest: key.Digest})
+		if err != nil {
+			return Token{}, unavailable(v), fmt.Errorf("keyrack: reading the token: %w", err)
+		}
+		held = &sealedToken{key.Digest, sealed}
+		h.token.Store(held)
+	}
+	plain, err := r.sealer.Open(held.sealed, id)
+	if err != nil {
+		return Token{}, unavailable(v), fmt.Errorf("keyrack: opening the token: %w", err)
+	}
+	return lifecycle.NewToken(string(plain)), v, nil
+}
+
+func unavailable(v Verdict) Verdict {
+	v.Status, v.Reason, v.Assumed = lifecycle.Unknown, lifecycle.ReasonUnavailable, false
+	return v
+}

@@ -1,0 +1,234 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Receipt says what became of a piece of evidence.
+type Receipt struct {
+	// ID is the journal entry's.
+	ID store.EntryID
+	// Action is Mews's name of a delivery's action; empty for other evidence, and
+	// for a delivery of unexpected shape.
+	Action string
+	// Integration is empty for a delivery that names none.
+	Integration string
+	Decision    lifecycle.Decision
+	// Verdict is that on the integration's current token, afterwards.
+	Verdict Verdict
+	// General is set for a General Webhook, which is not journalled: it is
+	// the application's own business.
+	General *events.General
+}
+
+// Deliver takes in the body of a webhook. When it returns nil, the delivery is in
+// the journal, durably, and Check knows of it. What the delivery came to
+// is in the receipt: duplicates, conflicts, unknown actions and valid JSON of an
+// unexpected shape are no errors, since sending them again would not help.
+//
+// The error is an *events.Error that wraps events.ErrSyntax where the body is not
+// strict JSON: then nothing was stored. Any other error is the store's, or the
+// context's: then it is not known whether the delivery was stored, and it should
+// be sent again. Deliver does not retain the body.
+func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
+	now := time.Now()
+	event, err := events.Decode(body)
+	if errors.Is(err, events.ErrSyntax) {
+		return Receipt{}, err
+	}
+	if event.General != nil {
+		return Receipt{General: event.General}, nil
+	}
+	t := taking{id: store.NewEntryID(now)}
+	if t.body, err = r.sealBody(body, t.id); err != nil {
+		return Receipt{}, err
+	}
+	t.evidence = event.Evidence(now, r.options.horizon(), r.digest)
+	t.token = firstToken(event.AccessToken, event.ApiKey)
+	receipt, err := r.take(ctx, t)
+	receipt.Action = event.Name
+	return receipt, err
+}
+
+func (r *Rack) digest(t lifecycle.Token) lifecycle.Digest { return r.digester.Sum(t.Reveal()) }
+
+func firstToken(a, b lifecycle.Token) lifecycle.Token {
+	if a.IsZero() {
+		return b
+	}
+	return a
+}
+
+func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
+	if !r.options.KeepRequestor {
+		var err error
+		if body, err = events.WithoutRequestor(body); err != nil {
+			return nil, err
+		}
+	}
+	sealed, err := r.sealer.Seal(body, id.String())
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: sealing: %w", err)
+	}
+	return sealed, nil
+}
+
+// taking is a piece of evidence on its way into the journal.
+type taking struct {
+	id       store.EntryID
+	evidence lifecycle.Evidence
+	token    lifecycle.Token // in clear, if the evidence brings one
+	body     []byte          // sealed
+}
+
+// attempts bounds how often one piece of evidence is decided anew because
+// another instance was faster.
+const attempts = 16
+
+// take decides what a piece of evidence does to its integration, and commits
+// it. On a conflict it decides again on what the store has by then.
+func (r *Rack) take(ctx context.Context, t taking) (Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
+	defer cancel()
+	id := t.evidence.Integration.ID
+	if id == "" {
+		return r.takeNameless(ctx, t)
+	}
+	leave, err := r.doors.enter(ctx, id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	defer leave()
+	base, err := r.base(ctx, id)
+	for range attempts {
+		if err != nil {
+			return Receipt{}, err
+		}
+		next, decision := base.Apply(t.evidence)
+		var commit store.Commit
+		var receipt Receipt
+		if commit, receipt, err = r.commitOf(t, base, next, decision); err != nil {
+			return Receipt{}, err
+		}
+		var stored store.Receipt
+		stored, err = r.commit(ctx, commit)
+		var owned *store.OwnedError
+		switch {
+		case err == nil && stored.Repeated && stored.Version != next.Version:
+			return receipt, r.reload(ctx, id)
+		case err == nil:
+			r.view.publish(next)
+			r.news.ring()
+			return receipt, nil
+		case errors.Is(err, store.ErrConflict):
+			base, err = r.loadRecord(ctx, id)
+		case errors.As(err, &owned):
+			t.evidence.Owner, err = owned.Owner, nil
+		}
+	}
+	return Receipt{}, fmt.Errorf("keyrack: %d other commits in a row: %w", attempts, store.ErrConflict)
+}
+
+// base is the record to decide on: that of the view, where there is one.
+func (r *Rack) base(ctx context.Context, id string) (Record, error) {
+	if record := r.view.record(id); record != nil {
+		return *record, nil
+	}
+	return Record{ID: id}, nil
+}
+
+func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
+	stored, err := r.store.Load(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return Record{ID: id}, nil
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("keyrack: loading: %w", err)
+	}
+	return lifecycle.ParseRecord(stored.Record)
+}
+
+// reload publishes what the store has.
+func (r *Rack) reload(ctx context.Context, id string) error {
+	record, err := r.loadRecord(ctx, id)
+	if err == nil && record.Version > 0 {
+		r.view.publish(record)
+	}
+	return err
+}
+
+// commitOf puts together what is committed, and the receipt for it.
+func (r *Rack) commitOf(t taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
+	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
+	buffer := make([]byte, 0, 2048)
+	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
+	decision := appendJudgement(evidence[len(evidence):], d, was, is)
+	record := lifecycle.AppendRecord(decision[len(decision):], next)
+	c := store.Commit{
+		Entry: store.Entry{
+			ID: t.id, Integration: next.ID, Version: next.Version, At: t.evidence.At,
+			Evidence: evidence, Decision: decision,
+		},
+		Body:   t.body,
+		Expect: base.Version,
+		Record: record,
+	}
+	for i := range next.Keys {
+		if k := next.Keys[i].Digest; !holds(&base, k) {
+			claim := store.Claim{Digest: k}
+			if k == t.evidence.Token && !t.token.IsZero() {
+				sealed, err := r.sealer.Seal([]byte(t.token.Reveal()), next.ID)
+				if err != nil {
+					return c, Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
+				}
+				claim.Sealed = sealed
+			}
+			c.Claim = append(c.Claim, claim)
+		}
+	}
+	for i := range base.Keys {
+		if k := base.Keys[i].Digest; !holds(&next, k) {
+			c.Disown = append(c.Disown, k)
+		}
+	}
+	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
+}
+
+// commit commits, and finds out what became of a commit whose outcome the store
+// did not tell.
+func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	stored, err := r.store.Commit(ctx, c)
+	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned) || ctx.Err() != nil {
+		return stored, err
+	}
+	// Committing the same again is harmless, and tells.
+	if again, retried := r.store.Commit(ctx, c); retried == nil || errors.Is(retried, store.ErrConflict) {
+		return again, retried
+	}
+	return stored, fmt.Errorf("keyrack: committing: %w", err)
+}
+
+// takeNameless journals a delivery that belongs to no integration that it names.
+func (r *Rack) takeNameless(ctx context.Context, t taking) (Receipt, error) {
+	d := lifecycle.Decision{Outcome: lifecycle.Unrecognized}
+	_, err := r.commit(ctx, store.Commit{
+		Entry: store.Entry{
+			ID: t.id, At: t.evidence.At,
+			Evidence: lifecycle.AppendEvidence(nil, t.evidence),
+			Decision: appendJudgement(nil, d, Verdict{}, Verdict{}),
+		},
+		Body: t.body,
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	r.news.ring()
+	return Receipt{ID: t.id, Decision: d}, nil
+}

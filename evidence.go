@@ -1,0 +1,109 @@
+package keyrack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Import is an integration as a person knows it: one that existed before Keyrack
+// did, whose token came by e-mail, or that is to be reopened after its deletion.
+type Import struct {
+	// Integration is required. Enterprise and Service may be left out.
+	Integration lifecycle.Named
+	Enterprise  lifecycle.Named
+	Service     lifecycle.Named
+	// Token becomes the current token.
+	Token Token
+	// Disabled says that the hotel has disabled the integration.
+	Disabled   bool
+	CreatedUtc time.Time // may be left out
+}
+
+// Import takes in an integration by hand. It is the only thing that reopens a
+// deleted one, and never binds one to another enterprise: that, and a token that
+// belongs to another integration, is a Conflict in the receipt. An error is
+// ErrInvalid, or the store's as for Deliver.
+func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
+	now := time.Now()
+	if i.Integration.ID == "" || i.Token.IsZero() {
+		return Receipt{}, fmt.Errorf("%w: an import needs an integration's id and a token", ErrInvalid)
+	}
+	return r.take(ctx, taking{
+		id:    store.NewEntryID(now),
+		token: i.Token,
+		evidence: lifecycle.Evidence{
+			Kind:        lifecycle.KindImport,
+			At:          lifecycle.At(now),
+			Horizon:     r.options.horizon(),
+			Integration: clean(i.Integration),
+			Enterprise:  clean(i.Enterprise),
+			Service:     clean(i.Service),
+			Token:       r.digest(i.Token),
+			IsEnabled:   lifecycle.FlagOf(!i.Disabled),
+			CreatedUtc:  lifecycle.At(i.CreatedUtc),
+		},
+	})
+}
+
+// clean makes text that a person brought fit for the journal.
+func clean(n lifecycle.Named) lifecycle.Named {
+	return lifecycle.Named{ID: strings.ToValidUTF8(n.ID, "\ufffd"), Name: strings.ToValidUTF8(n.Name, "\ufffd")}
+}
+
+// refresh is how old proof may become before an application's further 200 is
+// worth an entry in the journal.
+const refresh = time.Hour
+
+// Report takes in what the application saw on a call of its own to Mews: the
+// status of the answer to a request with this token that began at began. A 200
+// is proof that the token worked then. A 401 settles nothing, since it may be
+// about a permission: the verdict is Unknown until a probe. Every other status
+// says nothing of the token and is passed over.
+//
+// It may be called for every request: what tells nothing new costs a look-up and
+// is not journalled (then the receipt is zero). The error is ErrNotFound for a
+// token that nobody knows, and otherwise as for Deliver.
+func (r *Rack) Report(ctx context.Context, token string, status int, began time.Time) (Receipt, error) {
+	now := time.Now()
+	e := lifecycle.Evidence{
+		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Token: r.digester.Sum(token), Began: lifecycle.At(began),
+	}
+	switch status {
+	case http.StatusOK:
+		e.Answer = lifecycle.Accepted
+	case http.StatusUnauthorized:
+		e.Answer = lifecycle.Unattributed
+	default:
+		return Receipt{}, nil
+	}
+	record := r.view.owner(e.Token)
+	if record == nil {
+		return Receipt{}, ErrNotFound
+	}
+	e.Integration.ID = record.ID
+	if !r.tells(record, &e) {
+		return Receipt{}, nil
+	}
+	return r.take(ctx, taking{id: store.NewEntryID(now), evidence: e})
+}
+
+// tells whether an answer of the application's says anything that the record
+// does not know.
+func (r *Rack) tells(record *Record, e *lifecycle.Evidence) bool {
+	key, _ := record.Key(e.Token)
+	if e.Began <= record.Arrived || e.Began < key.Began {
+		return false // overtaken
+	}
+	if e.Answer == lifecycle.Accepted {
+		v := record.Verdict(e.Token, &r.policy, e.At)
+		return v.Status != lifecycle.Valid || v.Assumed || e.Began.Sub(key.Accepted) >= refresh
+	}
+	return key.Doubt == 0 && key.Answer != lifecycle.Rejected
+}

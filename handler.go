@@ -1,0 +1,236 @@
+package keyrack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+const (
+	// DefaultPath is the path of the webhook where none is given.
+	DefaultPath = "/webhooks/mews"
+	// DefaultBodyLimit is the largest body that is read, in bytes.
+	DefaultBodyLimit = 64 << 10
+	// bodyTimeout bounds how long the body of a delivery may take to come.
+	bodyTimeout = 5 * time.Second
+)
+
+// HandlerOptions are the choices of a Handler.
+type HandlerOptions struct {
+	// Path is the one exact path that is answered; every other is 404. Empty means
+	// DefaultPath. Nothing is ever redirected: Mews follows redirections, with
+	// the body and the token in it.
+	Path string
+	// Secrets are those of which a delivery must present one, as ?Token=SECRET.
+	Secrets []Secret
+	// WithoutSecret accepts every delivery. It must be set where Secrets is empty,
+	// and should be only where something in front authenticates.
+	WithoutSecret bool
+	// General gets the General Webhooks that come to the same URL, with the body
+	// as it came. What it answers is the answer. nil: they are answered 204.
+	General http.Handler
+	// BodyLimit is the largest body that is read, in bytes. 0: DefaultBodyLimit.
+	BodyLimit int64
+	// Observe, if set, is called after every answer, from the delivery's own
+	// goroutine: it must be quick. Its request is not to be changed.
+	Observe func(Observation)
+}
+
+// Observation is one request to a Handler and how it was answered.
+type Observation struct {
+	Status  int           // of the answer
+	Took    time.Duration // from the request's arrival to the answer
+	Receipt Receipt       // zero where nothing was taken in
+	Refusal Refusal       // why not; empty where it was
+}
+
+// Handler receives Mews's webhooks on one exact path.
+//
+//	204  journalled durably: applied, duplicate, parked, stale, conflict, an
+//	     unknown action, valid JSON of an unexpected shape
+//	401  wrong or no secret; nothing is stored
+//	404  another path
+//	405  another method than POST
+//	413  a body above the limit
+//	400  not strict JSON; a count and a digest are kept
+//	503  the store failed or was too slow: only then can a re-sent copy help
+//
+// A General Webhook is answered by the application's own handler.
+type Handler struct {
+	rack     *Rack
+	options  HandlerOptions
+	secrets  secrets
+	refusals refusals
+	buffers  sync.Pool
+}
+
+// Handler returns a handler that delivers to the Rack. It fails with ErrInvalid
+// where there is no secret, unless WithoutSecret says so.
+func (r *Rack) Handler(options HandlerOptions) (*Handler, error) {
+	if len(options.Secrets) == 0 && !options.WithoutSecret {
+		return nil, fmt.Errorf("%w: without a secret anybody can deliver; set Secrets, or WithoutSecret if something in front authenticates", ErrInvalid)
+	}
+	secrets, err := newSecrets(options.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	if options.Path == "" {
+		options.Path = DefaultPath
+	}
+	if options.BodyLimit <= 0 {
+		options.BodyLimit = DefaultBodyLimit
+	}
+	h := &Handler{rack: r, options: options, secrets: secrets}
+	h.buffers.New = func() any { return new(bytes.Buffer) }
+	return h, nil
+}
+
+// Secrets returns the names of the secrets and when each was last presented.
+func (h *Handler) Secrets() []SecretUse { return h.secrets.uses() }
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	arrived := time.Now()
+	refusal := h.admit(req, arrived)
+	if refusal != "" {
+		h.refuse(w, arrived, refusal, nil)
+		return
+	}
+	body := h.buffers.Get().(*bytes.Buffer)
+	defer h.buffers.Put(body)
+	body.Reset()
+	if refusal = h.read(w, req, body); refusal != "" {
+		h.refuse(w, arrived, refusal, body.Bytes())
+		return
+	}
+	// What has begun is finished, though the caller may have gone: whether the
+	// delivery was stored should not hang on his patience.
+	ctx := context.WithoutCancel(req.Context())
+	receipt, err := h.deliver(ctx, body.Bytes())
+	switch {
+	case errors.Is(err, events.ErrSyntax):
+		h.refuse(w, arrived, RefusedSyntax, body.Bytes())
+	case err != nil:
+		h.rack.log.ErrorContext(ctx, "delivery not stored", "error", err)
+		h.refuse(w, arrived, RefusedStore, nil)
+	case receipt.General != nil:
+		h.general(w, req, body.Bytes(), arrived, receipt)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+		h.answered(arrived, http.StatusNoContent, receipt)
+	}
+}
+
+// admit looks at everything but the body.
+func (h *Handler) admit(req *http.Request, now time.Time) Refusal {
+	switch {
+	case req.URL.Path != h.options.Path:
+		return RefusedPath
+	case req.Method != http.MethodPost:
+		return RefusedMethod
+	case !h.options.WithoutSecret && !h.secrets.match(req.URL.RawQuery, now):
+		return RefusedSecret
+	}
+	return ""
+}
+
+func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buffer) Refusal {
+	if req.ContentLength > h.options.BodyLimit {
+		return RefusedSize
+	}
+	// A writer that cannot set deadlines leaves them to its server.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	_, err := into.ReadFrom(http.MaxBytesReader(w, req.Body, h.options.BodyLimit))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return RefusedSize
+	case err != nil:
+		return RefusedBody
+	}
+	return ""
+}
+
+// deliver delivers, and makes an error of a panic, of which nothing is told but
+// that there was one: its value may hold anything.
+func (h *Handler) deliver(ctx context.Context, body []byte) (receipt Receipt, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("keyrack: panic of a %T while delivering", v)
+		}
+	}()
+	return h.rack.Deliver(ctx, body)
+}
+
+// general hands a General Webhook to the application's handler, body intact.
+func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte, arrived time.Time, receipt Receipt) {
+	if h.options.General == nil {
+		w.WriteHeader(http.StatusNoContent)
+		h.answered(arrived, http.StatusNoContent, receipt)
+		return
+	}
+	status := &statusWriter{ResponseWriter: w}
+	defer func() {
+		if v := recover(); v != nil {
+			h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))
+			if status.code == 0 {
+				http.Error(w, "internal error", http.StatusInternalServerError)
+				status.code = http.StatusInternalServerError
+			}
+		}
+		h.answered(arrived, status.status(), receipt)
+	}()
+	forwarded := req.Clone(req.Context())
+	forwarded.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
+	forwarded.ContentLength = int64(len(body))
+	h.options.General.ServeHTTP(status, forwarded)
+}
+
+// answered notes how a delivery was answered.
+func (h *Handler) answered(arrived time.Time, status int, receipt Receipt) {
+	took := time.Since(arrived)
+	if !receipt.ID.IsZero() {
+		h.rack.answers.add(receipt.ID, store.Answer{Status: status, Took: took})
+	}
+	if h.options.Observe != nil {
+		h.options.Observe(Observation{Status: status, Took: took, Receipt: receipt})
+	}
+}
+
+// statusWriter remembers the status that was answered.
+type statusWriter struct {
+	http.ResponseWriter
+	code int
+}
+
+func (w *statusWriter) WriteHeader(code int) {
+	if w.code == 0 {
+		w.code = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *statusWriter) status() int {
+	if w.code == 0 {
+		return http.StatusOK
+	}
+	return w.code
+}

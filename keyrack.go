@@ -1,0 +1,195 @@
+// Package keyrack knows, for every hotel that is connected to an application
+// through Mews, whether its access token is still valid. In come the webhooks that
+// Mews sends when a hotel connects, disables, cancels, reinstates or deletes an
+// integration or regenerates its token; out comes, at every outbound call and
+// without I/O, a [Verdict] with its reason.
+//
+// Webhooks come twice, late, out of order, or never. So the answer has three
+// values, and only Valid may be used as true: where the evidence is ambiguous the
+// answer is Unknown, with the best guess beside it, and never silently wrong.
+//
+//	rack, err := keyrack.Open(ctx, memstore.New(nil), nil)
+//	...
+//	webhooks, err := rack.Handler(keyrack.HandlerOptions{Secrets: secrets})
+//	http.ListenAndServe("127.0.0.1:8080", webhooks)
+//	...
+//	if rack.Check(token).Active() { ... }
+//
+// A [Rack] stands on a store ([github.com/keyrack-dev/keyrack/store]); what the
+// evidence means is decided in [github.com/keyrack-dev/keyrack/lifecycle].
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// What users need most, by shorter names.
+type (
+	// Verdict answers whether a token is still valid.
+	Verdict = lifecycle.Verdict
+	// Record is all that is known of one integration.
+	Record = lifecycle.Record
+	// Token is an access token that cannot be printed by accident.
+	Token = lifecycle.Token
+	// Policy is what the application decides where Mews's documents are silent.
+	Policy = lifecycle.Policy
+)
+
+var (
+	// ErrClosed: the Rack was closed.
+	ErrClosed = errors.New("keyrack: the rack is closed")
+	// ErrNoSealer: the store outlives the process, so Open needs Options.Sealer.
+	ErrNoSealer = errors.New("keyrack: a durable store needs a sealer")
+	// ErrSealer: the sealer is not the one with which the store was begun.
+	ErrSealer = errors.New("keyrack: the sealing key does not open this store")
+	// ErrNoToken: the integration has no token to hand out.
+	ErrNoToken = errors.New("keyrack: no token")
+	// ErrNotFound: there is no such integration.
+	ErrNotFound = store.ErrNotFound
+	// ErrInvalid: an argument cannot be meant so.
+	ErrInvalid = errors.New("keyrack: invalid argument")
+)
+
+// MaxStoreTimeout is the longest that one piece of evidence may wait for the
+// store: below the 5 seconds within which Mews wants its answer.
+const MaxStoreTimeout = 4 * time.Second
+
+// Options are the choices of a Rack. The zero value is a good one.
+type Options struct {
+	// Policy is what the application decides where Mews's documents are silent.
+	Policy Policy
+	// Horizon is the time within which Mews delivers whatever it will deliver,
+	// repetitions included. 0 means lifecycle.DefaultHorizon.
+	Horizon time.Duration
+	// StoreTimeout bounds the work of the store on one piece of evidence. 0, or
+	// more than it, means MaxStoreTimeout.
+	StoreTimeout time.Duration
+	// Sealer seals tokens and bodies before the store sees them. nil means, for a
+	// store that ends with the process, a random key; for others ErrNoSealer.
+	Sealer seal.Sealer
+	// KeepRequestor keeps the names and email addresses of the persons who
+	// requested an integration, in the sealed bodies of the journal. Without it
+	// they are taken out before anything is stored.
+	KeepRequestor bool
+	// Logger gets what a person should see, never a secret. nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+func (o *Options) horizon() time.Duration {
+	if o.Horizon > 0 {
+		return o.Horizon
+	}
+	return lifecycle.DefaultHorizon
+}
+
+func (o *Options) storeTimeout() time.Duration {
+	if o.StoreTimeout > 0 && o.StoreTimeout < MaxStoreTimeout {
+		return o.StoreTimeout
+	}
+	return MaxStoreTimeout
+}
+
+func (o *Options) logger() *slog.Logger {
+	if o.Logger != nil {
+		return o.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// Rack holds the keys of all integrations. Make one with Open, and Close it. All
+// methods are safe for concurrent use.
+type Rack struct {
+	store    store.Store
+	options  Options
+	policy   Policy
+	log      *slog.Logger
+	sealer   seal.Sealer
+	digester seal.Digester
+	view     view
+	doors    doors
+	news     bell
+	answers  answers
+
+	stop func()
+	done sync.WaitGroup
+}
+
+// Volatile is implemented by stores that end with the process, which therefore
+// may be sealed with a key that nobody keeps.
+type Volatile interface {
+	Volatile() bool
+}
+
+// Open makes a Rack on a store, reads the store's integrations into memory and
+// starts what runs in the background: one goroutine, which Close ends. The
+// context bounds the opening alone. nil options mean the zero Options. The store
+// stays the caller's, to be closed after the Rack.
+func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
+	r := &Rack{store: s, doors: newDoors(), news: newBell()}
+	if options != nil {
+		r.options = *options
+	}
+	r.policy, r.log = r.options.Policy, r.options.logger()
+	if err := r.unseal(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	r.done.Go(func() { r.noteAnswers(background) })
+	return r, nil
+}
+
+// Close ends the background work, after it has noted what is still to be noted.
+// Deliveries that are under way are finished by whoever made them. Check and the
+// other questions go on answering from memory.
+func (r *Rack) Close() error {
+	r.stop()
+	r.done.Wait()
+	return nil
+}
+
+// digestKey is where the store keeps the key of the token digests, sealed.
+var digestKey = store.Ref{Name: "digest key"}
+
+// unseal gets the key of the token digests from the store, or begins the store
+// with a new one. That the sealer opens it proves that it is the right one.
+func (r *Rack) unseal(ctx context.Context) error {
+	r.sealer = r.options.Sealer
+	if r.sealer == nil {
+		if v, ok := r.store.(Volatile); !ok || !v.Volatile() {
+			return ErrNoSealer
+		}
+		r.sealer = seal.Ephemeral()
+	}
+	sealed, err := r.store.Sealed(ctx, digestKey)
+	if errors.Is(err, store.ErrNotFound) {
+		var fresh []byte
+		if fresh, err = r.sealer.Seal(seal.NewKey(), digestKey.Name); err != nil {
+			return fmt.Errorf("keyrack: sealing: %w", err)
+		}
+		if err = r.store.Reseal(ctx, digestKey, nil, fresh); err == nil {
+			sealed, err = r.store.Sealed(ctx, digestKey) // another instance may have been faster
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keyrack: reading the store: %w", err)
+	}
+	key, err := r.sealer.Open(sealed, digestKey.Name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSealer, err)
+	}
+	r.digester, err = seal.NewDigester(key)
+	return err
+}

@@ -1,0 +1,159 @@
+// Package seal keeps tokens from whoever sees the store: in come tokens and
+// bodies in clear, out come sealed values and digests. Stores never import it.
+//
+// A sealed value is
+//
+//	0x01 ‖ key id (4 bytes) ‖ nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes)
+//
+// under AES-256-GCM with a random nonce and, as associated data, the name of what
+// it belongs to, so that a value moved elsewhere does not open. The key id is
+// the beginning of SHA-256("keyrack sealing key" ‖ key): keys name themselves.
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// KeySize is the length of a sealing key, in bytes.
+const KeySize = 32
+
+var (
+	// ErrKeySize: a key is not KeySize bytes, or not base64 of them.
+	ErrKeySize = errors.New("seal: a key is 32 bytes, in base64 where it is text")
+	// ErrNoKey: the value was sealed under a key that the ring does not hold.
+	ErrNoKey = errors.New("seal: sealed under a key that is not in the ring")
+	// ErrOpen: the value was damaged, moved, or is not a sealed value.
+	ErrOpen = errors.New("seal: the sealed value does not open")
+)
+
+// Sealer seals and opens small values. [Ring] is one; an application may bring its
+// own, over Tink or a key manager. It must be safe for concurrent use and quick:
+// a delivery waits for it.
+type Sealer interface {
+	// Seal returns the plain text sealed for an owner, which must be given again
+	// to open it. It must not retain its arguments.
+	Seal(plain []byte, owner string) ([]byte, error)
+	// Open returns what was sealed. An error says nothing of the content.
+	Open(sealed []byte, owner string) ([]byte, error)
+	// Stale tells whether the value should be sealed anew, because a newer key has
+	// taken the place of its own.
+	Stale(sealed []byte) bool
+}
+
+const (
+	version = 1
+	header  = 1 + 4 + 12
+)
+
+// Ring is a Sealer with one or more keys: the first seals, all of them open.
+// A key is replaced by putting the new one in front; values under the old one
+// are stale until they have been sealed anew. It is immutable.
+type Ring struct {
+	first uint32
+	keys  map[uint32]cipher.AEAD
+}
+
+// NewRing makes a ring of keys of KeySize bytes each. It does not retain them.
+func NewRing(keys ...[]byte) (*Ring, error) {
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("seal: a ring needs a key: %w", ErrKeySize)
+	}
+	r := &Ring{keys: make(map[uint32]cipher.AEAD, len(keys))}
+	for i, key := range keys {
+		if len(key) != KeySize {
+			return nil, ErrKeySize
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, ErrKeySize
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, ErrKeySize
+		}
+		sum := sha256.Sum256(append([]byte("keyrack sealing key"), key...))
+		id := binary.BigEndian.Uint32(sum[:4])
+		if i == 0 {
+			r.first = id
+		}
+		r.keys[id] = aead
+	}
+	return r, nil
+}
+
+// ParseRing makes a ring of keys in base64 (standard or URL alphabet, padded
+// or not), separated by commas or white space.
+func ParseRing(text string) (*Ring, error) {
+	var keys [][]byte
+	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c <= ' ' }) {
+		word = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(word), "=")
+		key, err := base64.RawStdEncoding.DecodeString(word)
+		if err != nil {
+			return nil, ErrKeySize // the decoder's error would quote the key
+		}
+		keys = append(keys, key)
+	}
+	return NewRing(keys...)
+}
+
+// NewKey returns a random key.
+func NewKey() []byte {
+	key := make([]byte, KeySize)
+	rand.Read(key)
+	return key
+}
+
+// Ephemeral returns a ring with a random key that nobody else has: for stores
+// that end with the process.
+func Ephemeral() *Ring {
+	r, err := NewRing(NewKey())
+	if err != nil {
+		panic(err) // a key of KeySize bytes makes a ring
+	}
+	return r
+}
+
+// Seal seals under the ring's first key.
+func (r *Ring) Seal(plain []byte, owner string) ([]byte, error) {
+	aead := r.keys[r.first]
+	out := make([]byte, header, header+len(plain)+aead.Overhead())
+	out[0] = version
+	binary.BigEndian.PutUint32(out[1:], r.first)
+	rand.Read(out[5:header])
+	return aead.Seal(out, out[5:header], plain, []byte(owner)), nil
+}
+
+// Open opens what any key of the ring sealed. It returns ErrNoKey or ErrOpen.
+func (r *Ring) Open(sealed []byte, owner string) ([]byte, error) {
+	if len(sealed) < header || sealed[0] != version {
+		return nil, ErrOpen
+	}
+	aead, ok := r.keys[binary.BigEndian.Uint32(sealed[1:])]
+	if !ok {
+		return nil, ErrNoKey
+	}
+	plain, err := aead.Open(nil, sealed[5:header], sealed[header:], []byte(owner))
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plain, nil
+}
+
+// Stale tells whether the value was sealed under another key than the first.
+func (r *Ring) Stale(sealed []byte) bool {
+	return len(sealed) < header || binary.BigEndian.Uint32(sealed[1:]) != r.first
+}
+
+// String names the ring without its keys.
+func (r *Ring) String() string { return fmt.Sprintf("seal.Ring of %d keys", len(r.keys)) }
+
+// GoString returns what String returns: no formatting shows a key.
+func (r *Ring) GoString() string { return r.String() }

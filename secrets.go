@@ -1,0 +1,75 @@
+package keyrack
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Secret is one that Mews puts in the webhook URL's query, as ?Token=SECRET.
+// Several can be accepted at once, so that one can be replaced without losing
+// a delivery.
+type Secret struct {
+	// Name tells the secrets apart; it may be logged.
+	Name string
+	// Value is the secret itself.
+	Value Token
+}
+
+// SecretUse says when a secret was last presented; LastSeen is zero if never.
+type SecretUse struct {
+	Name     string
+	LastSeen time.Time
+}
+
+type secret struct {
+	name     string
+	sum      [sha256.Size]byte
+	lastSeen atomic.Int64 // Unix nanoseconds
+}
+
+type secrets []*secret
+
+func newSecrets(given []Secret) (secrets, error) {
+	all := make(secrets, 0, len(given))
+	for _, s := range given {
+		if s.Value.IsZero() {
+			return nil, fmt.Errorf("%w: the secret %q is empty", ErrInvalid, s.Name)
+		}
+		all = append(all, &secret{name: s.Name, sum: sha256.Sum256([]byte(s.Value.Reveal()))})
+	}
+	return all, nil
+}
+
+// match tells whether the query presents one of the secrets, in time that does
+// not depend on which, or on how much of it is right.
+func (all secrets) match(rawQuery string, now time.Time) bool {
+	query, _ := url.ParseQuery(rawQuery) // what does not parse is left out
+	presented := query["Token"]
+	if len(presented) != 1 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(presented[0]))
+	found := false
+	for _, s := range all {
+		if subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1 {
+			s.lastSeen.Store(now.UnixNano())
+			found = true
+		}
+	}
+	return found
+}
+
+func (all secrets) uses() []SecretUse {
+	uses := make([]SecretUse, len(all))
+	for i, s := range all {
+		uses[i].Name = s.name
+		if nanos := s.lastSeen.Load(); nanos != 0 {
+			uses[i].LastSeen = time.Unix(0, nanos).UTC()
+		}
+	}
+	return uses
+}
