@@ -13,8 +13,8 @@ import (
 var (
 	// ErrSyntax: the body is not strict JSON, and nobody can say what it means.
 	// It is broken or cut short, repeats a name within an object, is not UTF-8,
-	// goes on after its end, is nested too deep, or spells a required name in
-	// the wrong case. An HTTP receiver answers 400.
+	// goes on after its end, nests objects and arrays more than 32 deep, or
+	// spells a required name in the wrong case. An HTTP receiver answers 400.
 	ErrSyntax = errors.New("events: not strict JSON")
 
 	// ErrShape: the body is strict JSON, but not what Mews documents, nor
@@ -43,22 +43,22 @@ type Error struct {
 
 // The reasons.
 const (
-	reasonEmpty       = "the body is empty"
-	reasonCut         = "the body ends too early"
-	reasonMalformed   = "malformed JSON"
-	reasonTwice       = "a name appears twice"
-	reasonUTF8        = "broken UTF-8"
-	reasonDeep        = "nested too deep"
-	reasonTrailing    = "data after the end"
-	reasonCase        = "a required name in the wrong case"
-	reasonMissing     = "missing"
-	reasonNotObject   = "not an object"
-	reasonNotText     = "not a string"
-	reasonNotFlag     = "neither true nor false"
-	reasonNotTime     = "not a time in ISO 8601"
-	reasonTooLong     = "too long"
-	reasonControl     = "a control character"
-	reasonUnencodable = "an event without content"
+	reasonEmpty     = "the body is empty"
+	reasonCut       = "the body ends too early"
+	reasonMalformed = "malformed JSON"
+	reasonTwice     = "a name appears twice"
+	reasonUTF8      = "broken UTF-8"
+	reasonDeep      = "nested too deep"
+	reasonTrailing  = "data after the end"
+	reasonCase      = "a required name in the wrong case"
+	reasonMissing   = "missing"
+	reasonNotObject = "not an object"
+	reasonNotText   = "not a string"
+	reasonNotFlag   = "neither true nor false"
+	reasonNotTime   = "not a time in ISO 8601"
+	reasonTooLong   = "too long"
+	reasonControl   = "a control character"
+	reasonNothing   = "an event that says nothing"
 )
 
 // Error returns the text, such as
@@ -95,15 +95,18 @@ var places = func() map[string]bool {
 	return m
 }()
 
-// placeOf keeps of a pointer into a body what the specification knows.
-func placeOf(p jsontext.Pointer) string {
-	for end := 1; end <= len(p); end++ {
-		if end < len(p) && p[end] != '/' {
-			continue
+// placeOf cuts a pointer into a body down to what the specification knows.
+func placeOf(pointer jsontext.Pointer) string {
+	known := ""
+	for rest := string(pointer); rest != ""; {
+		end := strings.IndexByte(rest[1:], '/') + 1
+		if end == 0 {
+			end = len(rest)
 		}
-		if !places[string(p[:end])] {
-			return string(p[:strings.LastIndexByte(string(p[:end]), '/')]) + "/*"
+		if !places[known+rest[:end]] {
+			return known + "/*"
 		}
+		known, rest = known+rest[:end], rest[end:]
 	}
-	return string(p)
+	return known
 }

@@ -14,21 +14,21 @@ import (
 // included. The specification needs 3, General Webhooks need 4.
 const maxDepth = 32
 
-// reader walks through one body. Duplicate names and broken UTF-8 are refused
-// by jsontext, wherever they are. The first syntax error stays: after it every
-// method does nothing, so that a walk checks err once, at its end.
+// reader walks through one body, token by token. jsontext refuses what is not
+// JSON, duplicate names and broken UTF-8, wherever they are. The first syntax
+// error stays: after it nothing is taken any more, so that a walk checks err
+// once, at its end.
 type reader struct {
 	dec  jsontext.Decoder
 	src  bytes.Buffer // the decoder reads such a buffer in place, without a copy
 	body []byte
+	from int64  // where the token, or the value, before the one taken last ended
+	name []byte // of the member that next went to; valid until body is
 	err  *Error
-
-	name  []byte // of the member that next went to; valid until the next move
-	start int64  // offset of the value that was taken last
 }
 
-// readers spares a decoder its stacks and name tables: without it a decode
-// allocates four times as often and takes a third longer.
+// readers spares decoders their stacks and name tables. Measured on the
+// specification's body: 8 allocations instead of 33, and a quarter less time.
 var readers = sync.Pool{New: func() any {
 	r := new(reader)
 	r.dec.Reset(&r.src)
@@ -48,92 +48,67 @@ func (r *reader) release() {
 	readers.Put(r)
 }
 
-// kind tells what comes next: one of n, f, t, ", 0, {, }, [ and ], or 0 where
-// the body is broken.
-func (r *reader) kind() jsontext.Kind {
+// take goes one token on and returns its kind: one of n, f, t, ", 0, {, }, [
+// and ], or 0 where the body is broken.
+func (r *reader) take() jsontext.Kind {
 	if r.err != nil {
 		return jsontext.KindInvalid
 	}
-	k := r.dec.PeekKind()
-	if k == jsontext.KindInvalid {
-		r.read() // finds out why
+	r.from = r.dec.InputOffset()
+	token, err := r.dec.ReadToken()
+	if err != nil {
+		r.fail(err)
+		return jsontext.KindInvalid
+	}
+	k := token.Kind()
+	if (k == '{' || k == '[') && r.dec.StackDepth() > maxDepth {
+		r.err = &Error{placeOf(r.dec.StackPointer()), r.start(), reasonDeep, ErrSyntax}
+		return jsontext.KindInvalid
 	}
 	return k
 }
 
-// read takes one token.
-func (r *reader) read() {
-	if r.err != nil {
+// text returns the string that was taken last. It is part of the body where it
+// can be, and never nil.
+func (r *reader) text() []byte {
+	quoted := r.body[r.from:r.dec.InputOffset()]
+	quoted = quoted[bytes.IndexByte(quoted, '"'):]
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	text, _ := jsontext.AppendUnquote(nil, quoted)
+	return text
+}
+
+// rest takes the rest of a value, of whose first token the kind is given.
+func (r *reader) rest(k jsontext.Kind) {
+	if k != '{' && k != '[' {
 		return
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		r.fail(err)
-	} else if r.dec.StackDepth() > maxDepth {
-		r.err = &Error{placeOf(r.dec.StackPointer()), r.dec.InputOffset() - 1, reasonDeep, ErrSyntax}
+	from := r.from
+	for depth := r.dec.StackDepth(); r.err == nil && r.dec.StackDepth() >= depth; {
+		r.take()
 	}
-}
-
-// scalar takes a value that is neither an object nor an array. The result is
-// valid until the next move.
-func (r *reader) scalar() jsontext.Value {
-	if r.err != nil {
-		return nil
-	}
-	v, err := r.dec.ReadValue()
-	if err != nil {
-		r.fail(err)
-		return nil
-	}
-	r.start = r.dec.InputOffset() - int64(len(v))
-	return v
-}
-
-// text takes a string. The result is valid until the next move, and nil only
-// where the body is broken.
-func (r *reader) text() []byte {
-	v := r.scalar()
-	if v == nil || bytes.IndexByte(v, '\\') < 0 {
-		return bytes.Trim(v, `"`)
-	}
-	b, _ := jsontext.AppendUnquote(nil, v)
-	return b
+	r.from = from
 }
 
 // skip takes a value of any kind.
-func (r *reader) skip() {
-	if k := r.kind(); k != '{' && k != '[' {
-		r.scalar()
-		return
-	}
-	depth := r.dec.StackDepth()
-	r.read()
-	start := r.dec.InputOffset() - 1
-	for r.err == nil && r.dec.StackDepth() > depth {
-		r.read()
-	}
-	r.start = start
+func (r *reader) skip() { r.rest(r.take()) }
+
+// start returns the offset of the token, or the value, that was taken last.
+func (r *reader) start() int64 {
+	gap := r.body[r.from:]
+	return r.from + int64(len(gap)-len(bytes.TrimLeft(gap, " \t\r\n:,")))
 }
 
 // next goes to the next member of the object that the walk is in, so that its
-// value is what comes next. Where there is none it leaves the object and
-// returns false.
+// value comes next. Where there is none it leaves the object and returns false.
 func (r *reader) next() bool {
-	if r.kind() == '}' {
-		r.read()
+	if r.take() != '"' {
 		return false
 	}
 	r.name = r.text()
-	return r.err == nil
-}
-
-// more tells whether the array that the walk is in goes on. Where it does not,
-// more leaves the array.
-func (r *reader) more() bool {
-	if r.kind() == ']' {
-		r.read()
-		return false
-	}
-	return r.err == nil
+	return true
 }
 
 // end makes sure that nothing but white space is left.
@@ -141,9 +116,9 @@ func (r *reader) end() {
 	if r.err != nil {
 		return
 	}
-	offset := r.dec.InputOffset()
+	r.from = r.dec.InputOffset()
 	if _, err := r.dec.ReadToken(); err != io.EOF {
-		r.err = &Error{"", offset, reasonTrailing, ErrSyntax}
+		r.err = &Error{"", r.start(), reasonTrailing, ErrSyntax}
 	}
 }
 

@@ -1,0 +1,173 @@
+package events_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+var update = flag.Bool("update", false, "write testdata/decoded.txt anew")
+
+// TestDecode decodes every body in testdata/bodies. What comes out is to be
+// reviewed in testdata/decoded.txt.
+func TestDecode(t *testing.T) {
+	var got strings.Builder
+	for name, body := range bodies(t) {
+		fmt.Fprintf(&got, "-- %s --\n", name)
+		if e, err := events.Decode(body); err != nil {
+			describeError(&got, err)
+		} else {
+			describe(&got, e)
+		}
+	}
+	const golden = "testdata/decoded.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s differs (-want +got); after a review, run the test with -update\n%s", golden, diff)
+	}
+}
+
+// bodies yields the name and the content of every body in testdata.
+func bodies(tb testing.TB) func(yield func(string, []byte) bool) {
+	tb.Helper()
+	paths, err := filepath.Glob("testdata/bodies/*.json")
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("no bodies: %v", err)
+	}
+	return func(yield func(string, []byte) bool) {
+		for _, path := range paths { // sorted
+			body, err := os.ReadFile(path)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if !yield(strings.TrimSuffix(filepath.Base(path), ".json"), body) {
+				return
+			}
+		}
+	}
+}
+
+// describe writes everything that an event holds. Tokens and people are made up.
+func describe(w *strings.Builder, e events.Event) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+	text := func(name, s string) {
+		switch {
+		case len(s) > 100:
+			line(name, "%q... (%d bytes)", s[:20], len(s))
+		case s != "":
+			line(name, "%q", s)
+		}
+	}
+	named := func(name string, n lifecycle.Named) {
+		if !n.IsZero() {
+			line(name, "%.40q %q", n.ID, n.Name)
+		}
+	}
+	if g := e.General; g != nil {
+		line("General", "%q %q", g.EnterpriseID, g.IntegrationID)
+		for _, ge := range g.Events {
+			line("", "%q %q", ge.Discriminator, ge.ID)
+		}
+		return
+	}
+	line("Action", "%v %q", e.Action, e.Name)
+	named("Integration", e.Integration)
+	named("Enterprise", e.Enterprise)
+	named("Service", e.Service)
+	text("Requestor", strings.Trim(e.Requestor.Name()+" / "+e.Requestor.Email(), " /"))
+	text("AccessToken", e.AccessToken.Reveal())
+	text("ApiKey", e.ApiKey.Reveal())
+	if !e.CreatedUtc.IsZero() {
+		line("CreatedUtc", "%v", e.CreatedUtc)
+	}
+	if !e.DeletedUtc.IsZero() {
+		line("DeletedUtc", "%v", e.DeletedUtc)
+	}
+	switch e.IsEnabled {
+	case lifecycle.Yes:
+		line("IsEnabled", "yes")
+	case lifecycle.No:
+		line("IsEnabled", "no")
+	}
+	if !e.Raw.IsZero() {
+		line("Raw", "%d bytes", len(e.Raw.Bytes()))
+	}
+}
+
+func describeError(w *strings.Builder, err error) {
+	answer := "?"
+	switch {
+	case errors.Is(err, events.ErrSyntax):
+		answer = "400"
+	case errors.Is(err, events.ErrShape):
+		answer = "204"
+	}
+	fmt.Fprintf(w, "%s: %v\n", answer, err)
+}
+
+// TestSample compares the specification's own body with what it means.
+func TestSample(t *testing.T) {
+	got, err := events.Decode(spec(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(sample(), got); diff != "" {
+		t.Errorf("decoded differently (-want +got):\n%s", diff)
+	}
+}
+
+// TestDecodeKeepsNothing overwrites the body after it was decoded.
+func TestDecodeKeepsNothing(t *testing.T) {
+	for name, body := range bodies(t) {
+		body := bytes.Clone(body)
+		first, err := events.Decode(body)
+		if err != nil {
+			continue
+		}
+		second, _ := events.Decode(bytes.Clone(body))
+		for i := range body {
+			body[i] = 'x'
+		}
+		if !first.Equal(second) {
+			t.Errorf("%s: the event changes with the body", name)
+		}
+	}
+}
+
+// TestTimesAreUTC compares representations, not instants alone.
+func TestTimesAreUTC(t *testing.T) {
+	const format = `{"Action":"IntegrationDeleted","Data":{"DeletedUtc":%q,"Integration":{"Id":"i"}}}`
+	for sent, want := range map[string]time.Time{
+		"2020-02-01T01:59:59.1234567+02:00": time.Date(2020, 1, 31, 23, 59, 59, 123456700, time.UTC),
+		"2020-01-31T23:59:59.123456789":     time.Date(2020, 1, 31, 23, 59, 59, 123456789, time.UTC),
+		"9999-12-31T23:59:59.9999999Z":      time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC),
+		"1970-01-01T00:00:00Z":              time.Unix(0, 0).UTC(),
+		"0001-01-01T00:00:00Z":              {}, // DateTime.MinValue is Go's zero time
+	} {
+		e, err := events.Decode(fmt.Appendf(nil, format, sent))
+		if err != nil || e.DeletedUtc != want {
+			t.Errorf("%s is %v, %v; want %v", sent, e.DeletedUtc, err, want)
+		}
+	}
+}
