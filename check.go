@@ -3,7 +3,6 @@ package keyrack
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -18,7 +17,7 @@ func (r *Rack) Check(token string) Verdict {
 	if h == nil {
 		return Verdict{Guess: lifecycle.Invalid}
 	}
-	return h.record.Load().Verdict(d, &r.policy, lifecycle.At(time.Now()))
+	return h.record.Load().Verdict(d, &r.policy, r.clock.instant())
 }
 
 // Integration says whether the current token of an integration is valid. Like
@@ -28,7 +27,7 @@ func (r *Rack) Integration(id string) Verdict {
 	if h == nil {
 		return Verdict{Guess: lifecycle.Invalid}
 	}
-	return r.verdict(h.record.Load(), lifecycle.At(time.Now()))
+	return r.verdict(h.record.Load(), r.clock.instant())
 }
 
 // verdict is the verdict of an integration's current token, as far as it has one.
@@ -49,7 +48,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		return Token{}, Verdict{Guess: lifecycle.Invalid}, ErrNotFound
 	}
 	record := h.record.Load()
-	v := r.verdict(record, lifecycle.At(time.Now()))
+	v := r.verdict(record, r.clock.instant())
 	key, ok := record.CurrentKey()
 	if !ok {
 		return Token{}, v, ErrNoToken
@@ -65,11 +64,11 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		held = &sealedToken{key.Digest, sealed}
 		h.token.Store(held)
 	}
-	plain, err := r.sealer.Open(held.sealed, id)
+	token, err := r.unsealToken(held.sealed, id)
 	if err != nil {
-		return Token{}, unavailable(v), fmt.Errorf("keyrack: opening the token: %w", err)
+		return Token{}, unavailable(v), err
 	}
-	return lifecycle.NewToken(string(plain)), v, nil
+	return token, v, nil
 }
 
 func unavailable(v Verdict) Verdict {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -38,12 +37,13 @@ type Receipt struct {
 // context's: then it is not known whether the delivery was stored, and it should
 // be sent again. Deliver does not retain the body.
 func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
-	now := time.Now()
+	now := r.clock.now()
 	event, err := events.Decode(body)
 	if errors.Is(err, events.ErrSyntax) {
 		return Receipt{}, err
 	}
 	if event.General != nil {
+		r.signOfLife(event.General.IntegrationID)
 		return Receipt{General: event.General}, nil
 	}
 	t := taking{id: store.NewEntryID(now)}
@@ -52,7 +52,7 @@ func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
 	}
 	t.evidence = event.Evidence(now, r.options.horizon(), r.digest)
 	t.token = firstToken(event.AccessToken, event.ApiKey)
-	receipt, err := r.take(ctx, t)
+	receipt, err := r.take(ctx, &t)
 	receipt.Action = event.Name
 	return receipt, err
 }
@@ -80,6 +80,15 @@ func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
 	return sealed, nil
 }
 
+// signOfLife notes that Mews sends General Webhooks for an integration. That does
+// not prove that its token works, since nobody says when Mews stops; but where
+// the verdict is not Valid, it is worth asking.
+func (r *Rack) signOfLife(id string) {
+	if r.schedule != nil && id != "" && !r.Integration(id).Active() {
+		r.schedule.hint(id)
+	}
+}
+
 // taking is a piece of evidence on its way into the journal.
 type taking struct {
 	id       store.EntryID
@@ -94,13 +103,24 @@ const attempts = 16
 
 // take decides what a piece of evidence does to its integration, and commits
 // it. On a conflict it decides again on what the store has by then.
-func (r *Rack) take(ctx context.Context, t taking) (Receipt, error) {
+func (r *Rack) take(ctx context.Context, t *taking) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
-	id := t.evidence.Integration.ID
-	if id == "" {
+	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
 	}
+	receipt, err := r.decide(ctx, t)
+	if err == nil && receipt.Decision.Alarm {
+		r.alarm(ctx, Alarm{AlarmEvidence, receipt.Integration, receipt.Decision.Cause})
+	}
+	if err == nil && t.evidence.Owner != "" && t.evidence.Kind != lifecycle.KindContest {
+		r.contest(ctx, t)
+	}
+	return receipt, err
+}
+
+func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
+	id := t.evidence.Integration.ID
 	leave, err := r.doors.enter(ctx, id)
 	if err != nil {
 		return Receipt{}, err
@@ -124,8 +144,8 @@ func (r *Rack) take(ctx context.Context, t taking) (Receipt, error) {
 		case err == nil && stored.Repeated && stored.Version != next.Version:
 			return receipt, r.reload(ctx, id)
 		case err == nil:
-			r.view.publish(next)
-			r.news.ring()
+			r.publish(next)
+			r.shredSpent(ctx, &base, &next)
 			return receipt, nil
 		case errors.Is(err, store.ErrConflict):
 			base, err = r.loadRecord(ctx, id)
@@ -159,13 +179,42 @@ func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
 func (r *Rack) reload(ctx context.Context, id string) error {
 	record, err := r.loadRecord(ctx, id)
 	if err == nil && record.Version > 0 {
-		r.view.publish(record)
+		r.publish(record)
 	}
 	return err
 }
 
+// publish lets everybody know of a record.
+func (r *Rack) publish(record Record) {
+	r.view.publish(record)
+	r.news.ring()
+	if r.schedule != nil {
+		r.schedule.touch(&record)
+	}
+}
+
+// contest tells the owner of a token that another integration came with it,
+// where there is somebody to ask whose it is.
+func (r *Rack) contest(ctx context.Context, t *taking) {
+	owner := r.view.record(t.evidence.Owner)
+	if r.schedule == nil || owner == nil {
+		return
+	}
+	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != lifecycle.NoCause {
+		return
+	}
+	now := r.clock.now()
+	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
+		Kind: lifecycle.KindContest, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Integration: lifecycle.Named{ID: owner.ID}, Token: t.evidence.Token,
+	}})
+	if err != nil {
+		r.log.WarnContext(ctx, "a contested token is not noted with its owner", "error", err)
+	}
+}
+
 // commitOf puts together what is committed, and the receipt for it.
-func (r *Rack) commitOf(t taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
+func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
 	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
 	buffer := make([]byte, 0, 2048)
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
@@ -216,7 +265,7 @@ func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Receipt, error
 }
 
 // takeNameless journals a delivery that belongs to no integration that it names.
-func (r *Rack) takeNameless(ctx context.Context, t taking) (Receipt, error) {
+func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 	d := lifecycle.Decision{Outcome: lifecycle.Unrecognized}
 	_, err := r.commit(ctx, store.Commit{
 		Entry: store.Entry{

@@ -30,11 +30,11 @@ type Import struct {
 // belongs to another integration, is a Conflict in the receipt. An error is
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
-	now := time.Now()
+	now := r.clock.now()
 	if i.Integration.ID == "" || i.Token.IsZero() {
 		return Receipt{}, fmt.Errorf("%w: an import needs an integration's id and a token", ErrInvalid)
 	}
-	return r.take(ctx, taking{
+	return r.take(ctx, &taking{
 		id:    store.NewEntryID(now),
 		token: i.Token,
 		evidence: lifecycle.Evidence{
@@ -70,12 +70,16 @@ const refresh = time.Hour
 // is not journalled (then the receipt is zero). The error is ErrNotFound for a
 // token that nobody knows, and otherwise as for Deliver.
 func (r *Rack) Report(ctx context.Context, token string, status int, began time.Time) (Receipt, error) {
-	now := time.Now()
+	return r.report(ctx, observation{r.digester.Sum(token), 0, status, began})
+}
+
+func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
+	now := r.clock.now()
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		Token: r.digester.Sum(token), Began: lifecycle.At(began),
+		Token: o.digest, Began: lifecycle.At(o.began), Generation: o.generation,
 	}
-	switch status {
+	switch o.status {
 	case http.StatusOK:
 		e.Answer = lifecycle.Accepted
 	case http.StatusUnauthorized:
@@ -87,18 +91,22 @@ func (r *Rack) Report(ctx context.Context, token string, status int, began time.
 	if record == nil {
 		return Receipt{}, ErrNotFound
 	}
+	if e.Answer == lifecycle.Accepted && r.schedule != nil {
+		r.schedule.heard(ctx, record.ID)
+	}
 	e.Integration.ID = record.ID
 	if !r.tells(record, &e) {
 		return Receipt{}, nil
 	}
-	return r.take(ctx, taking{id: store.NewEntryID(now), evidence: e})
+	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 }
 
 // tells whether an answer of the application's says anything that the record
 // does not know.
 func (r *Rack) tells(record *Record, e *lifecycle.Evidence) bool {
 	key, _ := record.Key(e.Token)
-	if e.Began <= record.Arrived || e.Began < key.Began {
+	if e.Began < key.Began || e.Generation != 0 && e.Generation != record.Generation ||
+		e.Generation == 0 && e.Began <= record.Arrived {
 		return false // overtaken
 	}
 	if e.Answer == lifecycle.Accepted {

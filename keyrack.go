@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -43,6 +44,9 @@ type (
 	// Policy is what the application decides where Mews's documents are silent.
 	Policy = lifecycle.Policy
 )
+
+// NewToken wraps a token, or a secret, so that it cannot be printed by accident.
+func NewToken(s string) Token { return lifecycle.NewToken(s) }
 
 var (
 	// ErrClosed: the Rack was closed.
@@ -76,6 +80,17 @@ type Options struct {
 	// Sealer seals tokens and bodies before the store sees them. nil means, for a
 	// store that ends with the process, a random key; for others ErrNoSealer.
 	Sealer seal.Sealer
+	// Prober asks Mews whether a token works; connector.New makes one. With a
+	// prober every delivery is followed by a question, Valid never outlives its
+	// lease, and a lost webhook is found out. Without one the deliveries, and what
+	// the application reports, are all there is.
+	Prober connector.Prober
+	// ProbeRate is the budget of probes of all integrations together, a second.
+	// 0 means DefaultProbeRate.
+	ProbeRate float64
+	// Alarm, if set, is called for what a person should look at. It must be quick
+	// and safe for concurrent use. Alarms are logged, too.
+	Alarm func(Alarm)
 	// KeepRequestor keeps the names and email addresses of the persons who
 	// requested an integration, in the sealed bodies of the journal. Without it
 	// they are taken out before anything is stored.
@@ -114,10 +129,13 @@ type Rack struct {
 	log      *slog.Logger
 	sealer   seal.Sealer
 	digester seal.Digester
+	clock    clock
 	view     view
 	doors    doors
 	news     bell
 	answers  answers
+	schedule *schedule // nil without a prober
+	watched  chan observation
 
 	stop func()
 	done sync.WaitGroup
@@ -130,15 +148,18 @@ type Volatile interface {
 }
 
 // Open makes a Rack on a store, reads the store's integrations into memory and
-// starts what runs in the background: one goroutine, which Close ends. The
-// context bounds the opening alone. nil options mean the zero Options. The store
+// starts what runs in the background: a few goroutines, which Close ends and
+// waits for. The context bounds the opening alone. nil options mean the zero Options. The store
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{store: s, doors: newDoors(), news: newBell()}
+	r := &Rack{store: s, clock: clock{time.Now()}, doors: newDoors(), news: newBell(), watched: make(chan observation, 256)}
 	if options != nil {
 		r.options = *options
 	}
 	r.policy, r.log = r.options.Policy, r.options.logger()
+	if r.options.Prober != nil && r.policy.Lease <= 0 {
+		r.policy.Lease = DefaultLease
+	}
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
@@ -148,6 +169,13 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	background, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.done.Go(func() { r.noteAnswers(background) })
+	r.done.Go(func() { r.noteWatched(background) })
+	r.done.Go(func() { r.housekeep(background) })
+	if r.options.Prober != nil {
+		r.schedule = newSchedule(r)
+		r.done.Go(func() { r.schedule.lead(background) })
+		r.done.Go(func() { r.schedule.run(background) })
+	}
 	return r, nil
 }
 

@@ -24,16 +24,17 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 		k.Doubt = e.At
 		return
 	}
-	k.Answer, k.Began, k.Doubt = e.Answer, e.Began, 0
+	k.Answer, k.Began, k.Generation, k.Doubt = e.Answer, e.Began, r.Generation, 0
 	if e.Answer == Accepted {
 		r.accept(i, e, d)
 	}
 }
 
 // timely tells whether an answer still counts: no delivery came since its
-// request began, and no answer to a later request.
+// request began, and no answer to a later request. A time in the record that
+// lies ahead of the present was written by a clock that was wrong, and says nothing.
 func (r *Record) timely(e *Evidence, k Key) bool {
-	if e.Began < k.Began {
+	if e.Began < k.Began && k.Began <= e.At {
 		return false
 	}
 	if e.Kind == KindProbe || e.Generation != 0 {
@@ -138,6 +139,7 @@ func (r *Record) contest(e *Evidence, d *Decision) {
 		d.Outcome, d.Cause = Conflict, CauseUnknownToken
 		return
 	}
-	r.writableKeys()[i].Dispute = CauseContested
+	k := &r.writableKeys()[i]
+	k.Dispute, k.Doubt = CauseContested, e.At
 	d.Outcome, d.Cause, d.Alarm = Applied, CauseContested, true
 }

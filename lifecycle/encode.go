@@ -227,6 +227,7 @@ func (w *writer) key(k *Key) {
 	w.instant("Until", k.Until)
 	w.enum("Answer", answerNames[:], uint8(k.Answer))
 	w.instant("Began", k.Began)
+	w.count("Generation", k.Generation)
 	w.instant("Accepted", k.Accepted)
 	w.instant("Doubt", k.Doubt)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))

@@ -44,6 +44,8 @@ type Key struct {
 	// Answer is the Connector API's latest about it, to a request that began at Began.
 	Answer Answer  `json:",omitzero"`
 	Began  Instant `json:",omitzero"`
+	// Generation is the record's, for which the answer was given.
+	Generation uint64 `json:",omitzero"`
 	// Accepted is when the latest request that was answered 200 began.
 	Accepted Instant `json:",omitzero"`
 	// Doubt is since when the answer is in doubt: the application saw a 401, or a
@@ -207,7 +209,7 @@ func (r *Record) revokeAll(at Instant) {
 	for i := range r.writableKeys() {
 		k := &r.Keys[i]
 		k.Status, k.Until = Revoked, firstOf(k.Until, at)
-		k.Answer, k.Began, k.Doubt = NoAnswer, 0, 0
+		k.Answer, k.Began, k.Generation, k.Doubt = NoAnswer, 0, 0, 0
 	}
 }
 

@@ -1,0 +1,214 @@
+package keyrack
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// Explanation says why a verdict is what it is. It holds no secret.
+type Explanation struct {
+	At      time.Time
+	Verdict Verdict
+	// Token is the digest of the token that is explained; zero where there is none.
+	Token lifecycle.Digest
+	// Record is what is known of the integration; zero for an unfamiliar token.
+	Record Record
+	// Entries is what happened, oldest first, as far as the journal reaches back.
+	Entries []Entry
+	// Probe says what is asked, if there is a prober.
+	Probe ProbeState
+	// Change says what would change the verdict.
+	Change []string
+}
+
+// ProbeState is where an integration stands in the schedule of probes of this
+// instance. Without a prober, and on an instance that leaves the asking to
+// another, it is zero.
+type ProbeState struct {
+	Asked    time.Time // when the latest request began; zero if none since the start
+	Attempts int       // in a row that settled nothing
+	InFlight bool
+	Due      time.Time // of the next; zero where none is planned
+}
+
+// Explain says why the verdict on an integration's current token is what it is.
+// The error is ErrNotFound, or the store's.
+func (r *Rack) Explain(ctx context.Context, integration string) (Explanation, error) {
+	record, ok := r.Record(integration)
+	if !ok {
+		return Explanation{}, ErrNotFound
+	}
+	key, _ := record.CurrentKey()
+	return r.explain(ctx, record, key.Digest, r.verdict(&record, r.clock.instant()))
+}
+
+// ExplainToken says why the verdict on a token is what it is. A token that nobody
+// knows is explained, too. The error is the store's.
+func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, error) {
+	digest := r.digester.Sum(token)
+	record := r.view.owner(digest)
+	if record == nil {
+		v := Verdict{Guess: lifecycle.Invalid}
+		return Explanation{At: r.clock.now().UTC(), Verdict: v, Token: digest, Change: change(v, r.schedule != nil)}, nil
+	}
+	return r.explain(ctx, *record, digest, record.Verdict(digest, &r.policy, r.clock.instant()))
+}
+
+func (r *Rack) explain(ctx context.Context, record Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
+	e := Explanation{
+		At: r.clock.now().UTC(), Verdict: v, Token: token, Record: record,
+		Change: change(v, r.schedule != nil),
+	}
+	if r.schedule != nil {
+		e.Probe = r.schedule.state(record.ID)
+	}
+	r.flushAnswers() // so that it is known how the latest were answered
+	for entry, err := range r.History(ctx, record.ID) {
+		if err != nil {
+			return e, fmt.Errorf("keyrack: reading the journal: %w", err)
+		}
+		e.Entries = append(e.Entries, entry)
+	}
+	return e, nil
+}
+
+func (s *schedule) state(id string) ProbeState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.queue.waits[id]
+	if w == nil {
+		return ProbeState{}
+	}
+	p := ProbeState{Asked: w.asked, Attempts: w.attempts, InFlight: w.inFlight}
+	if w.place >= 0 {
+		p.Due = w.due
+	}
+	return p
+}
+
+// change says what would change a verdict.
+func change(v Verdict, prober bool) []string {
+	probe := "a 200 that the application reports proves the token"
+	if prober {
+		probe = "the next probe settles it"
+	}
+	switch v.Reason {
+	case lifecycle.ReasonUnfamiliar:
+		return []string{"an IntegrationCreated or IntegrationApiKeyCreated that brings the token", "an import by hand"}
+	case lifecycle.ReasonLive:
+		return []string{"IntegrationDisabled, IntegrationCanceled or IntegrationDeleted", "IntegrationApiKeyCreated, for this token", "a 401"}
+	case lifecycle.ReasonDeleted:
+		return []string{"only an import by hand reopens a deleted integration"}
+	case lifecycle.ReasonSuperseded:
+		return []string{"only a probe that rejects the newer token and accepts this one, or an import by hand"}
+	case lifecycle.ReasonCanceled:
+		return []string{"IntegrationReinstated", probe}
+	case lifecycle.ReasonDisabled:
+		return []string{"IntegrationEnabled", probe}
+	case lifecycle.ReasonRejected:
+		return []string{"a later 200"}
+	case lifecycle.ReasonDisputed:
+		return []string{"a probe whose answer names the integration's own enterprise"}
+	case lifecycle.ReasonUnseen:
+		return []string{"IntegrationCreated", probe, "an import by hand"}
+	case lifecycle.ReasonSuspectKey:
+		return []string{probe, "an IntegrationApiKeyCreated more than a horizon after the others"}
+	case lifecycle.ReasonSuspectCanceled:
+		return []string{probe, "IntegrationCanceled or IntegrationReinstated more than a horizon after the last of them"}
+	case lifecycle.ReasonSuspectEnabled:
+		return []string{probe, "IntegrationEnabled or IntegrationDisabled more than a horizon after the last of them, and after an IntegrationReinstated"}
+	case lifecycle.ReasonUnattributed:
+		return []string{"a 200 for this token", "a 200 for another one within a minute of this one's 401: then it is this token's own"}
+	}
+	return []string{probe}
+}
+
+// String returns the explanation as text for a person, in lines.
+func (e Explanation) String() string {
+	var b strings.Builder
+	v := e.Verdict
+	fmt.Fprintf(&b, "%v (%v)", v.Status, v.Reason)
+	if v.Assumed {
+		b.WriteString(", assumed")
+	}
+	if v.Status == lifecycle.Unknown {
+		fmt.Fprintf(&b, ", best guess %v", v.Guess)
+	}
+	b.WriteString("\n")
+	if e.Record.ID != "" {
+		fmt.Fprintf(&b, "integration  %s", e.Record.ID)
+		if e.Record.Name != "" {
+			fmt.Fprintf(&b, " %q", e.Record.Name)
+		}
+		b.WriteString("\n")
+		if e.Record.Enterprise.ID != "" {
+			fmt.Fprintf(&b, "enterprise   %s %q\n", e.Record.Enterprise.ID, e.Record.Enterprise.Name)
+		}
+		fmt.Fprintf(&b, "state        %v\n", e.Record.State)
+		if at := v.Evidence.At; at != 0 {
+			fmt.Fprintf(&b, "evidence     %v, %v ago\n", describe(v.Evidence), v.Age(e.At).Round(time.Second))
+		}
+		for _, k := range e.Record.Keys {
+			fmt.Fprintf(&b, "token %v  %v since %v", k.Digest, k.Status, firstTime(k.Until, k.Since))
+			if k.Answer != lifecycle.NoAnswer {
+				fmt.Fprintf(&b, ", %v at %v", k.Answer, k.Began)
+			}
+			b.WriteString("\n")
+		}
+	}
+	for _, entry := range e.Entries {
+		b.WriteString("  " + entry.String() + "\n")
+	}
+	if p := e.Probe; !p.Due.IsZero() {
+		fmt.Fprintf(&b, "next probe   %v\n", p.Due.UTC().Format(time.RFC3339))
+	}
+	for i, change := range e.Change {
+		fmt.Fprintf(&b, "%-13s%s\n", [...]string{"to change", ""}[min(i, 1)], change)
+	}
+	return b.String()
+}
+
+func describe(basis lifecycle.Basis) string {
+	if basis.Kind == lifecycle.KindDelivery {
+		return basis.Action.String()
+	}
+	return basis.Kind.String()
+}
+
+func firstTime(a, b lifecycle.Instant) lifecycle.Instant {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// String returns the entry in one line: when, what, what was decided, what became
+// of the verdict, and how the delivery was answered.
+func (e Entry) String() string {
+	var b strings.Builder
+	what := e.Evidence.Action.String()
+	if e.Evidence.Kind != lifecycle.KindDelivery {
+		what = e.Evidence.Kind.String()
+		if e.Evidence.Answer != lifecycle.NoAnswer {
+			what += " " + e.Evidence.Answer.String()
+		}
+	}
+	fmt.Fprintf(&b, "%s  %-24s %v", e.At.UTC().Format(time.RFC3339), what, e.Decision.Outcome)
+	if e.Decision.Cause != lifecycle.NoCause {
+		fmt.Fprintf(&b, " (%v)", e.Decision.Cause)
+	}
+	if e.Decision.From != e.Decision.To {
+		fmt.Fprintf(&b, "  %v -> %v", e.Decision.From, e.Decision.To)
+	}
+	if e.Changed() {
+		fmt.Fprintf(&b, "  %v -> %v (%v)", e.Was, e.Is, e.Reason)
+	}
+	if e.Answer.Status != 0 {
+		fmt.Fprintf(&b, "  answered %d in %.3g ms", e.Answer.Status, float64(e.Answer.Took.Microseconds())/1000)
+	}
+	return b.String()
+}

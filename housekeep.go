@@ -1,0 +1,81 @@
+package keyrack
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+const (
+	housekeepEvery = time.Hour
+	// unproven is how long a token that was superseded or revoked is kept where
+	// there is no prober to say that it does not work.
+	unproven = 24 * time.Hour
+)
+
+// retention is how long an unproven token is kept; 0 where a prober will tell.
+func (r *Rack) retention() time.Duration {
+	if r.options.Prober != nil {
+		return 0
+	}
+	return unproven
+}
+
+// shredSpent erases the tokens that a piece of evidence has made superfluous.
+// What fails here, housekeeping does.
+func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
+	now := r.clock.instant()
+	var spent []store.Ref
+	for i := range before.Keys {
+		d := before.Keys[i].Digest
+		if before.Retains(d, now, r.retention()) && holds(after, d) && !after.Retains(d, now, r.retention()) {
+			spent = append(spent, store.Ref{Integration: after.ID, Digest: d})
+		}
+	}
+	if len(spent) == 0 {
+		return
+	}
+	if err := r.store.Shred(ctx, spent...); err != nil {
+		r.log.WarnContext(ctx, "spent tokens are not erased yet", "tokens", len(spent), "error", err)
+	}
+}
+
+// housekeep erases what is no longer needed, at the start and every hour, until
+// the context ends.
+func (r *Rack) housekeep(ctx context.Context) {
+	tick := time.NewTicker(housekeepEvery)
+	defer tick.Stop()
+	for {
+		if err := r.shredAll(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "housekeeping is put off", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// shredAll erases all tokens that are no longer needed.
+func (r *Rack) shredAll(ctx context.Context) error {
+	now := r.clock.instant()
+	var spent []store.Ref
+	for ref, err := range r.store.ScanSealed(ctx) {
+		if err != nil {
+			return err
+		}
+		if ref.Integration == "" {
+			continue
+		}
+		record := r.view.record(ref.Integration)
+		if record != nil && holds(record, ref.Digest) && !record.Retains(ref.Digest, now, r.retention()) {
+			spent = append(spent, ref)
+		}
+	}
+	if len(spent) == 0 {
+		return nil
+	}
+	return r.store.Shred(ctx, spent...)
+}

@@ -1,0 +1,88 @@
+package lifecycle
+
+import "time"
+
+// Question is what to ask the Connector API about an integration next.
+type Question struct {
+	// Token is the one to ask with.
+	Token Digest
+	// Open: the newest evidence has not been settled, so that the question is due
+	// at once. Otherwise it is the lease's, to be asked before Settled is that old.
+	Open bool
+	// Settled is when the request of the latest answer about the token began; 0
+	// if there was none.
+	Settled Instant
+}
+
+// Question returns what to ask next, or false where no answer could tell
+// anything: without a token, or once a deletion is confirmed by a rejection.
+func (r *Record) Question() (Question, bool) {
+	i := r.currentIndex()
+	if r.State == Deleted {
+		return r.lastQuestion()
+	}
+	if i < 0 {
+		return Question{}, false
+	}
+	for j := len(r.Keys) - 1; j >= 0; j-- {
+		if k := &r.Keys[j]; (k.Status == Current || k.Status == Candidate) && r.open(k) {
+			return Question{k.Digest, true, k.Began}, true
+		}
+	}
+	// A new token that never worked, and does not: perhaps the former one does.
+	k := &r.Keys[i]
+	if k.Answer == Rejected && k.Accepted == 0 {
+		for j := len(r.Keys) - 1; j >= 0; j-- {
+			if former := &r.Keys[j]; former.Status == Superseded && r.open(former) && r.Retains(former.Digest, 0, 0) {
+				return Question{former.Digest, true, former.Began}, true
+			}
+		}
+	}
+	return Question{k.Digest, false, k.Began}, true
+}
+
+// open tells whether the newest evidence has no answer about the token yet.
+func (r *Record) open(k *Key) bool {
+	return k.Answer == NoAnswer || k.Answer == Unattributed || k.Doubt != 0 || k.Generation != r.Generation
+}
+
+// lastQuestion asks about what was left when the integration was deleted, until
+// it is rejected: the deletion may have been forged.
+func (r *Record) lastQuestion() (Question, bool) {
+	for j := len(r.Keys) - 1; j >= 0; j-- {
+		if k := &r.Keys[j]; k.Answer != Rejected && r.Retains(k.Digest, 0, 0) {
+			return Question{k.Digest, r.open(k), k.Began}, true
+		}
+	}
+	return Question{}, false
+}
+
+// Retains tells whether the token itself, not only its digest, is still needed:
+// the current one and candidates; the one before as long as its successor was
+// not proved; and what was current when the integration was deleted, or came
+// later, until it was rejected. With unproven above 0, for applications that ask
+// nobody, that time after which the last two are given up takes the place of proof.
+func (r *Record) Retains(token Digest, now Instant, unproven time.Duration) bool {
+	i := r.keyIndex(token)
+	if i < 0 {
+		return false
+	}
+	k := &r.Keys[i]
+	switch k.Status {
+	case Superseded:
+		if unproven > 0 {
+			return fresh(now, k.Until, unproven)
+		}
+		j := r.currentIndex()
+		return j < 0 || r.Keys[j].Accepted < k.Until
+	case Revoked:
+		if r.State != Deleted || k.Until < r.DeletedAt {
+			return false
+		}
+		if unproven > 0 {
+			return fresh(now, k.Until, unproven)
+		}
+		return k.Answer != Rejected
+	}
+	return true
+}
