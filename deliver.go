@@ -218,7 +218,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
 	buffer := make([]byte, 0, 2048)
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
-	decision := appendJudgement(evidence[len(evidence):], d, was, is)
+	decision := appendJudgement(evidence[len(evidence):], d, was, is, currentOf(&base) != currentOf(&next))
 	record := lifecycle.AppendRecord(decision[len(decision):], next)
 	c := store.Commit{
 		Entry: store.Entry{
@@ -250,6 +250,12 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
 }
 
+// currentOf returns the digest of a record's current token; zero for none.
+func currentOf(r *Record) lifecycle.Digest {
+	k, _ := r.CurrentKey()
+	return k.Digest
+}
+
 // commit commits, and finds out what became of a commit whose outcome the store
 // did not tell.
 func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
@@ -271,7 +277,7 @@ func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 		Entry: store.Entry{
 			ID: t.id, At: t.evidence.At,
 			Evidence: lifecycle.AppendEvidence(nil, t.evidence),
-			Decision: appendJudgement(nil, d, Verdict{}, Verdict{}),
+			Decision: appendJudgement(nil, d, Verdict{}, Verdict{}, false),
 		},
 		Body: t.body,
 	})

@@ -31,6 +31,8 @@ type Entry struct {
 	// and after, under the policy of the instance that decided; Reason is why.
 	Was, Is lifecycle.Status
 	Reason  lifecycle.Reason
+	// NewToken: the integration has another current token afterwards, or none.
+	NewToken bool
 	// Answer is how a delivery was answered; zero where that is not known.
 	Answer store.Answer
 }
@@ -45,9 +47,10 @@ type judgement struct {
 	Was      lifecycle.Status `json:",omitzero"`
 	Is       lifecycle.Status `json:",omitzero"`
 	Reason   lifecycle.Reason `json:",omitzero"`
+	NewToken bool             `json:",omitzero"`
 }
 
-func appendJudgement(b []byte, d lifecycle.Decision, was, is Verdict) []byte {
+func appendJudgement(b []byte, d lifecycle.Decision, was, is Verdict, newToken bool) []byte {
 	b = append(b, `{"Decision":`...)
 	b = lifecycle.AppendDecision(b, d)
 	b = append(b, `,"Was":"`...)
@@ -56,7 +59,11 @@ func appendJudgement(b []byte, d lifecycle.Decision, was, is Verdict) []byte {
 	b = append(b, is.Status.String()...)
 	b = append(b, `","Reason":"`...)
 	b = append(b, is.Reason.String()...)
-	return append(b, `"}`...)
+	b = append(b, '"')
+	if newToken {
+		b = append(b, `,"NewToken":true`...)
+	}
+	return append(b, '}')
 }
 
 // parseEntry reads an entry of the store's journal.
@@ -69,7 +76,7 @@ func parseEntry(e store.Entry) (Entry, error) {
 	if err := json.Unmarshal(e.Decision, &j); err != nil {
 		return out, fmt.Errorf("keyrack: entry %v: decision: %w", e.ID, lifecycle.ErrNewer)
 	}
-	out.Was, out.Is, out.Reason = j.Was, j.Is, j.Reason
+	out.Was, out.Is, out.Reason, out.NewToken = j.Was, j.Is, j.Reason, j.NewToken
 	var err error
 	if out.Decision, err = lifecycle.ParseDecision(j.Decision); err == nil {
 		out.Evidence, err = lifecycle.ParseEvidence(e.Evidence)

@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
@@ -88,6 +89,9 @@ type Options struct {
 	// ProbeRate is the budget of probes of all integrations together, a second.
 	// 0 means DefaultProbeRate.
 	ProbeRate float64
+	// Poll is how often the journal is looked at for what other instances committed.
+	// 0 means DefaultPoll. A store that gives News is looked at then, too.
+	Poll time.Duration
 	// Alarm, if set, is called for what a person should look at. It must be quick
 	// and safe for concurrent use. Alarms are logged, too.
 	Alarm func(Alarm)
@@ -137,6 +141,13 @@ type Rack struct {
 	schedule *schedule // nil without a prober
 	watched  chan observation
 
+	following following
+
+	mu      sync.Mutex
+	running map[string]bool // subscriptions
+	closed  bool
+	launch  func(func(context.Context)) // runs something until Close
+
 	stop func()
 	done sync.WaitGroup
 }
@@ -163,18 +174,26 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
+	_, last, err := s.Bounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
+	}
+	r.view.seed = maphash.MakeSeed()
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
+	r.following.note(last, r.clock.now(), nil)
 	background, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	r.done.Go(func() { r.noteAnswers(background) })
-	r.done.Go(func() { r.noteWatched(background) })
-	r.done.Go(func() { r.housekeep(background) })
+	r.stop, r.running = stop, make(map[string]bool)
+	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }
+	r.launch(r.noteAnswers)
+	r.launch(func(ctx context.Context) { r.follow(ctx, last) })
+	r.launch(r.noteWatched)
+	r.launch(r.housekeep)
 	if r.options.Prober != nil {
 		r.schedule = newSchedule(r)
-		r.done.Go(func() { r.schedule.lead(background) })
-		r.done.Go(func() { r.schedule.run(background) })
+		r.launch(r.schedule.lead)
+		r.launch(r.schedule.run)
 	}
 	return r, nil
 }
@@ -183,8 +202,26 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 // Deliveries that are under way are finished by whoever made them. Check and the
 // other questions go on answering from memory.
 func (r *Rack) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
 	r.stop()
 	r.done.Wait()
+	return nil
+}
+
+// start runs a subscription in the background.
+func (r *Rack) start(name string, run func(context.Context)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if r.running[name] {
+		return fmt.Errorf("%w: the subscription is running already", ErrInvalid)
+	}
+	r.running[name] = true
+	r.launch(run)
 	return nil
 }
 

@@ -22,7 +22,6 @@ type view struct {
 
 	mu         sync.Mutex
 	enterprise map[string][]string // integrations of an enterprise, in order of arrival
-	unreadable int                 // records that a newer version wrote
 }
 
 // hook is where the keys of one integration hang. Records are replaced, never
@@ -104,23 +103,23 @@ func holds(r *Record, d lifecycle.Digest) bool {
 
 // load reads all integrations of the store into the view.
 func (r *Rack) load(ctx context.Context) error {
-	r.view.seed = maphash.MakeSeed()
+	unreadable := 0
 	for stored, err := range r.store.Scan(ctx, "") {
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
 		}
 		record, err := lifecycle.ParseRecord(stored.Record)
 		if errors.Is(err, lifecycle.ErrNewer) {
-			r.view.unreadable++
+			unreadable++
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
 		}
-		r.view.publish(record)
+		r.publish(record)
 	}
-	if n := r.view.unreadable; n > 0 {
-		r.log.WarnContext(ctx, "a newer version of keyrack wrote some records; their tokens are Unknown here", "records", n)
+	if unreadable > 0 {
+		r.log.WarnContext(ctx, "a newer version of keyrack wrote some records; their tokens are Unknown here", "records", unreadable)
 	}
 	return nil
 }

@@ -1,0 +1,133 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// DefaultPoll is how often the journal is looked at for what other instances
+// committed, where none is given.
+const DefaultPoll = time.Second
+
+// News is implemented by stores that can tell when other instances may have
+// committed something. It is a hint: the channel gets a value soon after, several
+// commits may share one, and some may be missed. It is closed once ctx ends.
+type News interface {
+	News(ctx context.Context) <-chan struct{}
+}
+
+// Following says how the view stands to the journal.
+type Following struct {
+	// Position is up to where the view follows.
+	Position store.Position
+	// Synced is when the view last had all that the store had. Answers rest on what
+	// was known then, at least.
+	Synced time.Time
+	// Err is why the journal cannot be read at the moment; nil if it can.
+	Err error
+}
+
+type following struct {
+	mu    sync.Mutex
+	state Following
+}
+
+func (f *following) get() Following {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+// note returns whether it changed from working to failing or back.
+func (f *following) note(position store.Position, now time.Time, err error) (changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changed = (err == nil) != (f.state.Err == nil)
+	f.state.Position, f.state.Err = position, err
+	if err == nil {
+		f.state.Synced = now
+	}
+	return changed
+}
+
+// Following says how the view stands to the journal: how far it has got, and
+// whether the store can be read.
+func (r *Rack) Following() Following { return r.following.get() }
+
+// follow takes up what other instances commit, until the context ends.
+func (r *Rack) follow(ctx context.Context, from store.Position) {
+	poll := r.options.Poll
+	if poll <= 0 {
+		poll = DefaultPoll
+	}
+	var hints <-chan struct{}
+	if n, ok := r.store.(News); ok {
+		hints = n.News(ctx)
+	}
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		next, err := r.catchUp(ctx, from)
+		if ctx.Err() != nil {
+			return
+		}
+		if next != from {
+			r.news.ring()
+		}
+		from = next
+		if r.following.note(from, r.clock.now(), err) {
+			if err != nil {
+				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
+			} else {
+				r.log.InfoContext(ctx, "the journal is followed again")
+			}
+		}
+		select {
+		case <-tick.C:
+		case _, open := <-hints:
+			if !open {
+				hints = nil
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// catchUp takes up what was committed after a position, and returns the position
+// that it reached.
+func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position, error) {
+	for e, err := range r.store.Journal(ctx, from) {
+		if errors.Is(err, store.ErrTrimmed) {
+			return r.startOver(ctx, from)
+		}
+		if err != nil {
+			return from, fmt.Errorf("keyrack: following the journal: %w", err)
+		}
+		if known := r.view.record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
+			if err := r.reload(ctx, e.Integration); err != nil {
+				return from, err
+			}
+		}
+		from = e.Position
+	}
+	return from, nil
+}
+
+// startOver reads everything anew, after the journal was trimmed beyond where
+// the view stood.
+func (r *Rack) startOver(ctx context.Context, from store.Position) (store.Position, error) {
+	_, last, err := r.store.Bounds(ctx)
+	if err != nil {
+		return from, fmt.Errorf("keyrack: following the journal: %w", err)
+	}
+	if err := r.load(ctx); err != nil {
+		return from, err
+	}
+	return last, nil
+}

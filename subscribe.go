@@ -1,0 +1,329 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// ChangeKind names a kind of change that one can subscribe to.
+type ChangeKind string
+
+const (
+	// ChangeStatus: the verdict's status on the current token changed.
+	ChangeStatus ChangeKind = "status"
+	// ChangeState: the integration's state changed.
+	ChangeState ChangeKind = "state"
+	// ChangeToken: the integration has another current token, or none any more.
+	ChangeToken ChangeKind = "token"
+	// ChangeAlarm: the evidence contradicts what is known.
+	ChangeAlarm ChangeKind = "alarm"
+	// ChangeAny: every entry of the journal.
+	ChangeAny ChangeKind = "any"
+)
+
+// Has tells whether the entry is a change of a kind.
+func (e Entry) Has(kind ChangeKind) bool {
+	switch kind {
+	case ChangeStatus:
+		return e.Changed()
+	case ChangeState:
+		return e.Decision.From != e.Decision.To
+	case ChangeToken:
+		return e.NewToken
+	case ChangeAlarm:
+		return e.Decision.Alarm
+	}
+	return kind == ChangeAny
+}
+
+// Subscription is what Subscribe may be told. The zero value is a good one.
+type Subscription struct {
+	// Kinds are those of which the handler hears. Empty: ChangeStatus alone.
+	Kinds []ChangeKind
+	// FromStart begins a new name at the journal's beginning, as far as it reaches
+	// back, instead of with what comes next.
+	FromStart bool
+	// Attempts is how often the handler is tried with an entry before it becomes a
+	// dead letter. 0 means DefaultAttempts.
+	Attempts int
+	// Timeout bounds one call of the handler. 0 means DefaultHandlerTimeout.
+	Timeout time.Duration
+}
+
+const (
+	// DefaultAttempts is how often a handler is tried with an entry, over about an hour.
+	DefaultAttempts = 20
+	// DefaultHandlerTimeout bounds one call of a handler.
+	DefaultHandlerTimeout = 30 * time.Second
+
+	subscriberTTL   = 30 * time.Second
+	subscriberRenew = 10 * time.Second
+	// subscriberWaiting bounds how many entries wait behind others that failed.
+	subscriberWaiting = 4096
+)
+
+func (s *Subscription) wants(e Entry) bool {
+	if len(s.Kinds) == 0 {
+		return e.Changed()
+	}
+	return slices.ContainsFunc(s.Kinds, e.Has)
+}
+
+// Subscribe calls handle with every change of the wanted kinds, read from the
+// journal, until the Rack is closed: at least once, in order for each
+// integration, one call at a time. The name's place in the journal is kept in the
+// store, so that nothing is lost by a crash, and of all instances with the name
+// one works, which another takes over when it dies. What is called again, after
+// a crash or a failure, has the same Entry.ID.
+//
+// An error of the handler's, or a panic, means: try again later, with back-off.
+// Meanwhile the same integration's later changes wait, and other integrations'
+// do not. After Attempts the change becomes a dead letter, and what waited
+// behind it goes on. The error of Subscribe is ErrInvalid for an empty or
+// running name, or ErrClosed.
+func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error, options *Subscription) error {
+	if name == "" || handle == nil {
+		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
+	}
+	s := &subscriber{rack: r, name: name, handle: handle}
+	if options != nil {
+		s.options = *options
+	}
+	if s.options.Attempts <= 0 {
+		s.options.Attempts = DefaultAttempts
+	}
+	if s.options.Timeout <= 0 {
+		s.options.Timeout = DefaultHandlerTimeout
+	}
+	return r.start(name, s.run)
+}
+
+// subscriber works for one name, on one instance.
+type subscriber struct {
+	rack    *Rack
+	name    string
+	options Subscription
+	handle  func(context.Context, Entry) error
+}
+
+func (s *subscriber) lease() string { return "subscription " + s.name }
+
+// run works whenever this instance holds the name's lease.
+func (s *subscriber) run(ctx context.Context) {
+	holder := store.NewEntryID(s.rack.clock.now()).String()
+	tick := time.NewTicker(subscriberRenew)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		lease, err := s.rack.store.Acquire(ctx, s.lease(), holder, subscriberTTL)
+		if err == nil {
+			err = s.work(ctx, lease, holder)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrFenced) {
+			s.rack.log.WarnContext(ctx, "a subscription is interrupted", "subscription", s.name, "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// work reads the journal as long as the lease holds.
+func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string) error {
+	ctx, lost := context.WithCancel(ctx)
+	var renewing = make(chan struct{})
+	defer func() {
+		lost()
+		<-renewing
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.rack.options.storeTimeout())
+		defer cancel()
+		_ = s.rack.store.Release(last, lease) // else it runs out by itself
+	}()
+	go func() {
+		defer close(renewing)
+		defer lost()
+		tick := time.NewTicker(subscriberRenew)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			renewed, err := s.rack.store.Acquire(ctx, s.lease(), holder, subscriberTTL)
+			if err != nil || renewed.Fence != lease.Fence {
+				return
+			}
+		}
+	}()
+	at, err := s.place(ctx, lease)
+	if err != nil {
+		return err
+	}
+	b := backlog{subscriber: s, lease: lease, read: at, kept: at, failing: make(map[string][]waiting)}
+	for ctx.Err() == nil {
+		news := s.rack.news.wait()
+		paused, err := b.obey(ctx)
+		if err == nil && !paused {
+			err = b.advance(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		timer := time.NewTimer(b.pause(s.rack.clock.now()))
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// place returns where the name stands; a new one begins at the end.
+func (s *subscriber) place(ctx context.Context, lease store.Lease) (store.Position, error) {
+	at, err := s.rack.store.Cursor(ctx, lease.Name)
+	if err != nil || at != 0 || s.options.FromStart {
+		return at, err
+	}
+	if at, err = s.rack.Latest(ctx); err != nil || at == 0 {
+		return at, err
+	}
+	return at, s.rack.store.Advance(ctx, lease, at)
+}
+
+// call calls the handler, and makes an error of a panic.
+func (s *subscriber) call(ctx context.Context, e Entry) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("keyrack: panic of a %T in the handler", v)
+		}
+	}()
+	return s.handle(ctx, e)
+}
+
+// waiting is an entry that failed, or that waits behind one that did.
+type waiting struct {
+	entry    Entry
+	attempts int
+	due      time.Time
+}
+
+// backlog is what a subscriber has read of the journal and not finished.
+type backlog struct {
+	*subscriber
+	lease   store.Lease
+	read    store.Position       // how far the journal was read
+	kept    store.Position       // where the cursor in the store stands
+	failing map[string][]waiting // by integration, in order; the first is the one that failed
+	waiting int
+}
+
+// advance tries again what is due, reads on, and notes how far everything is done.
+func (b *backlog) advance(ctx context.Context) error {
+	for integration := range b.failing {
+		if err := b.retry(ctx, integration); err != nil {
+			return err
+		}
+	}
+	for e, err := range parseEntries(b.rack.store.Journal(ctx, b.read)) {
+		if errors.Is(err, store.ErrTrimmed) {
+			return b.skip(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if b.waiting >= subscriberWaiting {
+			break
+		}
+		if b.options.wants(e) {
+			queue := b.failing[e.Integration]
+			b.failing[e.Integration] = append(queue, waiting{entry: e})
+			b.waiting++
+			if len(queue) == 0 {
+				if err := b.retry(ctx, e.Integration); err != nil {
+					return err
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		b.read = e.Position
+	}
+	return b.keep(ctx)
+}
+
+// retry works off what waits for an integration, until something fails or is not due.
+func (b *backlog) retry(ctx context.Context, integration string) error {
+	for queue := b.failing[integration]; len(queue) > 0; queue = b.failing[integration] {
+		first := &queue[0]
+		if first.due.After(b.rack.clock.now()) {
+			return nil
+		}
+		err := b.call(ctx, first.entry)
+		if ctx.Err() != nil {
+			return nil // not the handler's failure
+		}
+		if err != nil {
+			if first.attempts++; first.attempts < b.options.Attempts {
+				first.due = b.rack.clock.now().Add(connector.Backoff(first.attempts, 0, nil))
+				return nil
+			}
+			b.rack.log.ErrorContext(ctx, "a change becomes a dead letter", "subscription", b.name,
+				"entry", first.entry.ID.String(), "attempts", first.attempts, "error type", fmt.Sprintf("%T", err))
+			if err := b.rack.bury(ctx, b.name, first.entry, first.attempts); err != nil {
+				return err
+			}
+		}
+		b.failing[integration] = queue[1:]
+		b.waiting--
+	}
+	delete(b.failing, integration)
+	return nil
+}
+
+// keep moves the cursor to where everything before is done.
+func (b *backlog) keep(ctx context.Context) error {
+	done := b.read
+	for _, queue := range b.failing {
+		done = min(done, queue[0].entry.Position-1)
+	}
+	if done == b.kept {
+		return nil
+	}
+	if err := b.rack.store.Advance(ctx, b.lease, done); err != nil {
+		return err
+	}
+	b.kept = done
+	return nil
+}
+
+// skip goes on where the journal begins, after it was trimmed beyond the cursor.
+func (b *backlog) skip(ctx context.Context) error {
+	first, _, err := b.rack.store.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	b.rack.log.ErrorContext(ctx, "a subscription missed what was trimmed from the journal", "subscription", b.name)
+	b.read = max(first, b.read)
+	return b.keep(ctx)
+}
+
+// pause is how long there is nothing to do, unless there is news.
+func (b *backlog) pause(now time.Time) time.Duration {
+	pause := time.Second
+	for _, queue := range b.failing {
+		pause = min(pause, max(0, queue[0].due.Sub(now)))
+	}
+	return pause
+}

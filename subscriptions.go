@@ -1,0 +1,157 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// DeadLetter is a change that a subscription's handler failed at for good.
+type DeadLetter struct {
+	Entry       store.EntryID
+	Position    store.Position
+	Integration string
+	Attempts    int
+	At          time.Time // of the last attempt
+}
+
+// control is what the operator wants of a subscription. It lies in the store, so
+// that it reaches the instance that works, now or later.
+type control struct {
+	Paused bool            `json:",omitzero"`
+	Replay *store.Position `json:",omitzero"` // start again after it; taken away once obeyed
+}
+
+func controlRef(name string) store.Ref { return store.Ref{Name: "subscription " + name + " control"} }
+
+func deadPrefix(name string) string { return "subscription " + name + " dead " }
+
+// Pause stops a subscription, on whatever instance it works, within about a
+// second, and across restarts. Nothing is lost: Resume goes on where it stood.
+func (r *Rack) Pause(ctx context.Context, name string) error {
+	return r.control(ctx, name, func(c *control) { c.Paused = true })
+}
+
+// Resume lets a paused subscription go on.
+func (r *Rack) Resume(ctx context.Context, name string) error {
+	return r.control(ctx, name, func(c *control) { c.Paused = false })
+}
+
+// Replay has a subscription begin again after a position of the journal, 0 for
+// all that is left of it. Its handler sees the same entry ids again.
+func (r *Rack) Replay(ctx context.Context, name string, after store.Position) error {
+	return r.control(ctx, name, func(c *control) { c.Replay = &after })
+}
+
+// control changes what is wanted of a subscription.
+func (r *Rack) control(ctx context.Context, name string, change func(*control)) error {
+	if name == "" {
+		return fmt.Errorf("%w: a subscription has a name", ErrInvalid)
+	}
+	ref := controlRef(name)
+	for range attempts {
+		c, old, err := r.controls(ctx, name)
+		if err != nil {
+			return err
+		}
+		change(&c)
+		if err := r.putControl(ctx, name, c, old); err != nil {
+			return err
+		}
+		now, err := r.store.Sealed(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if wanted, _ := json.Marshal(c); string(now) == string(wanted) {
+			return nil
+		}
+	}
+	return fmt.Errorf("keyrack: subscription: %w", store.ErrConflict)
+}
+
+// controls reads what is wanted of a subscription. Names of subscriptions are no
+// secrets, so this one is not sealed.
+func (r *Rack) controls(ctx context.Context, name string) (c control, old []byte, err error) {
+	old, err = r.store.Sealed(ctx, controlRef(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return control{}, nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(old, &c)
+	}
+	return c, old, err
+}
+
+func (r *Rack) putControl(ctx context.Context, name string, c control, old []byte) error {
+	wanted, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return r.store.Reseal(ctx, controlRef(name), old, wanted)
+}
+
+// obey does what the operator wants.
+func (b *backlog) obey(ctx context.Context) (paused bool, err error) {
+	c, old, err := b.rack.controls(ctx, b.name)
+	if err != nil || c.Replay == nil {
+		return c.Paused, err
+	}
+	if err := b.rack.store.Advance(ctx, b.lease, *c.Replay); err != nil {
+		return false, err
+	}
+	b.read, b.kept = *c.Replay, *c.Replay
+	clear(b.failing)
+	b.waiting = 0
+	c.Replay = nil
+	return c.Paused, b.rack.putControl(ctx, b.name, c, old)
+}
+
+// bury keeps a dead letter.
+func (r *Rack) bury(ctx context.Context, name string, e Entry, attempts int) error {
+	letter, err := json.Marshal(DeadLetter{e.ID, e.Position, e.Integration, attempts, r.clock.now().UTC()})
+	if err != nil {
+		return err
+	}
+	return r.store.Reseal(ctx, store.Ref{Name: deadPrefix(name) + e.ID.String()}, nil, letter)
+}
+
+// DeadLetters returns the changes that a subscription's handler failed at for good.
+func (r *Rack) DeadLetters(ctx context.Context, name string) ([]DeadLetter, error) {
+	var letters []DeadLetter
+	for ref, err := range r.store.ScanSealed(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(ref.Name, deadPrefix(name)) {
+			continue
+		}
+		sealed, err := r.store.Sealed(ctx, ref)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		var letter DeadLetter
+		if err == nil {
+			err = json.Unmarshal(sealed, &letter)
+		}
+		if err != nil {
+			return nil, err
+		}
+		letters = append(letters, letter)
+	}
+	return letters, nil
+}
+
+// Discard forgets dead letters, once they were seen to.
+func (r *Rack) Discard(ctx context.Context, name string, letters ...DeadLetter) error {
+	refs := make([]store.Ref, len(letters))
+	for i, letter := range letters {
+		refs[i] = store.Ref{Name: deadPrefix(name) + letter.Entry.String()}
+	}
+	return r.store.Shred(ctx, refs...)
+}
