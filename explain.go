@@ -86,6 +86,9 @@ func (s *schedule) state(id string) ProbeState {
 	p := ProbeState{Asked: w.asked, Attempts: w.attempts, InFlight: w.inFlight}
 	if w.place >= 0 {
 		p.Due = w.due
+		if now := s.rack.clock.now(); w.due.Before(now) {
+			p.Due = now // it waits for its turn
+		}
 	}
 	return p
 }
