@@ -228,6 +228,9 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		Body:   t.body,
 		Expect: base.Version,
 		Record: record,
+
+		EraseBodies: t.evidence.Kind == lifecycle.KindErase,
+		Forget:      t.evidence.Kind == lifecycle.KindForget,
 	}
 	for i := range next.Keys {
 		if k := next.Keys[i].Digest; !holds(&base, k) {

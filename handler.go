@@ -132,7 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // admit looks at everything but the body.
 func (h *Handler) admit(req *http.Request, now time.Time) Refusal {
 	switch {
-	case req.URL.Path != h.options.Path:
+	case req.URL.EscapedPath() != h.options.Path:
 		return RefusedPath
 	case req.Method != http.MethodPost:
 		return RefusedMethod

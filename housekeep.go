@@ -46,7 +46,14 @@ func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
 func (r *Rack) housekeep(ctx context.Context) {
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
+	trimmed := r.clock.now()
 	for {
+		if now := r.clock.now(); now.Sub(trimmed) >= trimEvery {
+			trimmed = now
+			if _, err := r.Trim(ctx); err != nil && ctx.Err() == nil {
+				r.log.WarnContext(ctx, "trimming is put off", "error", err)
+			}
+		}
 		if err := r.shredAll(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "housekeeping is put off", "error", err)
 		}

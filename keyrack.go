@@ -95,6 +95,8 @@ type Options struct {
 	// Alarm, if set, is called for what a person should look at. It must be quick
 	// and safe for concurrent use. Alarms are logged, too.
 	Alarm func(Alarm)
+	// Retention says how much of the journal is kept.
+	Retention Retention
 	// KeepRequestor keeps the names and email addresses of the persons who
 	// requested an integration, in the sealed bodies of the journal. Without it
 	// they are taken out before anything is stored.
@@ -238,23 +240,39 @@ func (r *Rack) unseal(ctx context.Context) error {
 		}
 		r.sealer = seal.Ephemeral()
 	}
-	sealed, err := r.store.Sealed(ctx, digestKey)
+	if err := beginDigestKey(ctx, r.store, r.sealer); err != nil {
+		return err
+	}
+	var err error
+	r.digester, err = openDigester(ctx, r.store, r.sealer)
+	return err
+}
+
+// beginDigestKey gives a new store its key of the token digests.
+func beginDigestKey(ctx context.Context, s store.Store, sealer seal.Sealer) error {
+	_, err := s.Sealed(ctx, digestKey)
 	if errors.Is(err, store.ErrNotFound) {
 		var fresh []byte
-		if fresh, err = r.sealer.Seal(seal.NewKey(), digestKey.Name); err != nil {
+		if fresh, err = sealer.Seal(seal.NewKey(), digestKey.Name); err != nil {
 			return fmt.Errorf("keyrack: sealing: %w", err)
 		}
-		if err = r.store.Reseal(ctx, digestKey, nil, fresh); err == nil {
-			sealed, err = r.store.Sealed(ctx, digestKey) // another instance may have been faster
-		}
+		err = s.Reseal(ctx, digestKey, nil, fresh) // unless another instance was faster
 	}
 	if err != nil {
 		return fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	key, err := r.sealer.Open(sealed, digestKey.Name)
+	return nil
+}
+
+// openDigester opens the key of the token digests.
+func openDigester(ctx context.Context, s store.Store, sealer seal.Sealer) (seal.Digester, error) {
+	sealed, err := s.Sealed(ctx, digestKey)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSealer, err)
+		return seal.Digester{}, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	r.digester, err = seal.NewDigester(key)
-	return err
+	key, err := sealer.Open(sealed, digestKey.Name)
+	if err != nil {
+		return seal.Digester{}, fmt.Errorf("%w: %w", ErrSealer, err)
+	}
+	return seal.NewDigester(key)
 }

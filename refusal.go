@@ -108,8 +108,11 @@ func (h *Handler) refuse(w http.ResponseWriter, arrived time.Time, refusal Refus
 		one.Digest = hex.EncodeToString(digest[:8])
 	}
 	h.refusals.add(one)
-	if refusal == RefusedMethod {
+	switch refusal {
+	case RefusedMethod:
 		w.Header().Set("Allow", http.MethodPost)
+	case RefusedSecret:
+		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
 	}
 	http.Error(w, refusal.text(), refusal.Status())
 	if h.options.Observe != nil {

@@ -112,7 +112,11 @@ type subscriber struct {
 	handle  func(context.Context, Entry) error
 }
 
-func (s *subscriber) lease() string { return "subscription " + s.name }
+// subscriptionMark begins the name under which the store remembers that a
+// subscription exists, so that its entries are not trimmed before it has them.
+const subscriptionMark = "subscription mark "
+
+func leaseOf(name string) string { return "subscription " + name }
 
 // run works whenever this instance holds the name's lease.
 func (s *subscriber) run(ctx context.Context) {
@@ -120,7 +124,7 @@ func (s *subscriber) run(ctx context.Context) {
 	tick := time.NewTicker(subscriberRenew)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		lease, err := s.rack.store.Acquire(ctx, s.lease(), holder, subscriberTTL)
+		lease, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, subscriberTTL)
 		if err == nil {
 			err = s.work(ctx, lease, holder)
 		}
@@ -156,7 +160,7 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 			case <-ctx.Done():
 				return
 			}
-			renewed, err := s.rack.store.Acquire(ctx, s.lease(), holder, subscriberTTL)
+			renewed, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, subscriberTTL)
 			if err != nil || renewed.Fence != lease.Fence {
 				return
 			}
@@ -190,6 +194,9 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 // place returns where the name stands; a new one begins at the end.
 func (s *subscriber) place(ctx context.Context, lease store.Lease) (store.Position, error) {
 	at, err := s.rack.store.Cursor(ctx, lease.Name)
+	if err == nil {
+		err = s.rack.store.Reseal(ctx, store.Ref{Name: subscriptionMark + s.name}, nil, []byte("{}"))
+	}
 	if err != nil || at != 0 || s.options.FromStart {
 		return at, err
 	}

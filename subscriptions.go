@@ -112,6 +112,19 @@ func (b *backlog) obey(ctx context.Context) (paused bool, err error) {
 	return c.Paused, b.rack.putControl(ctx, b.name, c, old)
 }
 
+// Unsubscribe forgets a subscription that no instance runs any more: its dead
+// letters and what was wanted of it. The journal no longer waits for it.
+func (r *Rack) Unsubscribe(ctx context.Context, name string) error {
+	letters, err := r.DeadLetters(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := r.Discard(ctx, name, letters...); err != nil {
+		return err
+	}
+	return r.store.Shred(ctx, controlRef(name), store.Ref{Name: subscriptionMark + name})
+}
+
 // bury keeps a dead letter.
 func (r *Rack) bury(ctx context.Context, name string, e Entry, attempts int) error {
 	letter, err := json.Marshal(DeadLetter{e.ID, e.Position, e.Integration, attempts, r.clock.now().UTC()})

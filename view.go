@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -88,11 +89,28 @@ func (v *view) publish(next Record) {
 			}
 		}
 	}
-	if id := next.Enterprise.ID; id != "" && (before == nil || before.Enterprise.ID == "") {
-		if v.enterprise == nil {
-			v.enterprise = make(map[string][]string)
+	was := ""
+	if before != nil {
+		was = before.Enterprise.ID
+	}
+	if is := next.Enterprise.ID; is != was {
+		v.move(next.ID, was, is)
+	}
+}
+
+// move puts an integration under its enterprise. v.mu is held.
+func (v *view) move(id, from, to string) {
+	if v.enterprise == nil {
+		v.enterprise = make(map[string][]string)
+	}
+	if from != "" { // forgotten
+		v.enterprise[from] = slices.DeleteFunc(v.enterprise[from], func(other string) bool { return other == id })
+		if len(v.enterprise[from]) == 0 {
+			delete(v.enterprise, from)
 		}
-		v.enterprise[id] = append(v.enterprise[id], next.ID)
+	}
+	if to != "" {
+		v.enterprise[to] = append(v.enterprise[to], id)
 	}
 }
 

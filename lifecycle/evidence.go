@@ -18,6 +18,15 @@ const (
 	KindImport
 	// KindContest: another integration came with a token of this one's.
 	KindContest
+	// KindErase: what persons are named in, the bodies of earlier deliveries, was
+	// erased by hand. The record is not concerned.
+	KindErase
+	// KindForget: everything known of the integration was erased by hand. What
+	// comes next meets an integration that was never heard of.
+	KindForget
+	// KindRestore: the record came, as it was, from a copy of another store. Of its
+	// history there is nothing here; the journal folds on from the record.
+	KindRestore
 	numKinds
 )
 

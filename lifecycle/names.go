@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )

@@ -68,6 +68,11 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.adopt(&e, &d)
 	case KindContest:
 		r.contest(&e, &d)
+	case KindErase:
+		d.Outcome = Applied
+	case KindForget:
+		r = Record{ID: r.ID, Version: r.Version, Generation: r.Generation}
+		d.Outcome = Applied
 	default:
 		d.Outcome = Unrecognized
 	}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+)
+
+// newLogger returns a logger for people. Whoever logs through it answers for
+// what is in the line: no token, no secret, no URL with its query, no person.
+func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// refusalPause is how long refusals of one kind stay silent after a line about
+// them, so that a scanner cannot fill the log.
+const refusalPause = 10 * time.Second
+
+// deliveryLog writes a line for each delivery that was taken in, and for
+// refusals as many as a person needs. It is safe for concurrent use.
+type deliveryLog struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	kinds map[keyrack.Refusal]*refusalCount
+}
+
+type refusalCount struct {
+	silentUntil time.Time
+	unsaid      int // refusals since the last line
+}
+
+func newDeliveryLog(log *slog.Logger) *deliveryLog {
+	return &deliveryLog{log: log, kinds: make(map[keyrack.Refusal]*refusalCount)}
+}
+
+// observe is for keyrack.HandlerOptions.Observe.
+func (d *deliveryLog) observe(o keyrack.Observation) {
+	answer := slog.Group("answer", "status", o.Status, "took", o.Took.Round(time.Microsecond))
+	switch decision := o.Receipt.Decision; {
+	case o.Refusal != "":
+		if n := d.count(o.Refusal, time.Now()); n > 0 {
+			d.log.Warn("request refused", "why", o.Refusal, "times", n, answer)
+		}
+	case o.Receipt.General != nil:
+		d.log.Info("general webhook", answer)
+	case o.Receipt.Integration == "":
+		d.log.Info("delivery of unexpected shape", answer)
+	default:
+		attrs := []any{
+			"action", decision.Action, "integration", o.Receipt.Integration, "outcome", decision.Outcome,
+			"state", decision.To, "verdict", o.Receipt.Verdict.Status, "reason", o.Receipt.Verdict.Reason,
+		}
+		if cause := decision.Cause.String(); cause != "" {
+			attrs = append(attrs, "cause", cause)
+		}
+		d.log.Info("delivery", append(attrs, answer)...)
+	}
+}
+
+// count counts a refusal, and returns how many a line should tell of: 0 for none.
+func (d *deliveryLog) count(kind keyrack.Refusal, now time.Time) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.kinds[kind]
+	if c == nil {
+		c = new(refusalCount)
+		d.kinds[kind] = c
+	}
+	c.unsaid++
+	if now.Before(c.silentUntil) {
+		return 0
+	}
+	n := c.unsaid
+	c.unsaid, c.silentUntil = 0, now.Add(refusalPause)
+	return n
+}
+
+// serverLog takes what net/http has to say about its connections.
+type serverLog struct{ log *slog.Logger }
+
+func newServerLog(l *slog.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
+
+// Write logs one message. Of a panic only the stack is kept: the value may hold
+// what was in the request.
+func (s serverLog) Write(message []byte) (int, error) {
+	if !bytes.Contains(message, []byte("panic serving")) {
+		s.log.Warn("HTTP server", "message", strings.TrimSpace(string(message)))
+		return len(message), nil
+	}
+	stack := ""
+	if i := bytes.LastIndex(message, []byte("\ngoroutine ")); i >= 0 {
+		stack = string(message[i+1:])
+	}
+	s.log.Error("panic while answering a request", "stack", stack)
+	return len(message), nil
+}

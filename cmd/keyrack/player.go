@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// mewsTimeout is how long Mews waits for an answer.
+const mewsTimeout = 5 * time.Second
+
+// player delivers a story as Mews would, and asks the rack after each step.
+type player struct {
+	rack   *keyrack.Rack
+	out    io.Writer
+	addr   string // of the receiver
+	secret string
+	client *http.Client
+	seen   chan keyrack.Observation // of the receiver's handler, one for each delivery
+	tokens []lifecycle.Token        // in the order in which they came
+}
+
+const (
+	lineFormat  = "  %-24s  %-4v  %-10v  %-19v  %s\n"
+	storyHeader = `A hotel's life, delivered over HTTP to %s, where it is kept in memory.
+
+Webhooks do not say when something happened, nor in which order. They arrive
+within a horizon, repetitions included: %v minutes by default, %v seconds
+here, so that a life fits in. "Later than the horizon" is where this waits.
+
+`
+)
+
+// play plays a story, prints it, and fails at the first step of which something
+// else comes than it says.
+func (p *player) play(ctx context.Context, story []step) error {
+	began, deliveries, integration := time.Now(), 0, ""
+	if err := p.print(storyHeader+lineFormat, p.addr, lifecycle.DefaultHorizon.Minutes(), demoHorizon.Seconds(),
+		"delivery", "HTTP", "outcome", "state", "is the token valid?"); err != nil {
+		return err
+	}
+	for i, s := range story {
+		if err := p.print("\n%s\n", s.say); err != nil {
+			return err
+		}
+		if s.pause {
+			if err := sleep(ctx, demoPause); err != nil {
+				return err
+			}
+		}
+		seen := keyrack.Observation{}
+		if s.body != "" {
+			var err error
+			if seen, err = p.deliver(ctx, s.body); err != nil {
+				return fmt.Errorf("step %d, %s: %w", i+1, s.body, err)
+			}
+			deliveries++
+		}
+		if s.token > len(p.tokens) {
+			return fmt.Errorf("step %d asks about token %d, which has not come", i+1, s.token)
+		}
+		v := p.rack.Check(p.tokens[s.token-1].Reveal())
+		integration = v.Integration
+		if err := p.tell(s, seen, v); err != nil {
+			return err
+		}
+		got := outcome{seen.Receipt.Decision.Outcome, v.State, v.Status, v.Reason}
+		if got != s.want {
+			return fmt.Errorf("step %d of the demo went otherwise than it should: got %v, want %v; "+
+				"on a machine that stalls for more than %v that can happen, so try again, and else report it",
+				i+1, got, s.want, demoHorizon)
+		}
+	}
+	entries := 0
+	for _, err := range p.rack.History(ctx, integration) {
+		if err != nil {
+			return err
+		}
+		entries++
+	}
+	if entries != deliveries {
+		return fmt.Errorf("the journal has %d entries of %d deliveries", entries, deliveries)
+	}
+	return p.print("\nEach of the %d deliveries went as it should, and all are in the journal. It took %.1f s.\n",
+		deliveries, time.Since(began).Seconds())
+}
+
+// deliver sends a body as Mews does, and returns what the receiver made of it.
+func (p *player) deliver(ctx context.Context, file string) (keyrack.Observation, error) {
+	body, err := bodies.ReadFile(path.Join("testdata/bodies", file))
+	if err != nil {
+		return keyrack.Observation{}, err
+	}
+	p.note(body)
+	target := url.URL{
+		Scheme: "http", Host: p.addr, Path: keyrack.DefaultPath, RawQuery: url.Values{"Token": {p.secret}}.Encode(),
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return keyrack.Observation{}, errors.New("the request cannot be made")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := p.client.Do(req)
+	if err != nil {
+		if u := new(url.Error); errors.As(err, &u) {
+			err = u.Err // the URL has the secret in it
+		}
+		return keyrack.Observation{}, err
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	seen := keyrack.Observation{}
+	select {
+	case seen = <-p.seen:
+	default: // it comes before the answer, if that is the handler's
+	}
+	if resp.StatusCode != http.StatusNoContent || seen.Status != resp.StatusCode {
+		return seen, fmt.Errorf("the receiver answered %d, want %d", resp.StatusCode, http.StatusNoContent)
+	}
+	return seen, nil
+}
+
+// note gives a token that comes for the first time its number.
+func (p *player) note(body []byte) {
+	event, err := events.Decode(body)
+	if err != nil {
+		return
+	}
+	for _, token := range []lifecycle.Token{event.AccessToken, event.ApiKey} {
+		known := token.IsZero()
+		for _, t := range p.tokens {
+			known = known || t.Equal(token)
+		}
+		if !known {
+			p.tokens = append(p.tokens, token)
+		}
+	}
+}
+
+// tell prints the line of one step.
+func (p *player) tell(s step, seen keyrack.Observation, v keyrack.Verdict) error {
+	verdict := fmt.Sprintf("token %d: %v, %v", s.token, v.Status, v.Reason)
+	if v.Status == lifecycle.Unknown {
+		verdict += fmt.Sprintf(" (probably %v)", v.Guess)
+	}
+	if s.body == "" {
+		return p.print(lineFormat, "(no delivery)", "", "", v.State, verdict)
+	}
+	return p.print(lineFormat, seen.Receipt.Action, seen.Status, seen.Receipt.Decision.Outcome, v.State, verdict)
+}
+
+func (p *player) print(format string, args ...any) error {
+	_, err := fmt.Fprintf(p.out, format, args...)
+	return err
+}
+
+// sleep waits, unless the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errors.New("interrupted")
+	}
+}

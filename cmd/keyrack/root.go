@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// usageError is a mistake in how the command was called: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// environment looks a variable up; "" where it is not set.
+type environment func(name string) string
+
+// run is the whole command, from its arguments (without the program's name) to
+// its exit code. The end of the context is what a signal is to the process.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env environment) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	verb, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "keyrack: %v\n", err)
+	var usage usageError
+	if !errors.As(err, &usage) {
+		return exitError
+	}
+	fmt.Fprintf(stderr, "Run '%s --help' for what there is.\n", verb.CommandPath())
+	return exitUsage
+}
+
+func newRoot(env environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "keyrack",
+		Short: "Is this hotel's Mews access token still valid?",
+		Long: `Keyrack knows, for every hotel that is connected to an app through Mews, whether
+its access token is still valid.
+
+It takes in Mews's Integration Webhooks, which come twice, late, out of order, or
+never, and answers valid, invalid or unknown, with the reason. It is never
+silently wrong: where the evidence is ambiguous it says unknown.
+
+Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant.`,
+		Example: `  # A hotel's life in a few seconds: every webhook, and what follows from it.
+  keyrack demo
+
+  # Receive webhooks on port 8080, and answer questions on port 8081.
+  KEYRACK_WEBHOOK_SECRET=$(openssl rand -hex 32) keyrack serve
+
+  # Ask. curl reads the token from stdin, so that no process list shows it.
+  printf %s "$TOKEN" | curl -s --data-urlencode token@- http://127.0.0.1:8081/v1/introspect`,
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := ""
+			if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+				hint = "; did you mean " + strings.Join(similar, " or ") + "?"
+			}
+			return usagef("there is no command %q%s", args[0], hint)
+		},
+		RunE:              func(root *cobra.Command, _ []string) error { return root.Help() },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(verb *cobra.Command, _ []string) error {
+			return setFromEnvironment(verb.Flags(), env)
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newServe(env), newDemo(), newVersion())
+	for _, verb := range append(root.Commands(), root) {
+		verb.DisableFlagsInUseLine = true
+	}
+	return root
+}
+
+// noArguments is for verbs that take flags alone. It does not quote what was
+// given: that may be a secret.
+func noArguments(verb *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments", verb.CommandPath())
+	}
+	return nil
+}
+
+// variable is the environment variable that sets a flag.
+func variable(flag string) string {
+	return "KEYRACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// setFromEnvironment sets the flags that the command line leaves out and the
+// environment names.
+func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		value := env(variable(f.Name))
+		if f.Changed || value == "" || f.Name == "help" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("%s is not fit for --%s, a %s", variable(f.Name), f.Name, f.Value.Type()))
+		}
+	})
+	if len(errs) > 0 {
+		return usageError{errors.Join(errs...)}
+	}
+	return nil
+}

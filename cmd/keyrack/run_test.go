@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what comes out into the golden files")
+
+// asCommand makes this test binary the command itself, for tests of signals.
+const asCommand = "KEYRACK_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
+	code := m.Run()
+	if code == 0 && !quiet() {
+		fmt.Fprintln(os.Stderr, "goroutines were left behind:")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// quiet waits for all goroutines but this one and the signal package's to end.
+func quiet() bool {
+	for range 200 {
+		if runtime.NumGoroutine() <= 2 {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// patience is how long a test waits for what should come at once.
+const patience = time.Minute
+
+// process is the command, run within the test: what a shell would see of it.
+type process struct {
+	stdout, stderr buffer
+	signal         context.CancelFunc
+	code           chan int
+
+	webhooks, api string // where serve listens
+}
+
+// start runs the command. The end of the test is a signal to it, and waits.
+func start(t *testing.T, env map[string]string, args ...string) *process {
+	t.Helper()
+	ctx, signal := context.WithCancel(context.Background())
+	p := &process{signal: signal, code: make(chan int, 1)}
+	go func() {
+		p.code <- run(ctx, args, strings.NewReader(""), &p.stdout, &p.stderr, func(name string) string { return env[name] })
+	}()
+	t.Cleanup(func() {
+		signal()
+		p.wait(t)
+	})
+	return p
+}
+
+// wait returns the exit code.
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case code := <-p.code:
+		p.code <- code // for whoever asks again
+		return code
+	case <-time.After(patience):
+		var stacks buffer
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		t.Fatalf("the command does not end; stdout:\n%s\nstderr:\n%s\n%s", &p.stdout, &p.stderr, &stacks)
+		return -1
+	}
+}
+
+// waitFor waits until stderr matches, and returns the submatches.
+func (p *process) waitFor(t *testing.T, expression string) []string {
+	t.Helper()
+	re := regexp.MustCompile(expression)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if found := re.FindStringSubmatch(p.stderr.String()); found != nil {
+			return found
+		}
+		select {
+		case code := <-p.code:
+			p.code <- code
+			t.Fatalf("the command ended with %d before it said %q; stderr:\n%s", code, expression, &p.stderr)
+		default:
+		}
+	}
+	t.Fatalf("stderr has no %q:\n%s", expression, &p.stderr)
+	return nil
+}
+
+const secret = "canary-secret"
+
+// serving starts serve on free ports.
+func serving(t *testing.T, env map[string]string, args ...string) *process {
+	t.Helper()
+	all := map[string]string{
+		secretVariable: secret, "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
+	}
+	maps.Copy(all, env)
+	p := start(t, all, append([]string{"serve"}, args...)...)
+	p.webhooks = p.waitFor(t, `"receiving webhooks" url=http://([^/]+)/`)[1]
+	p.api = p.waitFor(t, `"answering questions" url=http://([^/]+)/`)[1]
+	return p
+}
+
+// once runs the command to its end.
+func once(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	p := start(t, env, args...)
+	code = p.wait(t)
+	return code, p.stdout.String(), p.stderr.String()
+}
+
+// golden compares with a file of testdata, or writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs; go test -update writes it anew (-want +got):\n%s", file, diff)
+	}
+}
+
+// silent fails where a text has something in it that nobody should read.
+func silent(t *testing.T, where, text string) {
+	t.Helper()
+	for _, forbidden := range []string{
+		"canary", "9E5E84E9974D4F169662AB2200F27CB1", "00B343A0DDA725CACAC028E38E3EABF", "5D0C1A7E3F2B49688A1C0D9E7B64F21",
+	} {
+		if strings.Contains(strings.ToLower(text), strings.ToLower(forbidden)) {
+			t.Errorf("%s has %q in it:\n%s", where, forbidden, text)
+		}
+	}
+}
+
+// buffer is a bytes.Buffer that may be read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

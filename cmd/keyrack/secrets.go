@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/keyrack-dev/keyrack"
+)
+
+// The webhook's secrets come from the environment alone: other users of the
+// machine can read a process's flags.
+const (
+	secretVariable   = "KEYRACK_WEBHOOK_SECRET"
+	previousVariable = "KEYRACK_WEBHOOK_SECRET_PREVIOUS"
+)
+
+// secretsFrom returns the secrets of which a delivery must present one. without
+// says that none is wanted.
+func secretsFrom(env environment, without bool) ([]keyrack.Secret, error) {
+	var secrets []keyrack.Secret
+	for _, one := range []struct{ variable, name string }{{secretVariable, "current"}, {previousVariable, "previous"}} {
+		value := env(one.variable)
+		switch {
+		case value == "":
+			continue
+		case without:
+			return nil, usagef("%s is set, and --without-secret says that there is none; take one of them away", one.variable)
+		case strings.TrimSpace(value) != value:
+			return nil, usagef("%s begins or ends with white space, which is hardly meant; take it away", one.variable)
+		}
+		secrets = append(secrets, keyrack.Secret{Name: one.name, Value: keyrack.NewToken(value)})
+	}
+	switch {
+	case without:
+	case len(secrets) == 0:
+		return nil, usagef(`there is no webhook secret, and without one anybody can deliver.
+Make one, have Mews call https://YOUR.HOST/webhooks/mews?Token=SECRET with it, and set it:
+  export %s=$(openssl rand -hex 32)
+If something in front of keyrack authenticates Mews, say so with --without-secret`, secretVariable)
+	case env(secretVariable) == "":
+		return nil, usagef("%s is set without %s; the secret in use belongs into the latter", previousVariable, secretVariable)
+	}
+	return secrets, nil
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestServeRefuses: what cannot be meant so ends the command before it listens,
+// and the error says what to do.
+func TestServeRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	with := map[string]string{secretVariable: secret}
+	tests := []struct {
+		name string
+		env  map[string]string
+		args string
+		code int
+		say  string
+	}{
+		{"no secret", nil, "", exitUsage, "export KEYRACK_WEBHOOK_SECRET="},
+		{"the previous secret alone", map[string]string{previousVariable: secret}, "", exitUsage, "without KEYRACK_WEBHOOK_SECRET"},
+		{"a secret and none", with, "--without-secret", exitUsage, "take one of them away"},
+		{"a secret with a line end", map[string]string{secretVariable: secret + "\n"}, "", exitUsage, "white space"},
+		{"a secret as a flag", with, "--webhook-secret=canary", exitUsage, "unknown flag: --webhook-secret"},
+		{"a secret as an argument", with, "canary", exitUsage, "takes no arguments"},
+		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081"},
+		{"the API for everybody, in IPv6", with, "--api-addr [::]:8081", exitUsage, "Listen on loopback"},
+		{"the API for the network", with, "--api-addr 192.0.2.7:8081", exitUsage, "Listen on loopback"},
+		{"the API nowhere", with, "--api-addr 8081", exitUsage, "try 127.0.0.1:8081"},
+		{"another store", with, "--store sqlite:keyrack.db", exitUsage, "there is: memory"},
+		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},
+		{"a horizon without a unit", with, "--horizon 30", exitUsage, "missing unit"},
+		{"a relative path", with, "--webhook-path webhooks", exitUsage, "such as /webhooks/mews"},
+		{"a path and a query", with, "--webhook-path /webhooks?Token=canary", exitUsage, "such as /webhooks/mews"},
+		{"a path on a host", with, "--webhook-path //webhooks", exitUsage, "such as /webhooks/mews"},
+		{"a bad variable", map[string]string{secretVariable: secret, "KEYRACK_HORIZON": "canary"}, "", exitUsage, "KEYRACK_HORIZON is not fit for --horizon, a duration"},
+		{"a port that is taken", with, "--webhook-addr " + taken.Addr().String(), exitError, "choose another address with --webhook-addr or KEYRACK_WEBHOOK_ADDR"},
+		{"a port of the API's that is taken", with, "--webhook-addr 127.0.0.1:0 --api-addr " + taken.Addr().String(), exitError, "--api-addr or KEYRACK_API_ADDR"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code, stdout, stderr := once(t, test.env, append([]string{"serve"}, strings.Fields(test.args)...)...)
+			if code != test.code || stdout != "" || !strings.Contains(stderr, test.say) {
+				t.Errorf("exit code %d, want %d; stderr should have %q:\n%s", code, test.code, test.say, stderr)
+			}
+			if help := strings.Contains(stderr, "Run 'keyrack serve --help'"); help != (code == exitUsage) {
+				t.Errorf("points to the help: %v", help)
+			}
+			silent(t, "stderr", stderr)
+		})
+	}
+}
+
+// TestServeSettings: a flag comes before its variable, which comes before the default.
+func TestServeSettings(t *testing.T) {
+	p := serving(t, map[string]string{"KEYRACK_WEBHOOK_PATH": "/variable", "KEYRACK_HORIZON": "1h"}, "--webhook-path", "/flag")
+	p.waitFor(t, `url=http://127\.0\.0\.1:[1-9]\d*/flag horizon=1h0m0s`)
+	if code := post(t, p.webhooks, "/flag?Token="+secret, "{}"); code != http.StatusNoContent {
+		t.Errorf("the path of the flag answers %d", code)
+	}
+	if code := post(t, p.webhooks, "/variable?Token="+secret, "{}"); code != http.StatusNotFound {
+		t.Errorf("the path of the variable answers %d", code)
+	}
+}
+
+// TestServeSecrets: two secrets are accepted while one replaces the other.
+func TestServeSecrets(t *testing.T) {
+	p := serving(t, map[string]string{previousVariable: "canary-previous"})
+	for query, want := range map[string]int{
+		secret: http.StatusNoContent, "canary-previous": http.StatusNoContent, "canary-other": http.StatusUnauthorized,
+	} {
+		if code := post(t, p.webhooks, "/webhooks/mews?Token="+query, "{}"); code != want {
+			t.Errorf("%s: %d, want %d", query, code, want)
+		}
+	}
+	silent(t, "stderr", p.stderr.String())
+}
+
+func TestServeWithoutSecret(t *testing.T) {
+	p := serving(t, map[string]string{secretVariable: "", "KEYRACK_WITHOUT_SECRET": "true"})
+	p.waitFor(t, "level=WARN msg=\"deliveries are accepted from anybody")
+	if code := post(t, p.webhooks, "/webhooks/mews", "{}"); code != http.StatusNoContent {
+		t.Errorf("answered %d", code)
+	}
+}
+
+// TestShutdown: a signal refuses new connections, and a delivery that has begun
+// is still taken in. Until it is, the API says that we are going.
+func TestShutdown(t *testing.T) {
+	p := serving(t, nil)
+	delivery := begin(t, p.webhooks)
+	p.signal()
+	p.waitFor(t, "shutting down")
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", p.webhooks)
+		if err != nil {
+			break
+		}
+		conn.Close()
+		if time.Now().After(end) {
+			t.Fatal("new connections are still accepted")
+		}
+	}
+	if answer := talk(t, p.api, "GET /readyz HTTP/1.1\nHost: ADDRESS\n"); !strings.HasPrefix(answer, "HTTP/1.1 503 ") {
+		t.Errorf("readyz: %s", answer)
+	}
+	if answer := talk(t, p.api, "GET /livez HTTP/1.1\nHost: ADDRESS\n"); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+		t.Errorf("livez: %s", answer)
+	}
+	if status := finish(t, delivery); status != http.StatusNoContent {
+		t.Errorf("the delivery was answered %d", status)
+	}
+	if code := p.wait(t); code != exitOK {
+		t.Errorf("exit code %d:\n%s", code, &p.stderr)
+	}
+	p.waitFor(t, "msg=delivery action=IntegrationCreated .* outcome=applied ")
+}
+
+// TestSignals does the same to a process.
+func TestSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGTERM")
+	}
+	for _, test := range []struct {
+		name   string
+		second bool
+	}{{"once", false}, {"twice", true}} {
+		t.Run(test.name, func(t *testing.T) {
+			var p process
+			cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
+			cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+secret)
+			cmd.Stderr = &p.stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			defer func() { _ = cmd.Process.Kill() }()
+
+			delivery := begin(t, p.waitFor(t, `"receiving webhooks" url=http://([^/]+)/`)[1])
+			p.waitFor(t, "answering questions")
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			p.waitFor(t, "shutting down")
+			if test.second {
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+			} else if status := finish(t, delivery); status != http.StatusNoContent {
+				t.Errorf("the delivery was answered %d", status)
+			}
+			select {
+			case <-ended:
+			case <-time.After(shutdownTimeout / 2):
+				t.Fatal("the process does not end")
+			}
+			if code := cmd.ProcessState.ExitCode(); !test.second && code != exitOK || test.second && code == exitOK {
+				t.Errorf("%v:\n%s", cmd.ProcessState, &p.stderr)
+			}
+		})
+	}
+}
+
+// post delivers a body, and returns the status of the answer.
+func post(t *testing.T, addr, target, body string) int {
+	t.Helper()
+	answer := talk(t, addr, "POST "+target+" HTTP/1.1\nHost: ADDRESS\n\n"+body)
+	var status int
+	if _, err := fmt.Sscanf(answer, "HTTP/1.1 %d", &status); err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+// half of a delivery.
+type half struct {
+	conn io.ReadWriter
+	rest []byte
+}
+
+// begin sends half of a delivery, and returns once the receiver is at work on it.
+func begin(t *testing.T, addr string) half {
+	t.Helper()
+	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, addr)
+	in := bufio.NewReader(conn)
+	// The receiver asks for the body when it reads it.
+	fmt.Fprintf(conn, "POST /webhooks/mews?Token=%s HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n",
+		secret, addr, len(body))
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatal("the receiver does not read the body: ", line, err)
+	}
+	if _, err := in.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	n := len(body) / 2
+	if _, err := conn.Write(body[:n]); err != nil {
+		t.Fatal(err)
+	}
+	return half{struct {
+		io.Reader
+		io.Writer
+	}{in, conn}, body[n:]}
+}
+
+// finish sends the other half, and returns the status of the answer.
+func finish(t *testing.T, h half) int {
+	t.Helper()
+	if _, err := h.conn.Write(h.rest); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(h.conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

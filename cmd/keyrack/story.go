@@ -1,0 +1,121 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// bodies are webhooks as Mews sends them; created.json is the one in Mews's
+// documentation, byte for byte.
+//
+//go:embed testdata/bodies/*.json
+var bodies embed.FS
+
+// step is one delivery of a story, or a question without one, and what should
+// come of it.
+type step struct {
+	say   string // what happens, told before it
+	pause bool   // wait beyond the horizon first
+	body  string // the file of the body; empty for a question alone
+	token int    // the token that is asked about, 1 for the first that came
+	want  outcome
+}
+
+// outcome is what came of a step: of the delivery, and of the question after it.
+type outcome struct {
+	delivery lifecycle.Outcome // Undecided where there was none
+	state    lifecycle.State
+	status   lifecycle.Status
+	reason   lifecycle.Reason
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("%v, %v, %v, %v", o.delivery, o.state, o.status, o.reason)
+}
+
+// story is a hotel's life: all seven actions, one repeated, one early, two late.
+var story = []step{
+	{
+		say:  "The hotel connects: the webhook of Mews's own documentation.",
+		body: "created.json", token: 1,
+		want: outcome{lifecycle.Applied, lifecycle.CreatedEnabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:  "Mews sends it again, byte for byte.",
+		body: "created.json", token: 1,
+		want: outcome{lifecycle.Duplicate, lifecycle.CreatedEnabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:  "The hotel disables the integration.",
+		body: "disabled.json", token: 1,
+		want: outcome{lifecycle.Applied, lifecycle.Disabled, lifecycle.Invalid, lifecycle.ReasonDisabled},
+	},
+	{
+		say:   "Later than the horizon, the hotel enables it.",
+		pause: true,
+		body:  "enabled.json", token: 1,
+		want: outcome{lifecycle.Applied, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:  "The hotel disables and enables it again. The second webhook is early, and tells nothing new so far.",
+		body: "enabled.json", token: 1,
+		want: outcome{lifecycle.Duplicate, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say: "The first one follows. Or was the early one a repetition, and the hotel disabled it just now? Nobody\n" +
+			"can know, so the answer is unknown. Whoever believes the last webhook has just lost a hotel.",
+		body: "disabled.json", token: 1,
+		want: outcome{lifecycle.Reconciled, lifecycle.Enabled, lifecycle.Unknown, lifecycle.ReasonSuspectEnabled},
+	},
+	{
+		say:   "Later than the horizon, one more comes. All that is older has arrived by now: it settles the matter.",
+		pause: true,
+		body:  "enabled.json", token: 1,
+		want: outcome{lifecycle.Duplicate, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:  "The hotel cancels the integration.",
+		body: "canceled.json", token: 1,
+		want: outcome{lifecycle.Applied, lifecycle.CanceledEnabled, lifecycle.Invalid, lifecycle.ReasonCanceled},
+	},
+	{
+		say: "Later than the horizon, the hotel reinstates it. Mews does not say whether what was enabled before\n" +
+			"still is, so the answer is unknown again.",
+		pause: true,
+		body:  "reinstated.json", token: 1,
+		want: outcome{lifecycle.Applied, lifecycle.ReinstatedEnabled, lifecycle.Unknown, lifecycle.ReasonSuspectEnabled},
+	},
+	{
+		say:   "Later than the horizon, the hotel enables it, which leaves no doubt.",
+		pause: true,
+		body:  "enabled.json", token: 1,
+		want: outcome{lifecycle.Duplicate, lifecycle.ReinstatedEnabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:  "The hotel regenerates the token.",
+		body: "api_key_created.json", token: 2,
+		want: outcome{lifecycle.Applied, lifecycle.ReinstatedEnabled, lifecycle.Valid, lifecycle.ReasonLive},
+	},
+	{
+		say:   "And the old one?",
+		token: 1,
+		want:  outcome{lifecycle.Undecided, lifecycle.ReinstatedEnabled, lifecycle.Invalid, lifecycle.ReasonSuperseded},
+	},
+	{
+		say:  "The hotel deletes the integration.",
+		body: "deleted.json", token: 2,
+		want: outcome{lifecycle.Applied, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
+	},
+	{
+		say:  "A webhook from before the deletion is late. Nothing comes back to life.",
+		body: "enabled.json", token: 2,
+		want: outcome{lifecycle.Stale, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
+	},
+	{
+		say:  "So is one more copy of the very first one, with the old token in it.",
+		body: "created.json", token: 1,
+		want: outcome{lifecycle.Stale, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
+	},
+}

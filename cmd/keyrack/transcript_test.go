@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTranscripts plays each file of testdata/transcripts to a fresh keyrack
+// serve, over its real listeners, and compares what it answers.
+//
+// A file is a list of exchanges. Each begins with a line "=== LISTENER: what it
+// shows", has the request and behind a line "---" the response, byte for byte
+// but for line ends and the Date. What was logged meanwhile is in the file of the
+// same name that ends in .log. ADDRESS in a request is the listener's.
+// Content-Length is filled in, or the body sent in chunks if the request says
+// so. The line <FILE> in a body stands for that file of testdata/bodies, <N bytes>
+// for a JSON string of N bytes.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts: ", err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			p := serving(t, nil)
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, rest, _ := strings.Cut(string(content), "=== ")
+			var got strings.Builder
+			got.WriteString(head)
+			for exchange := range strings.SplitSeq(rest, "\n=== ") {
+				title, request, _ := strings.Cut(exchange, "\n")
+				request, _, _ = strings.Cut(request, "---\n")
+				listener, _, _ := strings.Cut(title, ":")
+				addr := map[string]string{"webhooks": p.webhooks, "api": p.api}[listener]
+				response := talk(t, addr, request)
+				if strings.HasPrefix(response, "HTTP/1.1 3") {
+					t.Errorf("%s: Mews would follow this with the token in hand:\n%s", title, response)
+				}
+				if got.Len() > len(head) {
+					got.WriteString("\n")
+				}
+				fmt.Fprintf(&got, "=== %s\n%s---\n%s", title, request, response)
+			}
+			golden(t, filepath.Join("transcripts", name), got.String())
+			p.signal()
+			if code := p.wait(t); code != exitOK {
+				t.Errorf("exit code %d", code)
+			}
+			golden(t, filepath.Join("transcripts", strings.TrimSuffix(name, ".txt")+".log"), inGoldenLog(p.stderr.String()))
+			silent(t, "stderr", p.stderr.String())
+			silent(t, "stdout", p.stdout.String())
+		})
+	}
+}
+
+// talk sends a transcript's request on a connection of its own, and returns the
+// response as a transcript has it.
+func talk(t *testing.T, addr, request string) string {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	wire := onWire(t, addr, request)
+	go func() { _, _ = io.WriteString(conn, wire) }() // the answer may come before all of it is read
+	var raw bytes.Buffer
+	method, _, _ := strings.Cut(request, " ")
+	resp, err := http.ReadResponse(bufio.NewReader(io.TeeReader(conn, &raw)), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%v after:\n%s", err, request)
+	}
+	if _, err = io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return inTranscript(raw.String())
+}
+
+var placeholder = regexp.MustCompile(`(?m)^<(.+)>$`)
+
+// onWire makes the bytes of a request out of its form in a transcript.
+func onWire(t *testing.T, addr, request string) string {
+	t.Helper()
+	head, body, _ := strings.Cut(request, "\n\n")
+	head = strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "ADDRESS", addr)
+	body = placeholder.ReplaceAllStringFunc(strings.TrimSuffix(body, "\n"), func(line string) string {
+		name := strings.Trim(line, "<>")
+		if n, err := strconv.Atoi(strings.TrimSuffix(name, " bytes")); err == nil {
+			return `"` + strings.Repeat("a", n-2) + `"`
+		}
+		content, err := os.ReadFile(filepath.Join("testdata", "bodies", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	})
+	if strings.Contains(head, "Transfer-Encoding: chunked") {
+		body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	} else if strings.HasPrefix(head, "POST") {
+		head += fmt.Sprintf("\nContent-Length: %d", len(body))
+	}
+	return strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n" + body
+}
+
+var (
+	date   = regexp.MustCompile(`(?m)^Date: .*\n`)
+	length = regexp.MustCompile(`(?m)^Content-Length: .*$`)
+	at     = regexp.MustCompile(`"at":"[^"]*Z"`)
+	age    = regexp.MustCompile(`"age_seconds":\d+`)
+)
+
+// inTranscript leaves out of a response what differs from run to run.
+func inTranscript(response string) string {
+	response = date.ReplaceAllString(strings.ReplaceAll(response, "\r\n", "\n"), "")
+	if at.MatchString(response) {
+		response = at.ReplaceAllString(response, `"at":"TIME"`)
+		response = age.ReplaceAllString(response, `"age_seconds":AGE`)
+		response = length.ReplaceAllString(response, "Content-Length: LENGTH")
+	}
+	return strings.TrimRight(response, "\n") + "\n"
+}
+
+var (
+	alarms  = regexp.MustCompile(`(?m)^.* msg=alarm .*\n`) // the library's own
+	logTime = regexp.MustCompile(`(?m)^time=\S+ `)
+	took    = regexp.MustCompile(`took=\S+`)
+	port    = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// inGoldenLog leaves out of a log what differs from run to run.
+func inGoldenLog(text string) string {
+	text = alarms.ReplaceAllString(text, "")
+	text = took.ReplaceAllString(logTime.ReplaceAllString(text, ""), "took=TIME")
+	return port.ReplaceAllString(text, "127.0.0.1:PORT")
+}

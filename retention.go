@@ -1,0 +1,148 @@
+package keyrack
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Retention says how much of the journal is kept. Verdicts do not need it: what
+// they rest on is the record, from which, as it was at the oldest entry that is
+// left, the rest of the journal still folds.
+type Retention struct {
+	// Age is how long entries are kept. 0 means DefaultRetentionAge, a negative
+	// one for ever.
+	Age time.Duration
+	// Entries is how many are kept of one integration, and of the deliveries that
+	// name none. 0 means DefaultRetentionEntries, a negative one all.
+	Entries int
+}
+
+const (
+	// DefaultRetentionAge is how long entries are kept.
+	DefaultRetentionAge = 400 * 24 * time.Hour
+	// DefaultRetentionEntries is how many entries are kept of one integration.
+	DefaultRetentionEntries = 1000
+
+	// trimEvery is how often the journal is trimmed, and trimYoung the age below
+	// which an entry stays whatever the limits say, so that whoever follows the
+	// journal does not find it gone.
+	trimEvery = 24 * time.Hour
+	trimYoung = time.Hour
+)
+
+func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entries int) {
+	age, entries := t.Age, t.Entries
+	if age == 0 {
+		age = DefaultRetentionAge
+	}
+	if age > 0 {
+		before = now.Add(-age)
+	}
+	if entries == 0 {
+		entries = DefaultRetentionEntries
+	}
+	return before, entries
+}
+
+// Trim trims the journal to the retention at once. It happens by itself once a
+// day. It returns how many integrations it shortened. What a subscription has not
+// worked off is not trimmed.
+func (r *Rack) Trim(ctx context.Context) (int, error) {
+	worked, err := r.workedOff(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("keyrack: trimming: %w", err)
+	}
+	n := 0
+	trim := func(stored store.Stored) error {
+		done, err := r.trim(ctx, stored, worked)
+		if err != nil {
+			return fmt.Errorf("keyrack: trimming: %w", err)
+		}
+		if done {
+			n++
+		}
+		return nil
+	}
+	for stored, err := range r.store.Scan(ctx, "") {
+		if err != nil {
+			return n, fmt.Errorf("keyrack: trimming: %w", err)
+		}
+		if stored.Version == stored.BaseVersion {
+			continue
+		}
+		if err := trim(stored); err != nil {
+			return n, err
+		}
+	}
+	return n, trim(store.Stored{}) // those that name no integration
+}
+
+// trim shortens the history of one integration.
+func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
+	now := r.clock.instant()
+	before, keep := r.options.Retention.limits(now)
+	record := Record{ID: stored.Integration}
+	if stored.BaseVersion > 0 {
+		var err error
+		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
+			return false, err
+		}
+	}
+	var left []store.Entry
+	for e, err := range r.store.History(ctx, stored.Integration) {
+		if err != nil {
+			return false, err
+		}
+		left = append(left, e)
+	}
+	drop := 0
+	for drop < len(left) {
+		e := left[drop]
+		tooMany := keep >= 0 && len(left)-drop > keep
+		if e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
+			break
+		}
+		drop++
+	}
+	if drop == 0 {
+		return false, nil
+	}
+	last := left[drop-1]
+	if stored.Integration == "" {
+		return true, r.store.Trim(ctx, "", uint64(last.Position), nil)
+	}
+	for _, e := range left[:drop] {
+		evidence, err := lifecycle.ParseEvidence(e.Evidence)
+		if err != nil {
+			return false, err
+		}
+		record, _ = record.Apply(evidence)
+	}
+	return true, r.store.Trim(ctx, stored.Integration, last.Version, lifecycle.AppendRecord(nil, record))
+}
+
+// workedOff is the position up to which all subscriptions have worked, and the
+// view has followed.
+func (r *Rack) workedOff(ctx context.Context) (store.Position, error) {
+	worked := r.Following().Position
+	for ref, err := range r.store.ScanSealed(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		name, ok := strings.CutPrefix(ref.Name, subscriptionMark)
+		if !ok {
+			continue
+		}
+		at, err := r.store.Cursor(ctx, leaseOf(name))
+		if err != nil {
+			return 0, err
+		}
+		worked = min(worked, at)
+	}
+	return worked, nil
+}
