@@ -15,11 +15,14 @@ type answers struct {
 	mu      sync.Mutex
 	pending []store.Answered
 	lost    int
+	waiting chan struct{} // gets a value when the first is added
 }
 
+func newAnswers() answers { return answers{waiting: make(chan struct{}, 1)} }
+
 const (
-	answersEvery = time.Second
-	answersMost  = 4096 // beyond it, answers are lost rather than memory
+	answersAfter = time.Second // so that those of a second share one note
+	answersMost  = 4096        // beyond it, answers are lost rather than memory
 )
 
 func (a *answers) add(id store.EntryID, answer store.Answer) {
@@ -30,6 +33,12 @@ func (a *answers) add(id store.EntryID, answer store.Answer) {
 		return
 	}
 	a.pending = append(a.pending, store.Answered{ID: id, Answer: answer})
+	if len(a.pending) == 1 {
+		select {
+		case a.waiting <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (a *answers) take() []store.Answered {
@@ -43,16 +52,23 @@ func (a *answers) take() []store.Answered {
 // noteAnswers notes answers in the journal until the context ends, and then
 // what is left.
 func (r *Rack) noteAnswers(ctx context.Context) {
-	tick := time.NewTicker(answersEvery)
-	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
-		case <-tick.C:
-			r.flushAnswers()
+		case <-r.answers.waiting:
+			pause(ctx, answersAfter)
 		case <-ctx.Done():
-			r.flushAnswers()
-			return
 		}
+		r.flushAnswers()
+	}
+}
+
+// pause waits for a time, or for the context's end.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

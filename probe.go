@@ -62,22 +62,53 @@ func (s *schedule) put(ctx context.Context, w *wait) (backoff time.Duration, set
 	case e.Answer == lifecycle.NoAnswer:
 		return connector.Backoff(w.attempts+1, answer.RetryAfter, rand.Float64), false
 	case e.Answer == lifecycle.Unattributed && key.Answer == e.Answer && key.Generation == record.Generation && key.Doubt == 0:
-		return s.unattributed(w.attempts), false // known, and not worth another entry
+		return s.unattributed(w, surprising), false // known, and not worth another entry
 	}
 	if _, err := s.rack.takeAnswer(ctx, e); err != nil {
 		s.rack.log.WarnContext(ctx, "a probe's answer is not stored", "error", err)
 		return connector.Backoff(w.attempts+1, 0, rand.Float64), false
 	}
 	if e.Answer == lifecycle.Unattributed {
-		return s.unattributed(w.attempts), false
+		return s.unattributed(w, surprising), false
 	}
 	return 0, true
 }
 
 // unattributed is how long to wait after a 401 that says nothing of the token:
-// from a minute on, four times as long each time, up to half a lease.
-func (s *schedule) unattributed(attempts int) time.Duration {
-	return min(s.lease/2, time.Minute<<min(2*attempts, 20))
+// from a minute on, four times as long each time, up to half a lease. Where it
+// matters, a witness is called first: an integration whose token works shows
+// that the ClientToken does, and then the next 401 can be attributed.
+func (s *schedule) unattributed(w *wait, surprising bool) time.Duration {
+	if surprising && w.attempts < 3 && s.callWitness(w.id) {
+		return ProbeGap + ProbeGap/2
+	}
+	return min(s.lease/2, time.Minute<<min(2*w.attempts, 20))
+}
+
+// callWitness asks anew about an integration whose token works, as far as is
+// known. It tells whether there is one.
+func (s *schedule) callWitness(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.rack.clock.now()
+	for other := range s.rack.Integrations() {
+		if other.ID == id || !s.rack.verdict(&other, lifecycle.At(now)).Active() {
+			continue
+		}
+		if w := s.queue.wait(other.ID); !w.inFlight {
+			s.queue.set(w, laterOf(now, w.asked.Add(ProbeGap)), true)
+			s.poke()
+		}
+		return true
+	}
+	return false
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // heard notes a 200 that the application saw: it vouches for the ClientToken.

@@ -22,10 +22,11 @@ type wait struct {
 	urgent bool
 	place  int // in its heap; -1: in none
 
-	asked    time.Time // when the latest request began
-	attempts int       // in a row without an answer that settles
-	backoff  time.Duration
-	inFlight bool
+	asked      time.Time // when the latest request began
+	generation uint64    // of the record that the following is about
+	attempts   int       // in a row without an answer that settles
+	backoff    time.Duration
+	inFlight   bool
 }
 
 func newQueue() queue { return queue{waits: make(map[string]*wait)} }

@@ -79,6 +79,9 @@ func (s *schedule) poke() {
 func (s *schedule) place(record *Record) {
 	q, ok := record.Question()
 	w := s.queue.wait(record.ID)
+	if w.generation != record.Generation { // what was tried in vain was another question
+		w.generation, w.attempts, w.backoff = record.Generation, 0, 0
+	}
 	switch {
 	case w.inFlight: // placed when its answer is there
 	case !ok:

@@ -333,7 +333,7 @@ func TestADeletedTokenIsErasedOnceRejected(t *testing.T) {
 		}
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonDeleted)
 		before := b.oracle.questions("k")
-		settle(30 * 24 * time.Hour)
+		settle(5 * 24 * time.Hour)
 		if b.oracle.questions("k") != before {
 			t.Error("a deletion that was confirmed is asked about for ever")
 		}

@@ -1,0 +1,106 @@
+package keyrack_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/mewstest"
+)
+
+// The worlds in which a fleet lives, and for how much of the time an integration
+// may be called Valid there while it is not.
+var worlds = []struct {
+	name   string
+	faults mewstest.Faults
+	most   float64 // 0: only stated
+}{
+	{"flaky", mewstest.Flaky(), 0.0001},
+	{"outages", mewstest.Outages(), 0.0001},
+	{"both", both(), 0},
+}
+
+func both() mewstest.Faults {
+	f := mewstest.Outages()
+	flaky := mewstest.Flaky()
+	f.Reorder, f.Fail, f.LoseAnswer = flaky.Reorder, flaky.Fail, flaky.LoseAnswer
+	return f
+}
+
+// A fleet of hotels lives on virtual time, with a change every 20 days, webhooks
+// that are up to 5 minutes late and worse, and a prober with a daily lease.
+// KEYRACK_LONG=1 makes the fleet larger and the time longer; the figures of the
+// last long run stand in docs/guarantees.md.
+func TestSimulation(t *testing.T) {
+	hotels, days := 60, 120
+	if long() {
+		hotels, days = 400, 365
+	}
+	for _, world := range worlds {
+		t.Run(world.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account, probes := simulate(t, world.faults, hotels, time.Duration(days)*24*time.Hour)
+				perDay := float64(probes) / float64(hotels) / float64(days)
+				t.Logf("%v; %.2f probes an integration and day", account, perDay)
+				if world.most > 0 && account.Share(mewstest.Wrong) > world.most {
+					t.Errorf("Valid while it is not for %.4f %% of the time, want at most %.4f %%",
+						100*account.Share(mewstest.Wrong), 100*world.most)
+				}
+				if perDay > 2 {
+					t.Errorf("%.2f probes an integration and day, want at most 2", perDay)
+				}
+				if account.Share(mewstest.Right) < 0.99 {
+					t.Errorf("right only %.4f %% of the time", 100*account.Share(mewstest.Right))
+				}
+			})
+		})
+	}
+}
+
+// simulate lets a fleet live, and returns how it was judged and how often was asked.
+func simulate(t *testing.T, faults mewstest.Faults, hotels int, life time.Duration) (mewstest.Account, int) {
+	secret := lifecycle.NewToken("made-up secret")
+	mews := mewstest.New(mewstest.Options{Seed: 1, Secret: secret, Faults: faults})
+	prober, err := connector.New(connector.Options{
+		URL: connector.Demo, ClientToken: mews.Connector().ClientToken(), ClientName: "Simulation 1.0", Transport: mews.Connector(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rack, err := keyrack.Open(t.Context(), memstore.New(nil), &keyrack.Options{Prober: prober, Poll: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	handler, err := rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "simulation", Value: secret}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mews.DeliverTo(handler)
+	for i := range hotels {
+		mews.Connect(fmt.Sprintf("Hotel %d", i+1))
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(48 * time.Hour)
+	before := requests(mews)
+	watch := mews.Watch(func(token string) lifecycle.Status { return rack.Check(token).Status })
+	// Nobody is deleted, so that the fleet stays as large as it is.
+	mews.Live(mewstest.Rates{Weights: mewstest.Weights{Toggle: 12, Cancel: 4, Rotate: 3}})
+	time.Sleep(life)
+	watch.Stop()
+	mews.Calm()
+	return watch.Account(), requests(mews) - before
+}
+
+func requests(mews *mewstest.World) int {
+	n := 0
+	for _, count := range mews.Stats().Requests {
+		n += count
+	}
+	return n
+}
