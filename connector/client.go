@@ -1,0 +1,242 @@
+package connector
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// Options are what a [Client] is made of. URL, ClientToken and ClientName are
+// required.
+type Options struct {
+	// URL is the platform address, such as [Production] or [Demo]: a scheme and a
+	// host. Plain http is for this machine only.
+	URL string
+	// ClientToken is the partner's own token.
+	ClientToken lifecycle.Token
+	// ClientName is the name and version of the application, such as "Acme Spa 2.1".
+	ClientName string
+	// Transport makes the requests: one exchange each, no redirect followed, and
+	// over when the request's context is. It sees both tokens in the body. nil
+	// stands for one of the client's own, with HTTP/2, time-outs and the proxies
+	// of the environment.
+	Transport http.RoundTripper
+	// Timeout bounds each question, from its first byte to the answer's last.
+	// 0 stands for 10 s.
+	Timeout time.Duration
+}
+
+const defaultTimeout = 10 * time.Second
+
+// Client is a [Prober] over HTTP. It keeps to the [Limit] of requests per token,
+// and leaves a token alone for as long as Mews asks for. It never waits for
+// either: it answers Limited at once, with the time to come back.
+//
+// A Client is safe for concurrent use.
+type Client struct {
+	url       string
+	token     lifecycle.Token
+	name      string
+	transport http.RoundTripper
+	own       *http.Transport // the transport, where it is the client's own
+	timeout   time.Duration
+	limiter   *Limiter
+	digest    func(token string) lifecycle.Digest
+}
+
+// New returns a client. It sends nothing.
+func New(o Options) (*Client, error) {
+	u, err := address(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.ClientToken.IsZero():
+		return nil, fmt.Errorf("%w: no ClientToken", ErrOptions)
+	case !utf8.ValidString(o.ClientToken.Reveal()):
+		return nil, fmt.Errorf("%w: the ClientToken is not UTF-8", ErrOptions)
+	case o.ClientName == "" || !utf8.ValidString(o.ClientName):
+		return nil, fmt.Errorf("%w: no ClientName, or one that is not UTF-8", ErrOptions)
+	case o.Timeout < 0:
+		return nil, fmt.Errorf("%w: a Timeout below 0", ErrOptions)
+	}
+	c := &Client{
+		url:       u.String(),
+		token:     o.ClientToken,
+		name:      o.ClientName,
+		transport: o.Transport,
+		timeout:   o.Timeout,
+		digest:    newDigest(),
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.transport == nil {
+		c.own = newTransport()
+		c.transport = c.own
+	}
+	// Mews counts requests as they arrive, which is up to a time-out after they
+	// began: counted over that much more, no delay on the way brings more than
+	// the limit together.
+	c.limiter = NewLimiter(Limit, Window+c.timeout)
+	return c, nil
+}
+
+func newTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment, // never for this machine
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxIdleConns:           16,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// newDigest returns a digest under a key that nobody else has, for the limiter.
+func newDigest() func(string) lifecycle.Digest {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	return func(token string) lifecycle.Digest {
+		return sha256.Sum256(append(key[:len(key):len(key)], token...))
+	}
+}
+
+// CloseIdleConnections closes what the client's own transport keeps open for the
+// next question. Those of Options.Transport are left alone.
+func (c *Client) CloseIdleConnections() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+// Probe asks whether a token works. Every error is an *[Error].
+func (c *Client) Probe(ctx context.Context, token lifecycle.Token) (Answer, error) {
+	return c.probe(ctx, token, "")
+}
+
+// ProbeEnterprise asks whether a portfolio's token covers an enterprise, by
+// asking for that one's configuration: yes is an Accepted answer with that
+// enterprise. Mews says that the enterprise "must be within scope" of the token,
+// but not how it refuses one that is not, nor what it makes of an EnterpriseId
+// with a token that is no portfolio's: so ask only after an answer with
+// Portfolio, take anything but yes for "not shown", and conclude nothing about
+// the token from an Unauthorized.
+func (c *Client) ProbeEnterprise(ctx context.Context, token lifecycle.Token, enterpriseID string) (Answer, error) {
+	if enterpriseID == "" {
+		return Answer{}, &Error{Class: Unsendable}
+	}
+	return c.probe(ctx, token, enterpriseID)
+}
+
+func (c *Client) probe(ctx context.Context, token lifecycle.Token, enterpriseID string) (Answer, error) {
+	if ctx.Err() != nil {
+		return Answer{}, ended(ctx, 0)
+	}
+	if token.IsZero() {
+		return Answer{}, &Error{Class: Unsendable}
+	}
+	secret := token.Reveal()
+	q, err := ask(c.token.Reveal(), secret, c.name, enterpriseID)
+	if err != nil {
+		return Answer{}, &Error{Class: Unsendable}
+	}
+	defer q.wipe()
+	digest := c.digest(secret)
+	if wait := c.limiter.Allow(digest); wait > 0 {
+		return Answer{RetryAfter: min(wait, maxRetryAfter)}, &Error{Class: Limited}
+	}
+	a, failed := c.exchange(ctx, q)
+	for _, s := range []string{secret, c.token.Reveal()} {
+		if quotes(s, a.RequestID) {
+			a.RequestID = ""
+		}
+		if quotes(s, a.Enterprise.ID, a.Enterprise.Name, a.Service.ID, a.Service.Name) {
+			a = Answer{Status: a.Status, Began: a.Began, RequestID: a.RequestID}
+			failed = &Error{Class: Malformed, Status: a.Status}
+		}
+	}
+	if a.RetryAfter > 0 {
+		c.limiter.Pause(digest, a.RetryAfter)
+	}
+	if failed != nil {
+		return a, failed
+	}
+	return a, nil
+}
+
+// exchange sends one request and reads the response to it. The error is not nil
+// exactly where the answer is Silent.
+func (c *Client) exchange(outer context.Context, q *question) (a Answer, failed *Error) {
+	ctx, cancel := context.WithTimeout(outer, c.timeout)
+	defer cancel()
+	body, _ := q.reader()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
+	if err != nil {
+		return a, &Error{Class: Unsendable}
+	}
+	// GetBody lets the transport repeat a request of which nothing was written,
+	// because the connection had gone stale.
+	r.ContentLength, r.GetBody = q.size, q.reader
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", "keyrack")
+
+	a.Began = time.Now()
+	// Not an http.Client: a RoundTripper makes one exchange, and there is nothing
+	// that could follow a redirect, keep a cookie, or quote an address.
+	resp, err := c.transport.RoundTrip(r)
+	if err != nil || resp == nil {
+		return a, failure(outer, ctx, err, 0)
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a.Status, a.RequestID = resp.StatusCode, requestID(resp.Header)
+	switch a.Status {
+	case http.StatusOK:
+		content, whole, err := readBody(resp.Body)
+		if err != nil {
+			return a, failure(outer, ctx, err, a.Status)
+		}
+		if !whole || !a.fill(content) {
+			return a, &Error{Class: Malformed, Status: a.Status}
+		}
+		return a, nil
+	case http.StatusUnauthorized:
+		a.Kind = Unauthorized
+	default:
+		a.RetryAfter = retryAfter(resp.Header, time.Now())
+		failed = &Error{Class: OtherStatus, Status: a.Status}
+	}
+	drain(resp.Body)
+	return a, failed
+}
+
+// drain reads a short body that nobody looks at, so that its connection can be
+// used again.
+func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 4<<10) }
+
+// requestID returns the response's Request-Id, or "" where it does not look like
+// an identifier.
+func requestID(h http.Header) string {
+	const most = 128 // bytes
+	id := h.Get("Request-Id")
+	if len(id) > most || strings.Trim(id, "-.:|_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return id
+}

@@ -1,0 +1,113 @@
+package connector
+
+import (
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// Mews's limit: so many requests per AccessToken in a sliding window.
+const (
+	Limit  = 200
+	Window = 30 * time.Second
+)
+
+// Limiter keeps the requests of each token below a limit: of any window, however
+// it lies in time, at most limit requests begin in it. The times of the requests
+// in the latest window are kept, 8 bytes each, so the count is exact; a token is
+// forgotten within two windows after its last request. It is safe for
+// concurrent use, and goes by the monotonic clock.
+//
+// The zero value is not ready; see [NewLimiter].
+type Limiter struct {
+	limit  int
+	window time.Duration
+
+	mu     sync.Mutex
+	start  time.Time // times count from here
+	swept  time.Duration
+	tokens map[lifecycle.Digest]*usage
+}
+
+// usage is what one token did.
+type usage struct {
+	began  []time.Duration // when the requests of the latest window began, in order
+	paused time.Duration   // no request before this
+}
+
+// NewLimiter returns a limiter, such as NewLimiter(Limit, Window). A limit below
+// 1 counts as 1.
+func NewLimiter(limit int, window time.Duration) *Limiter {
+	return &Limiter{
+		limit:  max(limit, 1),
+		window: window,
+		start:  time.Now(),
+		tokens: map[lifecycle.Digest]*usage{},
+	}
+}
+
+// Allow takes one request of a token's, to begin now, and returns 0; or it takes
+// nothing and returns how long it will be until the token may have one, unless
+// others take it first.
+func (l *Limiter) Allow(token lifecycle.Digest) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.start)
+	l.sweep(now)
+	u := l.of(token)
+	if u.paused > now {
+		return u.paused - now
+	}
+	u.expire(now - l.window)
+	if len(u.began) == l.limit {
+		return u.began[0] + l.window - now
+	}
+	u.began = append(u.began, now)
+	return 0
+}
+
+// Pause allows a token no request for some time from now. It never shortens a
+// pause.
+func (l *Limiter) Pause(token lifecycle.Digest, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.start)
+	l.sweep(now)
+	u := l.of(token)
+	u.paused = max(u.paused, now+d)
+}
+
+func (l *Limiter) of(token lifecycle.Digest) *usage {
+	u := l.tokens[token]
+	if u == nil {
+		u = new(usage)
+		l.tokens[token] = u
+	}
+	return u
+}
+
+// expire forgets the requests that began at a time or before it. They move down
+// in place, so that the slice never outgrows the limit by much.
+func (u *usage) expire(until time.Duration) {
+	n := 0
+	for n < len(u.began) && u.began[n] <= until {
+		n++
+	}
+	if n > 0 {
+		u.began = append(u.began[:0], u.began[n:]...)
+	}
+}
+
+// sweep forgets, once a window, the tokens that nothing keeps.
+func (l *Limiter) sweep(now time.Duration) {
+	if now-l.swept < l.window {
+		return
+	}
+	l.swept = now
+	for token, u := range l.tokens {
+		if n := len(u.began); u.paused <= now && (n == 0 || u.began[n-1] <= now-l.window) {
+			delete(l.tokens, token)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package connector_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// TestURL: where each address leads, "" where it is refused.
+func TestURL(t *testing.T) {
+	const path = "/api/connector/v1/configuration/get"
+	for _, c := range []struct{ url, asks string }{
+		{connector.Production, "https://api.mews.com" + path},
+		{connector.Demo, "https://api.mews-demo.com" + path},
+		{"https://api.mews.com/", "https://api.mews.com" + path},
+		{"https://api.mews.com:8443", "https://api.mews.com:8443" + path},
+		{"HTTPS://api.mews.com", "https://api.mews.com" + path},
+		{"https://[2001:db8::1]", "https://[2001:db8::1]" + path},
+		{"http://127.0.0.1:8080", "http://127.0.0.1:8080" + path},
+		{"http://127.255.0.9", "http://127.255.0.9" + path},
+		{"http://[::1]:80", "http://[::1]:80" + path},
+		{"http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]" + path},
+		{"http://localhost:8080/", "http://localhost:8080" + path},
+		{"http://LocalHost", "http://LocalHost" + path},
+
+		{"", ""},
+		{"http://api.mews.com", ""},
+		{"http://0.0.0.0", ""},
+		{"http://10.0.0.1", ""},
+		{"http://128.0.0.1", ""},
+		{"http://2130706433", ""}, // 127.0.0.1, to some
+		{"http://127.0.0.1.example.com", ""},
+		{"http://localhost.example.com", ""},
+		{"http://127.0.0.1@example.com", ""},
+		{"ftp://api.mews.com", ""},
+		{"api.mews.com", ""},
+		{"//api.mews.com", ""},
+		{"https:api.mews.com", ""},
+		{"https:///api", ""},
+		{"https://:443", ""},
+		{"https://user@api.mews.com", ""},
+		{"https://user:hunter2@api.mews.com", ""},
+		{"https://api.mews.com?Token=hunter2", ""},
+		{"https://api.mews.com?", ""},
+		{"https://api.mews.com#hunter2", ""},
+		{"https://api.mews.com#", ""},
+		{"https://api.mews.com/api", ""},
+		{"https://api.mews.com//", ""},
+		{"https://api.mews.com/hunter2/..", ""},
+		{"https://api.mews.com/%2f", ""},
+		{"https://api.mews.com:port", ""},
+		{"https://hunter2 .com", ""},
+		{"https://hunter2\x7f", ""},
+	} {
+		var asked string
+		client, err := connector.New(connector.Options{
+			URL:         c.url,
+			ClientToken: lifecycle.NewToken(clientToken),
+			ClientName:  "Test",
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked = r.URL.String()
+				return respond(200, accepted), nil
+			}),
+		})
+		if c.asks == "" {
+			if !errors.Is(err, connector.ErrOptions) || client != nil {
+				t.Errorf("%q: %v, want ErrOptions", c.url, err)
+			} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "example") {
+				t.Errorf("%q: the error quotes it: %v", c.url, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", c.url, err)
+			continue
+		}
+		if _, err := client.Probe(t.Context(), token); err != nil || asked != c.asks {
+			t.Errorf("%q asks %q, want %q (%v)", c.url, asked, c.asks, err)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for name, change := range map[string]func(*connector.Options){
+		"no ClientToken":   func(o *connector.Options) { o.ClientToken = lifecycle.Token{} },
+		"odd ClientToken":  func(o *connector.Options) { o.ClientToken = lifecycle.NewToken("\xff") },
+		"no ClientName":    func(o *connector.Options) { o.ClientName = "" },
+		"odd ClientName":   func(o *connector.Options) { o.ClientName = "\xff" },
+		"negative Timeout": func(o *connector.Options) { o.Timeout = -time.Second },
+	} {
+		o := connector.Options{
+			URL:         connector.Demo,
+			ClientToken: lifecycle.NewToken(clientToken),
+			ClientName:  "Test",
+		}
+		if _, err := connector.New(o); err != nil {
+			t.Fatal(err)
+		}
+		change(&o)
+		if c, err := connector.New(o); !errors.Is(err, connector.ErrOptions) || c != nil {
+			t.Errorf("%s: %v, want ErrOptions", name, err)
+		}
+	}
+}
