@@ -49,7 +49,7 @@ func (s *schedule) put(ctx context.Context, w *wait) (backoff time.Duration, set
 	if err != nil {
 		return connector.Backoff(w.attempts+1, 0, rand.Float64), false
 	}
-	answer, err := s.probe(ctx, token)
+	answer := s.probe(ctx, token, record.Enterprise.ID)
 	key, _ := record.Key(question.Token)
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindProbe, Horizon: s.rack.options.horizon(),
@@ -134,22 +134,49 @@ func (s *schedule) hint(id string) {
 	s.poke()
 }
 
-// probe asks the prober, whose panics and lateness are contained.
-func (s *schedule) probe(ctx context.Context, token Token) (answer connector.Answer, err error) {
+// enterpriseProber is implemented by probers that can ask whether a token covers
+// one enterprise, as [connector.Client] does.
+type enterpriseProber interface {
+	ProbeEnterprise(ctx context.Context, token Token, enterprise string) (connector.Answer, error)
+}
+
+// probe asks about a token. One that covers a whole portfolio would be accepted
+// for any integration; so it is asked, where the prober can, whether it covers
+// the integration's own enterprise, as far as that is known.
+func (s *schedule) probe(ctx context.Context, token Token, enterprise string) connector.Answer {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	answer := s.contained(func() (connector.Answer, error) { return s.prober.Probe(ctx, token) })
+	closer, ok := s.prober.(enterpriseProber)
+	if !ok || !answer.Portfolio || enterprise == "" || enterprise == answer.Enterprise.ID {
+		return answer
+	}
+	second := s.contained(func() (connector.Answer, error) { return closer.ProbeEnterprise(ctx, token, enterprise) })
+	switch second.Kind {
+	case connector.Silent:
+		return second
+	case connector.Accepted:
+		answer.Enterprise = second.Enterprise
+	}
+	answer.Portfolio = false // now it must name the integration's own enterprise
+	return answer
+}
+
+// contained asks a prober, whose panics and clock are not trusted.
+func (s *schedule) contained(ask func() (connector.Answer, error)) (answer connector.Answer) {
 	began := s.rack.clock.now()
 	defer func() {
 		if v := recover(); v != nil {
-			answer, err = connector.Answer{}, fmt.Errorf("keyrack: panic of a %T in the prober", v)
+			s.rack.log.Error("panic in the prober", "type", fmt.Sprintf("%T", v))
+			answer = connector.Answer{}
 		}
-		if err != nil {
-			answer.Kind = connector.Silent
-		}
-		// The Rack's own clock: the prober's may have been set back meanwhile.
 		answer.Began = began
 	}()
-	return s.prober.Probe(ctx, token)
+	answer, err := ask()
+	if err != nil {
+		answer.Kind = connector.Silent
+	}
+	return answer
 }
 
 // attribute says what an answer means, in the light of what else was heard.

@@ -373,6 +373,46 @@ func TestAnotherEnterpriseIsNeverValid(t *testing.T) {
 	})
 }
 
+// portfolio is an oracle for tokens that cover several enterprises.
+type portfolio struct {
+	*oracle
+	covers string
+}
+
+func (p portfolio) Probe(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
+	a, err := p.oracle.Probe(ctx, token)
+	a.Enterprise, a.Portfolio = lifecycle.Named{ID: "the portfolio itself"}, true
+	return a, err
+}
+
+func (p portfolio) ProbeEnterprise(ctx context.Context, token lifecycle.Token, id string) (connector.Answer, error) {
+	if id != p.covers {
+		return connector.Answer{Kind: connector.Unauthorized}, nil
+	}
+	return connector.Answer{Kind: connector.Accepted, Enterprise: lifecycle.Named{ID: id}}, nil
+}
+
+// A portfolio's token is valid for the enterprises that it covers, and for no other.
+func TestAPortfolioTokenIsAskedForItsEnterprise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for covers, want := range map[string]lifecycle.Reason{"H": lifecycle.ReasonLive, "else": lifecycle.ReasonDisputed} {
+			rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{
+				Prober: portfolio{newOracle("k"), enterpriseID(covers)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := bench{T: t, Rack: rack}
+			b.deliver(creation("a", "k", lifecycle.Yes))
+			settle(time.Minute)
+			if v := b.Check(tokenText("k")); v.Reason != want {
+				t.Errorf("a token that covers %s: %v (%v), want %v", covers, v.Status, v.Reason, want)
+			}
+			rack.Close()
+		}
+	})
+}
+
 // With a dead ClientToken everything is answered 401. Verdicts stand until their
 // lease ends, and nothing is settled until a 200 is seen.
 func TestADeadClientTokenSettlesNothing(t *testing.T) {

@@ -107,8 +107,9 @@ type Evidence struct {
 	// Generation is the record's, as read before the request began. 0 in an
 	// application's own answer leaves the fencing to Began.
 	Generation uint64 `json:",omitzero"`
-	// Portfolio says that the token covers several enterprises, so that the one
-	// in the answer need not be the integration's.
+	// Portfolio says that the token covers several enterprises, and that whoever
+	// asked could not find out whether the integration's is one of them: then the
+	// one in the answer need not be the integration's.
 	Portfolio bool `json:",omitzero"`
 }
 
