@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,46 @@ func (b *backlog) obey(ctx context.Context) (paused bool, err error) {
 	b.waiting = 0
 	c.Replay = nil
 	return c.Paused, b.rack.putControl(ctx, b.name, c, old)
+}
+
+// SubscriptionState is where a subscription stands.
+type SubscriptionState struct {
+	Name     string
+	Position store.Position // everything up to it is done
+	Paused   bool
+	Dead     int // dead letters
+}
+
+// Subscriptions returns all subscriptions that the store knows of, whether an
+// instance runs them or not, by name.
+func (r *Rack) Subscriptions(ctx context.Context) ([]SubscriptionState, error) {
+	states := map[string]*SubscriptionState{}
+	dead := map[string]int{}
+	for ref, err := range r.store.ScanSealed(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := strings.CutPrefix(ref.Name, subscriptionMark); ok {
+			states[name] = &SubscriptionState{Name: name}
+		} else if at := strings.LastIndex(ref.Name, " "); at >= 0 {
+			dead[ref.Name[:at+1]]++
+		}
+	}
+	all := make([]SubscriptionState, 0, len(states))
+	for name, state := range states {
+		at, err := r.store.Cursor(ctx, leaseOf(name))
+		if err != nil {
+			return nil, err
+		}
+		c, _, err := r.controls(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		state.Position, state.Paused, state.Dead = at, c.Paused, dead[deadPrefix(name)]
+		all = append(all, *state)
+	}
+	slices.SortFunc(all, func(a, b SubscriptionState) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
 }
 
 // Unsubscribe forgets a subscription that no instance runs any more: its dead

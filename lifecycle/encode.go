@@ -60,6 +60,7 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.instant("DeletedUtc", e.DeletedUtc)
 	w.enum("IsEnabled", flagNames[:], uint8(e.IsEnabled))
 	w.text("Owner", e.Owner)
+	w.text("By", e.By)
 	w.enum("Answer", answerNames[:], uint8(e.Answer))
 	w.instant("Began", e.Began)
 	w.count("Generation", e.Generation)

@@ -27,6 +27,10 @@ const (
 	// KindRestore: the record came, as it was, from a copy of another store. Of its
 	// history there is nothing here; the journal folds on from the record.
 	KindRestore
+	// KindAsk: somebody wants to know. The Connector API is asked anew.
+	KindAsk
+	// KindHandOut: the current token was handed to somebody.
+	KindHandOut
 	numKinds
 )
 
@@ -100,6 +104,9 @@ type Evidence struct {
 	IsEnabled   Flag    `json:",omitzero"` // IntegrationCreated, an import
 	// Owner is the integration that owns Token already, where it is another one.
 	Owner string `json:",omitzero"`
+	// By is who asked for what is done by hand: the name of an API key, say, and
+	// never a person's.
+	By string `json:",omitzero"`
 
 	// Of a probe, and of the application's own calls.
 	Answer Answer  `json:",omitzero"`

@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )

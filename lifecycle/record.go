@@ -13,8 +13,9 @@ type Record struct {
 	ID string
 	// Version counts the pieces of evidence that the record was folded from.
 	Version uint64
-	// Generation counts the deliveries among them. An answer of the Connector
-	// API counts only if none has come since its request began.
+	// Generation counts the deliveries among them, and whatever else asks for a
+	// new answer. An answer of the Connector API counts only if none has come
+	// since its request began.
 	Generation uint64 `json:",omitzero"`
 	// Arrived is when the latest delivery arrived.
 	Arrived Instant `json:",omitzero"`
@@ -68,7 +69,10 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.adopt(&e, &d)
 	case KindContest:
 		r.contest(&e, &d)
-	case KindErase:
+	case KindErase, KindHandOut:
+		d.Outcome = Applied
+	case KindAsk: // no answer is newer than the question
+		r.Generation++
 		d.Outcome = Applied
 	case KindForget:
 		r = Record{ID: r.ID, Version: r.Version, Generation: r.Generation}

@@ -1,0 +1,262 @@
+package keyrack_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// entriesOf counts what the journal has of an integration.
+func (b bench) entriesOf(integration string) int {
+	b.Helper()
+	n := 0
+	for _, err := range b.History(context.Background(), integrationID(integration)) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// examined fails for everything that Examine finds.
+func (b bench) examined(sealer seal.Sealer) {
+	b.Helper()
+	for finding, err := range keyrack.Examine(context.Background(), b.store, sealer) {
+		b.Errorf("found in the store: %v, %v", finding, err)
+	}
+}
+
+// Trimming keeps what the limits say, what is young, and what a subscription has
+// not worked off, and the rest of the journal still folds to the record.
+func TestTrimming(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
+			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Age: 24 * time.Hour, Entries: 5},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack, store: f.store}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		for i := range 20 {
+			b.toggle("a", i%2 == 1)
+		}
+		b.deliver([]byte(`{"odd":1}`))
+		trim := func(want int) {
+			t.Helper()
+			settle(2 * time.Second) // the view follows
+			if _, err := b.Trim(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if n := b.entriesOf("a"); n != want {
+				t.Errorf("%d entries are left, want %d", n, want)
+			}
+			b.examined(f.sealer)
+			audit(t, f.store, rack)
+		}
+		trim(21) // young
+		settle(2 * time.Hour)
+		trim(5)
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		if n := b.entriesOf("b"); n != 1 {
+			t.Errorf("%d entries of an integration within the limits", n)
+		}
+		var h heard
+		b.subscribe(&h, nil)
+		settle(time.Second)
+		if err := b.Pause(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		settle(2 * time.Second)
+		for i := range 10 {
+			b.toggle("a", i%2 == 1)
+		}
+		settle(2 * time.Hour)
+		trim(10) // the subscription has none of them
+		if err := b.Resume(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Minute)
+		trim(5)
+		settle(25 * time.Hour)
+		trim(0)
+		if n := b.entriesOf("b"); n != 0 {
+			t.Errorf("%d entries that are too old", n)
+		}
+	})
+}
+
+// What is sealed under an old key is sealed anew, and then opens without it.
+func TestResealing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, young := seal.NewKey(), seal.NewKey()
+		ring := func(keys ...[]byte) *seal.Ring {
+			r, err := seal.NewRing(keys...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		f := fixture{t, memstore.New(nil), ring(old)}
+		b := f.open()
+		for i := range 10 {
+			b.deliver(creation(fmt.Sprint(i), fmt.Sprint("k", i), lifecycle.Yes))
+		}
+		b.Close()
+		f.sealer = ring(young, old)
+		b = f.open()
+		n, err := b.Reseal(context.Background())
+		if err != nil || n != 21 { // ten tokens, ten bodies, the key of the digests
+			t.Errorf("Reseal: %d, %v", n, err)
+		}
+		if n, err := b.Reseal(context.Background()); err != nil || n != 0 {
+			t.Errorf("Reseal again: %d, %v", n, err)
+		}
+		b.Close()
+		f.sealer = ring(young)
+		b = f.open()
+		defer b.Close()
+		for i := range 10 {
+			if token, _, err := b.Token(context.Background(), integrationID(fmt.Sprint(i))); err != nil || token.Reveal() != tokenText(fmt.Sprint("k", i)) {
+				t.Errorf("token %d does not open under the new key: %v", i, err)
+			}
+		}
+		b.examined(f.sealer)
+		if _, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{Sealer: ring(old)}); !errors.Is(err, keyrack.ErrSealer) {
+			t.Errorf("the old key still opens the store: %v", err)
+		}
+	})
+}
+
+// An export goes into any other store, tokens and all; what is there already, and
+// what cannot be read, is refused by line.
+func TestExportAndRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		b := f.open()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(rotation("a", "k2"))
+		b.deliver(creation("b", "l", lifecycle.No))
+		b.deliver(creation("d", "m", lifecycle.Yes))
+		b.deliver(deletion("d", time.Time{}))
+		var with, without bytes.Buffer
+		if n, err := keyrack.Export(context.Background(), f.store, &with, true); n != 3 || err != nil {
+			t.Fatalf("Export: %d, %v", n, err)
+		}
+		if _, err := keyrack.Export(context.Background(), f.store, &without, false); err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		for _, name := range []string{"k", "k2", "l", "m"} {
+			if strings.Contains(with.String()+without.String(), tokenText(name)) {
+				t.Error("the export has a token in clear")
+			}
+		}
+		g := fixture{t, memstore.New(nil), f.sealer}
+		restore := func(text string, want ...string) {
+			t.Helper()
+			var got []string
+			for r, err := range keyrack.Restore(context.Background(), g.store, g.sealer, strings.NewReader(text)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, r.Refused)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("restored with %q, want %q", got, want)
+			}
+		}
+		lines := strings.SplitAfter(with.String(), "\n")
+		restore(lines[0]+lines[1]+"rubbish\n"+lines[2]+lines[3], "", "the line cannot be read", "", "")
+		restore(with.String(), "the store has this integration already", "the store has this integration already", "the store has this integration already")
+		c := g.open()
+		defer c.Close()
+		c.is("k", lifecycle.Invalid, lifecycle.ReasonSuperseded)
+		c.is("k2", lifecycle.Valid, lifecycle.ReasonLive)
+		c.is("l", lifecycle.Invalid, lifecycle.ReasonDisabled)
+		c.is("m", lifecycle.Invalid, lifecycle.ReasonDeleted)
+		if token, _, err := c.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k2") {
+			t.Errorf("the token did not come along: %v", err)
+		}
+		c.toggle("b", true) // and life goes on
+		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
+		c.examined(g.sealer)
+
+		for _, rubbish := range []string{"", "rubbish", `{"Keyrack":"export","Format":2}`} {
+			for _, err := range keyrack.Restore(context.Background(), g.store, g.sealer, strings.NewReader(rubbish)) {
+				if !errors.Is(err, keyrack.ErrExport) {
+					t.Errorf("restored from %q: %v", rubbish, err)
+				}
+			}
+		}
+		for _, err := range keyrack.Restore(context.Background(), memstore.New(nil), seal.Ephemeral(), &with) {
+			if !errors.Is(err, keyrack.ErrSealer) {
+				t.Errorf("restored under another key: %v", err)
+			}
+		}
+	})
+}
+
+// Examine finds what is wrong.
+func TestExamining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		b := f.open()
+		defer b.Close()
+		receipt := b.deliver(creation("a", "k", lifecycle.Yes))
+		b.examined(f.sealer)
+		ref := store.Ref{Entry: receipt.ID}
+		body, err := f.store.Sealed(context.Background(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.store.Reseal(context.Background(), ref, body, append([]byte{9}, body...)); err != nil {
+			t.Fatal(err)
+		}
+		// A commit of somebody else's that is not the fold of anything.
+		record, _ := b.Record(integrationID("a"))
+		record.State, record.Version = lifecycle.CanceledDisabled, record.Version+1
+		_, err = f.store.Commit(context.Background(), store.Commit{
+			Expect: 1, Record: lifecycle.AppendRecord(nil, record),
+			Entry: store.Entry{
+				ID: store.NewEntryID(time.Now()), Integration: record.ID, Version: 2,
+				Evidence: lifecycle.AppendEvidence(nil, lifecycle.Evidence{
+					Kind: lifecycle.KindDelivery, At: lifecycle.At(time.Now()), Action: lifecycle.IntegrationEnabled,
+					Integration: lifecycle.Named{ID: record.ID},
+				}),
+				Decision: []byte(`{"Decision":{"Outcome":"applied","To":"canceled_disabled"}}`),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems []string
+		for finding, err := range keyrack.Examine(context.Background(), f.store, f.sealer) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems = append(problems, finding.Problem)
+		}
+		all := strings.Join(problems, "\n")
+		for _, want := range []string{"decided otherwise", "not the fold of its journal", "a body does not open"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("nothing says %q among:\n%s", want, all)
+			}
+		}
+	})
+}
