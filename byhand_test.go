@@ -104,4 +104,3 @@ func TestErasingBodies(t *testing.T) {
 		audit(t, b.store, b.Rack)
 	})
 }
-

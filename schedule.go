@@ -164,10 +164,10 @@ func (s *schedule) take() (*wait, time.Duration) {
 
 // lead follows the lease of the name "probe", and keeps it while it has it.
 func (s *schedule) lead(ctx context.Context) {
-	const ttl, renew = 30 * time.Second, 10 * time.Second
+	ttl := s.rack.options.takeover()
 	holder := store.NewEntryID(s.rack.clock.now()).String()
 	var held store.Lease
-	tick := time.NewTicker(renew)
+	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
 		held = s.renew(ctx, holder, ttl, held)

@@ -62,8 +62,6 @@ const (
 	// DefaultHandlerTimeout bounds one call of a handler.
 	DefaultHandlerTimeout = 30 * time.Second
 
-	subscriberTTL   = 30 * time.Second
-	subscriberRenew = 10 * time.Second
 	// subscriberWaiting bounds how many entries wait behind others that failed.
 	subscriberWaiting = 4096
 )
@@ -121,10 +119,10 @@ func leaseOf(name string) string { return "subscription " + name }
 // run works whenever this instance holds the name's lease.
 func (s *subscriber) run(ctx context.Context) {
 	holder := store.NewEntryID(s.rack.clock.now()).String()
-	tick := time.NewTicker(subscriberRenew)
+	tick := time.NewTicker(s.rack.options.takeover() / 3)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		lease, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, subscriberTTL)
+		lease, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, s.rack.options.takeover())
 		if err == nil {
 			err = s.work(ctx, lease, holder)
 		}
@@ -152,7 +150,7 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 	go func() {
 		defer close(renewing)
 		defer lost()
-		tick := time.NewTicker(subscriberRenew)
+		tick := time.NewTicker(s.rack.options.takeover() / 3)
 		defer tick.Stop()
 		for {
 			select {
@@ -160,7 +158,7 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 			case <-ctx.Done():
 				return
 			}
-			renewed, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, subscriberTTL)
+			renewed, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, s.rack.options.takeover())
 			if err != nil || renewed.Fence != lease.Fence {
 				return
 			}
