@@ -1,0 +1,120 @@
+package memstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Commit applies c.
+func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Receipt{}, err
+	}
+	if err := c.Check(); err != nil {
+		return store.Receipt{}, err
+	}
+	// What is kept is copied before the lock is taken.
+	e := &entry{Entry: cloneEntry(c.Entry), body: clone(c.Body), record: clone(c.Record)}
+	receipt, err := s.commit(&c, e)
+	receipt.Entry = cloneEntry(receipt.Entry)
+	return receipt, err
+}
+
+// commit checks everything before it changes anything. The receipt's slices
+// must be cloned.
+func (s *Store) commit(c *store.Commit, e *entry) (store.Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.entries[e.ID]; old != nil {
+		return old.receipt(true), nil
+	}
+	in := s.nameless
+	if e.Integration != "" {
+		in = s.integrations[e.Integration]
+		if err := s.admit(c, in); err != nil {
+			return store.Receipt{}, err
+		}
+		if in == nil {
+			in = s.create(e.Integration)
+		}
+	}
+	switch {
+	case c.Forget:
+		s.forget(in)
+		in.base, in.baseVersion = e.record, c.Expect+1
+	case c.EraseBodies:
+		for _, earlier := range in.history {
+			earlier.body = nil
+		}
+	}
+	for _, d := range c.Disown {
+		s.disown(in, d)
+	}
+	for _, claim := range c.Claim {
+		s.claim(in, claim)
+	}
+	e.owner, e.Integration, e.Version = in, in.id, 0
+	if in != s.nameless {
+		e.Version = c.Expect + 1
+		in.version, in.record = e.Version, e.record
+	}
+	s.append(e)
+	return e.receipt(false), nil
+}
+
+// admit returns ErrConflict or ErrOwned if the commit must not be applied to in,
+// which is nil if there is no such integration.
+func (s *Store) admit(c *store.Commit, in *integration) error {
+	var version uint64
+	if in != nil {
+		version = in.version
+	}
+	if version != c.Expect {
+		return store.ErrConflict
+	}
+	for _, claim := range c.Claim {
+		if k := s.keys[claim.Digest]; k != nil && k.owner != in {
+			return &store.OwnedError{Digest: claim.Digest, Owner: k.owner.id}
+		}
+	}
+	return nil
+}
+
+func (s *Store) create(id string) *integration {
+	// A copy, so that the id does not keep alive what it was cut out of.
+	in := &integration{id: strings.Clone(id)}
+	s.integrations[in.id] = in
+	s.order.fresh = append(s.order.fresh, in.id)
+	return in
+}
+
+// forget removes the entries and the digests of in.
+func (s *Store) forget(in *integration) {
+	for _, e := range in.history {
+		s.drop(e)
+	}
+	in.history = nil
+	for _, k := range in.keys {
+		delete(s.keys, k.digest)
+	}
+	in.keys = nil
+}
+
+// Resolve returns the receipt of the commit with this entry id, or ErrNotFound.
+func (s *Store) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Receipt{}, err
+	}
+	s.mu.RLock()
+	e := s.entries[id]
+	if e == nil {
+		s.mu.RUnlock()
+		return store.Receipt{}, store.ErrNotFound
+	}
+	receipt := e.receipt(true)
+	s.mu.RUnlock()
+	receipt.Entry = cloneEntry(receipt.Entry)
+	return receipt, nil
+}

@@ -1,0 +1,97 @@
+// Package memstore is a [store.Store] in memory: commits come in, records and the
+// journal come out, and with the process all of it is gone. It is what Keyrack
+// uses where nothing else is asked for, and the measure that other stores are
+// compared with.
+//
+// Its size is bounded by the number of integrations and by the limit of its
+// journal, never by the number of commits: when the journal is full, each
+// new entry removes the oldest one, as [store.Store]'s Trim would.
+package memstore
+
+import (
+	"sync"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Options are what New may be told. The zero value of each has a stated meaning.
+type Options struct {
+	// JournalLimit is how many entries the journal keeps, those of all
+	// integrations together. 0 or less means DefaultJournalLimit. An entry costs
+	// its evidence, decision and sealed body, the record after it, and about
+	// 300 bytes.
+	JournalLimit int
+}
+
+// DefaultJournalLimit is the JournalLimit where none is given: some 40 MB, with
+// bodies of the size that Mews sends.
+const DefaultJournalLimit = 16384
+
+func (o *Options) journalLimit() int {
+	if o == nil || o.JournalLimit <= 0 {
+		return DefaultJournalLimit
+	}
+	return o.JournalLimit
+}
+
+// Store keeps all promises of [store.Store] but survival: a commit is as durable
+// as the process. It is safe for concurrent use, starts no goroutine and has
+// nothing to close. Make one with New.
+//
+// A journal entry removed by the limit takes its id with it, so that only
+// the most recent commits, as many as the limit says, can be repeated or resolved.
+type Store struct {
+	limit  int
+	leases leases
+
+	// mu guards everything below. Byte slices that can be reached from here are
+	// never written to, so that they may be read after the lock was released.
+	mu           sync.RWMutex
+	integrations map[string]*integration
+	nameless     *integration // the entries without an integration
+	keys         map[lifecycle.Digest]*key
+	journal      journal
+	entries      map[store.EntryID]*entry // those in the journal
+	named        map[string]*[]byte       // sealed values with a name
+	order        order
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns an empty store. Nil means the zero Options.
+func New(opts *Options) *Store {
+	return &Store{
+		limit:        opts.journalLimit(),
+		integrations: map[string]*integration{},
+		nameless:     &integration{},
+		keys:         map[lifecycle.Digest]*key{},
+		entries:      map[store.EntryID]*entry{},
+		named:        map[string]*[]byte{},
+	}
+}
+
+// clone returns a copy of b, nil for an empty one.
+func clone(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	c := make([]byte, len(b)) // not zeroed first, in this form
+	copy(c, b)
+	return c
+}
+
+// clonePair returns copies of a and b that share one allocation, not one byte.
+func clonePair(a, b []byte) ([]byte, []byte) {
+	n := len(a)
+	both := make([]byte, n+len(b))
+	copy(both, a)
+	copy(both[n:], b)
+	return both[:n:n], both[n:]
+}
+
+// cloneEntry returns e with slices of its own.
+func cloneEntry(e store.Entry) store.Entry {
+	e.Evidence, e.Decision = clonePair(e.Evidence, e.Decision)
+	return e
+}

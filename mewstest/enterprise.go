@@ -1,0 +1,73 @@
+package mewstest
+
+import (
+	"hash/fnv"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// Enterprise is a hotel or a portfolio of hotels. One enterprise can have several
+// integrations.
+type Enterprise struct {
+	world   *World
+	named   lifecycle.Named
+	created time.Time
+	hotels  []*Enterprise // of a portfolio
+
+	// Guarded by world.mu.
+	off          bool
+	integrations []*Integration
+}
+
+// Enterprise returns the hotel of a name, which comes into being where it is
+// named first. Its identifier hangs on the seed and the name alone.
+func (w *World) Enterprise(name string) *Enterprise {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.enterprise(name)
+}
+
+func (w *World) enterprise(name string) *Enterprise {
+	e := w.enterprises[name]
+	if e == nil {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(name))
+		id := guid(fate(w.options.Seed, ofEnterprise, int(h.Sum64()), 0))
+		e = &Enterprise{world: w, named: lifecycle.Named{ID: id, Name: name}, created: time.Now()}
+		w.enterprises[name] = e
+	}
+	return e
+}
+
+// ID returns the enterprise's identifier.
+func (e *Enterprise) ID() string { return e.named.ID }
+
+// Name returns the enterprise's name.
+func (e *Enterprise) Name() string { return e.named.Name }
+
+// Disable disables the enterprise in Mews: none of its integrations' tokens work,
+// and no event tells.
+func (e *Enterprise) Disable() { e.set(true, "enterprise disabled") }
+
+// Enable ends what Disable began.
+func (e *Enterprise) Enable() { e.set(false, "enterprise enabled") }
+
+func (e *Enterprise) set(off bool, what string) {
+	w := e.world
+	w.mu.Lock()
+	changed := e.off != off
+	e.off = off
+	var all []*Integration
+	if changed {
+		w.stats.Changes++
+		all = e.integrations[:len(e.integrations):len(e.integrations)]
+		for _, i := range all {
+			w.note(Entry{Kind: Changed, Integration: i.number, What: what})
+		}
+	}
+	w.mu.Unlock()
+	for _, i := range all {
+		w.notify(i)
+	}
+}

@@ -1,0 +1,46 @@
+package mewstest
+
+import "time"
+
+// The Connector API's limit on the requests with one token, in a sliding window.
+const (
+	QuotaRequests = 200
+	QuotaWindow   = 30 * time.Second
+)
+
+// quota holds tokens to the limit. What it refuses does not count.
+type quota struct {
+	taken map[keyID][]time.Time // of the last window, oldest first
+	sweep time.Time             // when to forget the silent
+}
+
+// take counts a request, or says how long to wait until the next would be counted.
+func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
+	if !now.Before(q.sweep) {
+		for id, taken := range q.taken {
+			if !recent(taken[len(taken)-1], now) {
+				delete(q.taken, id)
+			}
+		}
+		q.sweep = now.Add(QuotaWindow)
+	}
+	if q.taken == nil {
+		q.taken = map[keyID][]time.Time{}
+	}
+	taken := q.taken[id]
+	n := 0
+	for n < len(taken) && !recent(taken[n], now) {
+		n++
+	}
+	taken = taken[n:]
+	if len(taken) >= QuotaRequests {
+		wait = taken[0].Add(QuotaWindow).Sub(now)
+	} else {
+		taken = append(taken, now)
+	}
+	q.taken[id] = taken
+	return wait
+}
+
+// recent tells whether a request still counts.
+func recent(at, now time.Time) bool { return now.Sub(at) < QuotaWindow }

@@ -1,0 +1,71 @@
+package mewstest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+const apiPath = "/api/connector/v1/"
+
+// call is what is read of a request.
+type call struct {
+	operation    string
+	clientToken  string
+	accessToken  string
+	enterpriseID string
+}
+
+// read reads a request. Unless the reply is zero, that is the answer to it.
+func read(req *http.Request) (what call, fault reply) {
+	operation, ok := strings.CutPrefix(req.URL.Path, apiPath)
+	resource, action, two := strings.Cut(operation, "/")
+	if !ok || !two || resource == "" || action == "" || strings.Contains(action, "/") {
+		return what, refuse(http.StatusNotFound, "Not found.")
+	}
+	what.operation = operation
+	if req.Method != http.MethodPost {
+		return what, refuse(http.StatusMethodNotAllowed, "Only POST is allowed.")
+	}
+	if kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return what, refuse(http.StatusBadRequest, "Content-Type must be application/json.")
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
+	if err != nil {
+		return what, refuse(http.StatusBadRequest, "Invalid JSON.")
+	}
+	var members map[string]json.RawMessage
+	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || members == nil {
+		return what, refuse(http.StatusBadRequest, "Invalid JSON.")
+	}
+	var client string
+	for _, m := range []struct {
+		name     string
+		into     *string
+		required bool
+	}{
+		{"ClientToken", &what.clientToken, true},
+		{"AccessToken", &what.accessToken, true},
+		{"Client", &client, true},
+		{"EnterpriseId", &what.enterpriseID, false},
+	} {
+		if err := text(members[m.name], m.into); err != nil || m.required && *m.into == "" {
+			return what, refuse(http.StatusBadRequest, "Invalid "+m.name+".")
+		}
+	}
+	return what, reply{}
+}
+
+var errNoText = errors.New("no string")
+
+// text reads a string, or null or nothing as "".
+func text(raw json.RawMessage, into *string) error {
+	if raw != nil && json.Unmarshal(raw, into) != nil {
+		return errNoText
+	}
+	return nil
+}

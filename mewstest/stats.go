@@ -1,0 +1,47 @@
+package mewstest
+
+import "maps"
+
+// Stats counts what happened in a World.
+type Stats struct {
+	Changes    int // of integrations and enterprises
+	Messages   int // that tell of changes; without duplicates, and what comes beside
+	Duplicates int
+	Lost       int // never sent
+	Discarded  int // after so many attempts
+	Attempts   int
+	Accepted   int         // attempts that the receiver answered with success
+	Panics     int         // attempts that ended in a panic of the receiver's
+	Leaks      int         // attempts that were redirected, body and token included
+	Answers    map[int]int // attempts by the status of their answer; 0 is none
+	Requests   map[int]int // to the Connector API, by the status of its answer; 0 is none
+}
+
+func (s *Stats) clone() Stats {
+	c := *s
+	c.Answers, c.Requests = maps.Clone(s.Answers), maps.Clone(s.Requests)
+	return c
+}
+
+func (s *Stats) count(a Answer, reached bool) {
+	if s.Answers == nil {
+		s.Answers = map[int]int{}
+	}
+	s.Answers[a.Status]++
+	if reached {
+		s.Accepted++
+	}
+	if a.Trouble == troublePanic {
+		s.Panics++
+	}
+	if a.Redirected > 0 {
+		s.Leaks++
+	}
+}
+
+func (s *Stats) request(status int) {
+	if s.Requests == nil {
+		s.Requests = map[int]int{}
+	}
+	s.Requests[status]++
+}

@@ -1,0 +1,105 @@
+package mewstest
+
+import "time"
+
+// Trouble is an answer of the Connector API's that says nothing about the token:
+// a status, or none. The zero Trouble is no trouble.
+type Trouble struct {
+	// Status is answered: 408, 429, 5xx, or 401 for everyone.
+	Status int
+	// RetryAfter comes as a header, in whole seconds rounded up; 0: it does not.
+	RetryAfter time.Duration
+	// Hang: no answer comes, until the client gives up, or after 5 minutes.
+	Hang bool
+	// Break: the connection breaks off without an answer.
+	Break bool
+}
+
+// Chance is a Trouble that befalls a request with a probability.
+type Chance struct {
+	P float64
+	Trouble
+}
+
+// Fail lets troubles befall the next requests, one each, in this order.
+func (c *Connector) Fail(troubles ...Trouble) {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	c.troubles = append(c.troubles, troubles...)
+}
+
+// Break lets a trouble befall every request from now on, until Mend. 401 for
+// everyone is Break(Trouble{Status: 401}).
+func (c *Connector) Break(t Trouble) {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	c.broken = t
+}
+
+// Mend ends what Break began.
+func (c *Connector) Mend() { c.Break(Trouble{}) }
+
+// FailRequests lets troubles befall the next requests with a token of this
+// integration's, one each, in this order.
+func (i *Integration) FailRequests(troubles ...Trouble) {
+	i.world.mu.Lock()
+	defer i.world.mu.Unlock()
+	i.troubles = append(i.troubles, troubles...)
+}
+
+// Forbid takes the permission for operations away, such as
+// "reservations/getAll", or for all operations if none is given: the Connector
+// API answers them 401 though the token works.
+func (i *Integration) Forbid(operations ...string) {
+	i.world.mu.Lock()
+	defer i.world.mu.Unlock()
+	if len(operations) == 0 {
+		operations = []string{""}
+	}
+	i.forbids = append(i.forbids, operations...)
+}
+
+// Permit ends what Forbid began.
+func (i *Integration) Permit() {
+	i.world.mu.Lock()
+	defer i.world.mu.Unlock()
+	i.forbids = nil
+}
+
+// lot is what chance has for one request.
+type lot struct {
+	id      string
+	latency time.Duration
+	trouble Trouble
+}
+
+// draw draws the lot of a request, and finds whom it is about, or nil.
+func (c *Connector) draw(what call) (*Integration, lot) {
+	w := c.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, asked := 0, &c.strangers
+	i := w.keys[identify(what.accessToken)]
+	if i != nil {
+		n, asked = i.number, &i.asked
+	}
+	*asked++
+	r := fate(w.options.Seed, ofRequest, n, *asked)
+	l := lot{id: guid(r), latency: w.options.Latency.draw(r)}
+	at := r.Float64()
+	for _, one := range w.options.Troubles {
+		if at -= one.P; at < 0 {
+			l.trouble = one.Trouble
+			break
+		}
+	}
+	switch {
+	case c.broken != Trouble{}:
+		l.trouble = c.broken
+	case len(c.troubles) > 0:
+		l.trouble, c.troubles = c.troubles[0], c.troubles[1:]
+	case i != nil && len(i.troubles) > 0:
+		l.trouble, i.troubles = i.troubles[0], i.troubles[1:]
+	}
+	return i, l
+}
