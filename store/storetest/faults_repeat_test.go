@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// repeatFaults are those of commits that come twice, and of Resolve.
+var repeatFaults = []fault{
+	{"a repetition is applied again", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			r, err := s.sound.Commit(ctx, c)
+			if r.Repeated {
+				c.Entry.ID, c.Expect, c.Claim = store.NewEntryID(time.Now()), s.version(ctx, c.Entry.Integration), nil
+				s.sound.Commit(ctx, c)
+			}
+			return r, err
+		}
+	}},
+	{"a repetition returns the newest receipt", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			r, err := s.sound.Commit(ctx, c)
+			if r.Repeated && r.Version > 0 {
+				r.Version = s.version(ctx, c.Entry.Integration)
+			}
+			return r, err
+		}
+	}},
+	{"a repetition does not say so", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			r, err := s.sound.Commit(ctx, c)
+			r.Repeated = false
+			return r, err
+		}
+	}},
+	{"the version is checked before the entry id", "Commit/that is repeated is told by the entry id alone", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			if r, err := s.sound.Resolve(ctx, c.Entry.ID); err == nil && c.Expect+1 != r.Version {
+				return store.Receipt{}, store.ErrConflict
+			}
+			return s.sound.Commit(ctx, c)
+		}
+	}},
+	{"refused ids are remembered", "Commit/that was refused leaves its id as good as new", func(s *planted) {
+		var refused sync.Map
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			if _, ok := refused.Load(c.Entry.ID); ok {
+				return store.Receipt{}, store.ErrConflict
+			}
+			r, err := s.sound.Commit(ctx, c)
+			if err != nil {
+				refused.Store(c.Entry.ID, true)
+			}
+			return r, err
+		}
+	}},
+	{"ids of trimmed entries are remembered", "Commit/that is repeated after its entry was trimmed or forgotten is ErrConflict", func(s *planted) {
+		var receipts sync.Map
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			r, err := s.sound.Commit(ctx, c)
+			if err == nil {
+				receipts.Store(c.Entry.ID, r)
+			} else if first, ok := receipts.Load(c.Entry.ID); ok {
+				return first.(store.Receipt), nil
+			}
+			return r, err
+		}
+	}},
+	{"a repetition of what is under way is applied again", "Commit/that is repeated by many at once happens once", func(s *planted) {
+		var underWay sync.Map
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			_, repeated := underWay.LoadOrStore(c.Entry.ID, true)
+			time.Sleep(100 * time.Microsecond)
+			r, err := s.sound.Commit(ctx, c)
+			if repeated && r.Repeated && r.Version == s.version(ctx, c.Entry.Integration) {
+				c.Entry.ID, c.Expect = store.NewEntryID(time.Now()), r.Version
+				return s.sound.Commit(ctx, c)
+			}
+			underWay.Delete(c.Entry.ID)
+			return r, err
+		}
+	}},
+	{"Resolve returns the newest version", "Resolve/returns what a repetition would", func(s *planted) {
+		s.resolve = func(ctx context.Context, id store.EntryID) (store.Receipt, error) {
+			r, err := s.sound.Resolve(ctx, id)
+			if stored, missing := s.sound.Load(ctx, r.Entry.Integration); missing == nil {
+				r.Version = stored.Version
+			}
+			return r, err
+		}
+	}},
+	{"Resolve finds what is not there", "Resolve/of an entry that is not in the journal is ErrNotFound", func(s *planted) {
+		s.resolve = func(ctx context.Context, id store.EntryID) (store.Receipt, error) {
+			r, err := s.sound.Resolve(ctx, id)
+			if errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+			return r, err
+		}
+	}},
+	{"a commit that was cut off may come later", "Resolve/settles what became of a commit that was cut off", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			time.Sleep(100 * time.Microsecond)
+			r, err := s.sound.Commit(ctx, c)
+			if err != nil && ctx.Err() != nil {
+				go func() {
+					time.Sleep(100 * time.Microsecond)
+					s.sound.Commit(context.WithoutCancel(ctx), c)
+				}()
+			}
+			return r, err
+		}
+	}},
+}

@@ -1,0 +1,232 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// act is a call in a recorded history, with what it answered. Calls whose answer
+// says nothing are left out.
+type act struct {
+	kind        kind
+	begin, end  int64 // ticks of one clock, no two alike; never for a commit that did not return
+	integration string
+	version     uint64 // of committed: afterwards; of conflicted: expected; of loaded: seen
+	id          store.EntryID
+	claim       []lifecycle.Digest // of committed
+	disown      []lifecycle.Digest // of committed
+	digest      lifecycle.Digest   // of owned and asked
+	owner       string             // of owned and asked; "" for nobody
+}
+
+type kind uint8
+
+const (
+	committed  kind = iota // Commit returned nil, or Resolve told so
+	conflicted             // Commit returned ErrConflict
+	owned                  // Commit returned ErrOwned
+	loaded                 // Load returned a version, 0 for ErrNotFound, written by the commit with this id
+	asked                  // Owner returned
+)
+
+// never is the end of what did not return.
+const never = math.MaxInt64
+
+// linearizable returns an error if the calls of a history cannot have happened
+// one after the other, each at an instant between its begin and its end.
+//
+// Versions make that cheap to tell: they say in which order the commits of an
+// integration happened, so that nothing has to be searched. What remains is to
+// find instants for them, and the earliest possible ones will do. The answer is
+// exact for each integration. For digests, which tie integrations together, it
+// checks what must hold whatever the instants are: no two owners at one time,
+// and no answer that was false for as long as the call took.
+func linearizable(history []act) error {
+	byIntegration := map[string][]act{}
+	for _, a := range history {
+		if a.kind != owned && a.kind != asked {
+			byIntegration[a.integration] = append(byIntegration[a.integration], a)
+		}
+	}
+	commits := map[string][]act{}
+	for integration, acts := range byIntegration {
+		ordered, err := versionsLinearizable(acts)
+		if err != nil {
+			return fmt.Errorf("integration %q: %w", integration, err)
+		}
+		commits[integration] = ordered
+	}
+	return digestsLinearizable(commits, history)
+}
+
+// versionsLinearizable checks the acts of one integration, and returns its
+// commits by version.
+func versionsLinearizable(acts []act) ([]act, error) {
+	var commits []act
+	for _, a := range acts {
+		if a.kind == committed {
+			commits = append(commits, a)
+		}
+	}
+	slices.SortFunc(commits, func(a, b act) int { return cmp.Compare(a.version, b.version) })
+	n := len(commits)
+	// Commit v, from 1 to n, happens after lower[v] and before upper[v].
+	lower, upper := make([]int64, n+1), make([]int64, n+1)
+	for i, c := range commits {
+		if c.version != uint64(i)+1 {
+			return nil, fmt.Errorf("%d commits, of which one made version %d in the place of version %d", n, c.version, i+1)
+		}
+		lower[c.version], upper[c.version] = c.begin, c.end
+	}
+	for _, a := range acts {
+		if a.kind != loaded {
+			continue
+		}
+		if a.version > uint64(n) {
+			return nil, fmt.Errorf("version %d was loaded, %d is the last that was committed", a.version, n)
+		}
+		if v := a.version; v > 0 {
+			if commits[v-1].id != a.id {
+				return nil, fmt.Errorf("version %d was loaded with the record of another commit", v)
+			}
+			upper[v] = min(upper[v], a.end)
+		}
+		if v := a.version + 1; v <= uint64(n) {
+			lower[v] = max(lower[v], a.begin)
+		}
+	}
+	// A conflict with expected version v happened before commit v or after commit
+	// v+1. If not even the earliest instant of commit v+1 lies before its end, no
+	// later one does, and commit v has to come after its begin.
+	for {
+		at, err := earliest(lower, upper)
+		if err != nil {
+			return nil, err
+		}
+		forced := false
+		for _, a := range acts {
+			if a.kind != conflicted || a.version > uint64(n) {
+				continue
+			}
+			v := a.version
+			before := v > 0 && at[v] >= a.begin
+			after := v < uint64(n) && at[v+1] < a.end
+			switch {
+			case before || after:
+			case v == 0:
+				return nil, fmt.Errorf("a conflict with version 0 while there was no other")
+			default:
+				lower[v], forced = a.begin, true
+			}
+		}
+		if !forced {
+			return commits, nil
+		}
+	}
+}
+
+// earliest returns the earliest instants at which the commits can have happened
+// in their order: just after the tick for each.
+func earliest(lower, upper []int64) ([]int64, error) {
+	at := slices.Clone(lower)
+	for v := 1; v < len(at); v++ {
+		at[v] = max(at[v], at[v-1])
+		if at[v] >= upper[v] {
+			return nil, fmt.Errorf("no instant is left for the commit to version %d: something that was over already had seen later versions, or something later sees earlier ones", v)
+		}
+	}
+	return at, nil
+}
+
+// tenure is the time for which an integration owned a digest, from one commit to
+// another, which is nil if it owns it still.
+type tenure struct {
+	owner string
+	from  act
+	to    *act
+}
+
+// hold is the part of a tenure about which there is no doubt.
+type hold struct {
+	owner      string
+	begin, end int64
+}
+
+// digestsLinearizable checks who owned what, by the commits of each integration.
+func digestsLinearizable(commits map[string][]act, history []act) error {
+	tenures := map[lifecycle.Digest][]tenure{}
+	for owner, all := range commits {
+		open := map[lifecycle.Digest]int{} // index of the tenure
+		for i, c := range all {
+			for _, d := range c.disown {
+				if t, ok := open[d]; ok {
+					tenures[d][t].to = &all[i]
+					delete(open, d)
+				}
+			}
+			for _, d := range c.claim {
+				if _, ok := open[d]; !ok {
+					open[d] = len(tenures[d])
+					tenures[d] = append(tenures[d], tenure{owner: owner, from: c})
+				}
+			}
+		}
+	}
+	holds := map[lifecycle.Digest][]hold{}
+	for d, all := range tenures {
+		for _, t := range all {
+			h := hold{owner: t.owner, begin: t.from.end, end: never}
+			if t.to != nil {
+				h.end = t.to.begin
+			}
+			if h.begin < h.end {
+				holds[d] = append(holds[d], h)
+			}
+		}
+		slices.SortFunc(holds[d], func(a, b hold) int { return cmp.Compare(a.begin, b.begin) })
+		for i, h := range holds[d] {
+			if i > 0 && h.begin < holds[d][i-1].end {
+				return fmt.Errorf("%q and %q owned one digest at the same time", holds[d][i-1].owner, h.owner)
+			}
+		}
+		for _, t := range all {
+			if other := throughout(holds[d], t.from); other != "" && other != t.owner {
+				return fmt.Errorf("%q claimed a digest that %q owned all the while", t.owner, other)
+			}
+		}
+	}
+	for _, a := range history {
+		if a.kind != owned && a.kind != asked {
+			continue
+		}
+		if holder := throughout(holds[a.digest], a); holder != "" && holder != a.owner {
+			return fmt.Errorf("the owner is said to be %q; it was %q all the while", a.owner, holder)
+		}
+		possible := func(t tenure) bool {
+			return t.owner == a.owner && t.from.begin < a.end && (t.to == nil || t.to.end > a.begin)
+		}
+		if a.owner != "" && !slices.ContainsFunc(tenures[a.digest], possible) {
+			return fmt.Errorf("the owner is said to be %q, which it was not at any time of the call", a.owner)
+		}
+		if a.kind == owned && (a.owner == "" || a.owner == a.integration) {
+			return fmt.Errorf("%q was refused a digest that is said to be owned by %q", a.integration, a.owner)
+		}
+	}
+	return nil
+}
+
+// throughout returns who held the digest for as long as a took, "" for nobody.
+// The holds are in order and do not overlap.
+func throughout(holds []hold, a act) string {
+	i := sort.Search(len(holds), func(i int) bool { return holds[i].begin > a.begin }) - 1
+	if i >= 0 && holds[i].end >= a.end {
+		return holds[i].owner
+	}
+	return ""
+}

@@ -1,0 +1,94 @@
+// Package storetest proves that a store keeps the promises of [store.Store]: in
+// goes a function that opens one, out come subtests, one for each promise, whose
+// names say what is broken. Each works on a fresh store, so that one failure
+// leads to no other.
+//
+// A store that lives in memory calls [Run]. One that survives its process, shares
+// its memory with others or can show what it keeps fills in a [Harness] and so is
+// asked about that too:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Harness{Open: open, Reopen: reopen, Join: join, Dump: dump}.Run(t)
+//	}
+//
+// What a suite of calls cannot show stays with the store's own tests: that a commit
+// survives a crash whole or not at all, and what a cut connection does.
+package storetest
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Harness says how to test a store. Only Open is required.
+type Harness struct {
+	// Open returns a new, empty store, which the suite does not close: t.Cleanup
+	// is the place for that.
+	Open func(t *testing.T) store.Store
+	// Reopen closes a store that Open returned, and opens what it left behind. Nil
+	// for a store that leaves nothing.
+	Reopen func(t *testing.T, s store.Store) store.Store
+	// Join opens the memory of a store once more, as another process would. Nil
+	// for a store that one process has to itself.
+	Join func(t *testing.T, s store.Store) store.Store
+	// Dump returns everything that a store keeps, as somebody would find it who
+	// copied it: its file, its tables. Bytes may appear raw, in hexadecimal or in
+	// base64. What the store erases late on purpose is to be erased first. Nil for
+	// a store that cannot be looked into.
+	Dump func(t *testing.T, s store.Store) []byte
+	// Histories is how many concurrent histories are recorded and checked. 0
+	// means 50, or 1000 where the environment variable KEYRACK_LONG is not empty.
+	Histories int
+}
+
+// Run tests the stores that open returns; each is to be new and empty.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	Harness{Open: open}.Run(t)
+}
+
+// Run tests the stores that h opens.
+func (h Harness) Run(t *testing.T) {
+	for _, promise := range promises {
+		t.Run(promise.name, func(t *testing.T) {
+			p := &probe{tb: t, s: h.Open(t), histories: h.histories(), patience: 20 * time.Second}
+			if h.Reopen != nil {
+				p.reopen = func(s store.Store) store.Store { return h.Reopen(t, s) }
+			}
+			if h.Join != nil {
+				p.join = func(s store.Store) store.Store { return h.Join(t, s) }
+			}
+			if h.Dump != nil {
+				p.dump = func(s store.Store) []byte { return h.Dump(t, s) }
+			}
+			promise.keep(p)
+		})
+	}
+}
+
+func (h Harness) histories() int {
+	switch {
+	case h.Histories > 0:
+		return h.Histories
+	case os.Getenv("KEYRACK_LONG") != "":
+		return 1000
+	}
+	return 50
+}
+
+// promise is one of store.Store's, and what tells whether a store keeps it.
+type promise struct {
+	name string // a method or a noun, a slash, a sentence
+	keep func(p *probe)
+}
+
+var promises = slices.Concat(
+	commitPromises, repeatPromises, digestPromises,
+	scanPromises, journalPromises, historyPromises,
+	sealedPromises, forgetPromises, trimPromises,
+	leasePromises, conductPromises, iteratorPromises,
+	concurrentPromises, historiesPromises, durablePromises,
+)
