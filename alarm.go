@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -29,7 +30,13 @@ type Alarm struct {
 
 func (r *Rack) alarm(ctx context.Context, a Alarm) {
 	r.log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause.String())
-	if r.options.Alarm != nil {
-		r.options.Alarm(a)
+	if r.options.Alarm == nil {
+		return
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			r.log.ErrorContext(ctx, "panic in Alarm", "type", fmt.Sprintf("%T", v))
+		}
+	}()
+	r.options.Alarm(a)
 }

@@ -123,7 +123,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	id := t.evidence.Integration.ID
 	leave, err := r.doors.enter(ctx, id)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, fmt.Errorf("keyrack: waiting for other evidence: %w", err)
 	}
 	defer leave()
 	base, err := r.base(ctx, id)
@@ -263,14 +263,21 @@ func currentOf(r *Record) lifecycle.Digest {
 // did not tell.
 func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
 	stored, err := r.store.Commit(ctx, c)
-	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned) || ctx.Err() != nil {
+	if err == nil || refused(err) {
 		return stored, err
 	}
-	// Committing the same again is harmless, and tells.
-	if again, retried := r.store.Commit(ctx, c); retried == nil || errors.Is(retried, store.ErrConflict) {
-		return again, retried
+	if ctx.Err() == nil {
+		// Committing the same again is harmless, and tells.
+		if again, retried := r.store.Commit(ctx, c); retried == nil || refused(retried) {
+			return again, retried
+		}
 	}
 	return stored, fmt.Errorf("keyrack: committing: %w", err)
+}
+
+// refused tells whether a commit was refused: then it is known that it changed nothing.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
 
 // takeNameless journals a delivery that belongs to no integration that it names.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -31,8 +33,8 @@ type Import struct {
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 	now := r.clock.now()
-	if i.Integration.ID == "" || i.Token.IsZero() {
-		return Receipt{}, fmt.Errorf("%w: an import needs an integration's id and a token", ErrInvalid)
+	if err := i.check(); err != nil {
+		return Receipt{}, err
 	}
 	return r.take(ctx, &taking{
 		id:    store.NewEntryID(now),
@@ -51,9 +53,29 @@ func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 	})
 }
 
-// clean makes text that a person brought fit for the journal.
+// check returns ErrInvalid for what no delivery could have said either, and no
+// store or journal could keep.
+func (i *Import) check() error {
+	if i.Integration.ID == "" || i.Token.IsZero() {
+		return fmt.Errorf("%w: an import needs an integration's id and a token", ErrInvalid)
+	}
+	for _, id := range []string{i.Integration.ID, i.Enterprise.ID, i.Service.ID} {
+		if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+			return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
+		}
+	}
+	if len(i.Token.Reveal()) > 1024 {
+		return fmt.Errorf("%w: a token is at most 1024 bytes", ErrInvalid)
+	}
+	if year := i.CreatedUtc.UTC().Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("%w: a year has four digits", ErrInvalid)
+	}
+	return nil
+}
+
+// clean makes a name that a person brought fit for the journal.
 func clean(n lifecycle.Named) lifecycle.Named {
-	return lifecycle.Named{ID: strings.ToValidUTF8(n.ID, "\ufffd"), Name: strings.ToValidUTF8(n.Name, "\ufffd")}
+	return lifecycle.Named{ID: n.ID, Name: strings.ToValidUTF8(n.Name, "\ufffd")}
 }
 
 // refresh is how old proof may become before an application's further 200 is
@@ -77,7 +99,8 @@ func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
 	now := r.clock.now()
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		Token: o.digest, Began: lifecycle.At(o.began), Generation: o.generation,
+		// Nothing begins after its answer, though the caller's clock may say so.
+		Token: o.digest, Began: min(lifecycle.At(o.began), lifecycle.At(now)), Generation: o.generation,
 	}
 	switch o.status {
 	case http.StatusOK:

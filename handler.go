@@ -132,7 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // admit looks at everything but the body.
 func (h *Handler) admit(req *http.Request, now time.Time) Refusal {
 	switch {
-	case req.URL.EscapedPath() != h.options.Path:
+	case req.URL.Path != h.options.Path || req.URL.RawPath != "": // spelled in an unusual way
 		return RefusedPath
 	case req.Method != http.MethodPost:
 		return RefusedMethod
@@ -200,9 +200,21 @@ func (h *Handler) answered(arrived time.Time, status int, receipt Receipt) {
 	if !receipt.ID.IsZero() {
 		h.rack.answers.add(receipt.ID, store.Answer{Status: status, Took: took})
 	}
-	if h.options.Observe != nil {
-		h.options.Observe(Observation{Status: status, Took: took, Receipt: receipt})
+	h.observe(Observation{Status: status, Took: took, Receipt: receipt})
+}
+
+// observe tells the application of an answer. A panic is contained: it would
+// take the answer with it.
+func (h *Handler) observe(o Observation) {
+	if h.options.Observe == nil {
+		return
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			h.rack.log.Error("panic in Observe", "type", fmt.Sprintf("%T", v))
+		}
+	}()
+	h.options.Observe(o)
 }
 
 // statusWriter remembers the status that was answered.

@@ -92,6 +92,9 @@ type Options struct {
 	// Poll is how often the journal is looked at for what other instances committed.
 	// 0 means DefaultPoll. A store that gives News is looked at then, too.
 	Poll time.Duration
+	// Takeover is after how long another instance takes over the probes and
+	// subscriptions of one that died. 0 means DefaultTakeover.
+	Takeover time.Duration
 	// Alarm, if set, is called for what a person should look at. It must be quick
 	// and safe for concurrent use. Alarms are logged, too.
 	Alarm func(Alarm)
@@ -117,6 +120,16 @@ func (o *Options) storeTimeout() time.Duration {
 		return o.StoreTimeout
 	}
 	return MaxStoreTimeout
+}
+
+// DefaultTakeover is after how long another instance takes over what one did that died.
+const DefaultTakeover = 30 * time.Second
+
+func (o *Options) takeover() time.Duration {
+	if o.Takeover > 0 {
+		return o.Takeover
+	}
+	return DefaultTakeover
 }
 
 func (o *Options) logger() *slog.Logger {
@@ -165,7 +178,8 @@ type Volatile interface {
 // waits for. The context bounds the opening alone. nil options mean the zero Options. The store
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{store: s, clock: clock{time.Now()}, doors: newDoors(), news: newBell(), watched: make(chan observation, 256)}
+	s = guard{s}
+	r := &Rack{store: s, clock: clock{time.Now()}, doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -240,6 +254,7 @@ func (r *Rack) unseal(ctx context.Context) error {
 		}
 		r.sealer = seal.Ephemeral()
 	}
+	r.sealer = guardedSealer{r.sealer}
 	if err := beginDigestKey(ctx, r.store, r.sealer); err != nil {
 		return err
 	}

@@ -115,7 +115,5 @@ func (h *Handler) refuse(w http.ResponseWriter, arrived time.Time, refusal Refus
 		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
 	}
 	http.Error(w, refusal.text(), refusal.Status())
-	if h.options.Observe != nil {
-		h.options.Observe(Observation{Status: refusal.Status(), Took: time.Since(arrived), Refusal: refusal})
-	}
+	h.observe(Observation{Status: refusal.Status(), Took: time.Since(arrived), Refusal: refusal})
 }

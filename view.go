@@ -84,7 +84,8 @@ func (v *view) publish(next Record) {
 	}
 	if before != nil {
 		for i := range before.Keys {
-			if d := before.Keys[i].Digest; !holds(&next, d) {
+			// Another integration may have taken it up, and been heard of first.
+			if d := before.Keys[i].Digest; !holds(&next, d) && v.byDigest.Get(digestHash(&d), d) == h {
 				v.byDigest.Delete(digestHash(&d), d)
 			}
 		}

@@ -1,0 +1,808 @@
+package keyrack_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"iter"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// The canaries: what must never come out, driven through everything that can
+// happen. What a hotel or an integration is called is no secret, and part of a
+// record; but it has no business in a log, an error or an answer either.
+var (
+	canaryTokens  = []string{"CANARYBIRD-TOKEN-created-7Q2", "CANARYBIRD-TOKEN-rotated-9W4", "CANARYBIRD-TOKEN-imported-3E8", "CANARYBIRD-TOKEN-stray-5R6"}
+	canarySecrets = []string{"CANARYBIRD-SECRET-current-1T9", "CANARYBIRD-SECRET-former-8Y3", "CANARYBIRD-SECRET-guessed-2U7"}
+	canaryPersons = []string{"Canarybird Zwitscher", "canarybird@zwitscher.example"}
+	canaryNames   = []string{"Hotel Goldkäfig", "Integration Vogelbauer"}
+)
+
+// needles are the ways in which one of several texts could be written.
+func needles(texts ...string) (all []string) {
+	for _, text := range texts {
+		all = append(all, text, hex.EncodeToString([]byte(text)), strings.ToUpper(hex.EncodeToString([]byte(text))), fmt.Sprintf("% x", text))
+		// In base64 a text looks in three ways, by what stands before it.
+		for shift := range 3 {
+			encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + text))
+			inner := encoded[(shift*8+5)/6 : len(encoded)-2]
+			all = append(all, inner, strings.NewReplacer("+", "-", "/", "_").Replace(inner))
+		}
+		// As numbers, as fmt writes bytes.
+		numbers := fmt.Sprint([]byte(text))
+		inGo := fmt.Sprintf("%#v", []byte(text))
+		all = append(all, numbers[1:len(numbers)-1], inGo[len("[]byte{"):len(inGo)-1])
+	}
+	return all
+}
+
+// A digest without a key is as good as the text to whoever can guess.
+func digests(texts ...string) (all []string) {
+	for _, text := range texts {
+		sum := sha256.Sum256([]byte(text))
+		all = append(all, hex.EncodeToString(sum[:8]), strings.ToUpper(hex.EncodeToString(sum[:8])), base64.RawStdEncoding.EncodeToString(sum[:9]), string(sum[:8]))
+	}
+	return all
+}
+
+var (
+	// secretNeedles find tokens, secrets and persons, which have one word in common.
+	secretNeedles = slices.Concat(needles("CANARYBIRD", "Canarybird", "canarybird"), digests(canaryTokens...), digests(canarySecrets...))
+	// allNeedles find names, too.
+	allNeedles = slices.Concat(secretNeedles, needles("Goldk", "Vogelbauer"))
+)
+
+// search looks for canaries in what came out somewhere.
+func search(t *testing.T, where, text string, needles []string) {
+	t.Helper()
+	for _, needle := range needles {
+		if at := strings.Index(text, needle); at >= 0 {
+			t.Errorf("%s shows a canary: …%q…", where, text[max(0, at-200):min(len(text), at+100)])
+			return
+		}
+	}
+}
+
+// formats are the verbs that fmt has for anything.
+var formats = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%T"}
+
+// look formats, logs and marshals a value in every way, and calls found.
+func look(v any, found func(how, text string)) {
+	type hidden struct{ v any }
+	type Shown struct{ V any }
+	shapes := map[string]any{
+		"": v, "in a field": Shown{v}, "in an unexported field": hidden{v}, "in a slice": []any{v}, "in a map": map[string]any{"k": v},
+	}
+	for shape, v := range shapes {
+		for _, format := range formats {
+			found(format+" "+shape, fmt.Sprintf(format, v))
+		}
+		var text, structured bytes.Buffer
+		slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		slog.New(slog.NewJSONHandler(&structured, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		found("slog, text "+shape, text.String())
+		found("slog, JSON "+shape, structured.String())
+		if b, err := json.Marshal(v); err != nil {
+			found("the error of encoding/json "+shape, err.Error())
+		} else {
+			found("encoding/json "+shape, string(b))
+		}
+		if b, err := jsonv2.Marshal(v); err != nil {
+			found("the error of json v2 "+shape, err.Error())
+		} else {
+			found("json v2 "+shape, string(b))
+		}
+		var b bytes.Buffer
+		if err := gob.NewEncoder(&b).Encode(v); err != nil {
+			found("the error of gob "+shape, err.Error())
+		}
+		found("gob "+shape, b.String())
+		if x, err := xml.Marshal(v); err != nil {
+			found("the error of encoding/xml "+shape, err.Error())
+		} else {
+			found("encoding/xml "+shape, string(x))
+		}
+	}
+}
+
+// dump writes down every string and every byte that can be reached from a value,
+// whatever is exported, behind every pointer.
+func dump(v any) string {
+	var b strings.Builder
+	seen := map[visit]bool{}
+	walk(reflect.ValueOf(v), &b, seen)
+	return b.String()
+}
+
+type visit struct {
+	at uintptr
+	of reflect.Type
+}
+
+func walk(v reflect.Value, b *strings.Builder, seen map[visit]bool) {
+	if !v.IsValid() {
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		b.WriteString(v.String() + "\n")
+	case reflect.Pointer, reflect.Map:
+		if v.IsNil() || seen[visit{v.Pointer(), v.Type()}] {
+			return
+		}
+		seen[visit{v.Pointer(), v.Type()}] = true
+		if v.Kind() == reflect.Pointer {
+			walk(v.Elem(), b, seen)
+			return
+		}
+		for entries := v.MapRange(); entries.Next(); {
+			walk(entries.Key(), b, seen)
+			walk(entries.Value(), b, seen)
+		}
+	case reflect.Interface:
+		walk(v.Elem(), b, seen)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			walk(v.Field(i), b, seen)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			for i := range v.Len() {
+				b.WriteByte(byte(v.Index(i).Uint()))
+			}
+			b.WriteByte('\n')
+			return
+		}
+		for i := range v.Len() {
+			walk(v.Index(i), b, seen)
+		}
+	}
+}
+
+// chatty is a store that quotes, in errors and panics, whatever it was given and
+// whatever else it should not know.
+type chatty struct {
+	store.Store
+	mu   sync.Mutex
+	mood string // "", "error", "panic"
+}
+
+func (s *chatty) be(mood string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mood = mood
+}
+
+func (s *chatty) Volatile() bool { return true }
+
+// gossip is an error that tells everything, in a type of its own.
+type gossip string
+
+func (g gossip) Error() string { return string(g) }
+
+func (s *chatty) gossip(args ...any) error {
+	s.mu.Lock()
+	mood := s.mood
+	s.mu.Unlock()
+	told := fmt.Sprint(canaryTokens, canarySecrets, canaryPersons, canaryNames) + fmt.Sprintf("%+v %q %s", args, args, args)
+	switch mood {
+	case "error":
+		return fmt.Errorf("saying %s: %w", told, gossip(told))
+	case "panic":
+		panic(told)
+	}
+	return nil
+}
+
+func (s *chatty) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	if err := s.gossip(c, string(c.Record), string(c.Entry.Evidence), string(c.Body)); err != nil {
+		return store.Receipt{}, err
+	}
+	return s.Store.Commit(ctx, c)
+}
+
+func (s *chatty) Load(ctx context.Context, id string) (store.Stored, error) {
+	if err := s.gossip(id); err != nil {
+		return store.Stored{}, err
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func (s *chatty) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
+	if err := s.gossip(ref); err != nil {
+		return nil, err
+	}
+	return s.Store.Sealed(ctx, ref)
+}
+
+func (s *chatty) Annotate(ctx context.Context, answers ...store.Answered) error {
+	if err := s.gossip(answers); err != nil {
+		return err
+	}
+	return s.Store.Annotate(ctx, answers...)
+}
+
+func (s *chatty) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		if err := s.gossip(after); err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		s.Store.Journal(ctx, after)(yield)
+	}
+}
+
+func (s *chatty) History(ctx context.Context, id string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		if err := s.gossip(id); err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		s.Store.History(ctx, id)(yield)
+	}
+}
+
+func (s *chatty) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, error] {
+	return func(yield func(store.Stored, error) bool) {
+		if err := s.gossip(after); err != nil {
+			yield(store.Stored{}, err)
+			return
+		}
+		s.Store.Scan(ctx, after)(yield)
+	}
+}
+
+func (s *chatty) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
+	return func(yield func(store.Ref, error) bool) {
+		if err := s.gossip(); err != nil {
+			yield(store.Ref{}, err)
+			return
+		}
+		s.Store.ScanSealed(ctx)(yield)
+	}
+}
+
+func (s *chatty) Bounds(ctx context.Context) (store.Position, store.Position, error) {
+	if err := s.gossip(); err != nil {
+		return 0, 0, err
+	}
+	return s.Store.Bounds(ctx)
+}
+
+func (s *chatty) Shred(ctx context.Context, refs ...store.Ref) error {
+	if err := s.gossip(refs); err != nil {
+		return err
+	}
+	return s.Store.Shred(ctx, refs...)
+}
+
+func (s *chatty) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+	if err := s.gossip(name, holder); err != nil {
+		return store.Lease{}, err
+	}
+	return s.Store.Acquire(ctx, name, holder, ttl)
+}
+
+func (s *chatty) Cursor(ctx context.Context, name string) (store.Position, error) {
+	if err := s.gossip(name); err != nil {
+		return 0, err
+	}
+	return s.Store.Cursor(ctx, name)
+}
+
+// indiscreet is a sealer that quotes the plain text.
+type indiscreet struct {
+	seal.Sealer
+	mu   sync.Mutex
+	mood string
+}
+
+func (s *indiscreet) be(mood string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mood = mood
+}
+
+func (s *indiscreet) tell(plain []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.mood {
+	case "error":
+		return errors.Join(fmt.Errorf("cannot seal %s", plain), gossip(plain))
+	case "panic":
+		panic(string(plain))
+	}
+	return nil
+}
+
+func (s *indiscreet) Seal(plain []byte, owner string) ([]byte, error) {
+	if err := s.tell(plain); err != nil {
+		return nil, err
+	}
+	return s.Sealer.Seal(plain, owner)
+}
+
+func (s *indiscreet) Open(sealed []byte, owner string) ([]byte, error) {
+	plain, err := s.Sealer.Open(sealed, owner)
+	if told := s.tell(plain); told != nil {
+		return nil, told
+	}
+	return plain, err
+}
+
+// prattling is a prober whose errors and panics quote the token.
+type prattling struct{ n int }
+
+func (p *prattling) Probe(_ context.Context, token keyrack.Token) (connector.Answer, error) {
+	p.n++
+	if p.n%2 == 0 {
+		panic(token.Reveal())
+	}
+	return connector.Answer{}, fmt.Errorf("asking about %s", token.Reveal())
+}
+
+// aviary is a Rack with all its surroundings, each of which may talk too much.
+type aviary struct {
+	t       *testing.T
+	ctx     context.Context
+	mem     *memstore.Store
+	store   *chatty
+	ring    *seal.Ring
+	sealer  *indiscreet
+	rack    *keyrack.Rack
+	handler *keyrack.Handler
+	options keyrack.Options
+	choices keyrack.HandlerOptions
+	logs    lines
+	values  map[string][]any // by the name of their type
+	answers map[int]bool
+	mood    string // of the application's own code
+}
+
+func TestCanaries(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		for _, probed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("keep persons %v, prober %v", keep, probed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { newAviary(t, keep, probed).fly() })
+			})
+		}
+	}
+}
+
+func newAviary(t *testing.T, keep, probed bool) *aviary {
+	a := &aviary{t: t, ctx: t.Context(), mem: memstore.New(nil), ring: seal.Ephemeral(), values: map[string][]any{}, answers: map[int]bool{}}
+	a.store, a.sealer = &chatty{Store: a.mem}, &indiscreet{Sealer: a.ring}
+	text := slog.NewTextHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true})
+	structured := slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})
+	a.options = keyrack.Options{
+		Sealer: a.sealer, KeepRequestor: keep, Logger: slog.New(slog.NewMultiHandler(text, structured)),
+		Alarm: func(alarm keyrack.Alarm) { a.keep(alarm); a.talk() },
+	}
+	if probed {
+		a.options.Prober = new(prattling)
+	}
+	a.choices = keyrack.HandlerOptions{
+		Secrets: []keyrack.Secret{
+			{Name: "current", Value: keyrack.NewToken(canarySecrets[0])},
+			{Name: "former", Value: keyrack.NewToken(canarySecrets[1])},
+		},
+		General: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { a.talk() }),
+		Observe: func(o keyrack.Observation) { a.keep(o, o.Receipt, o.Refusal); a.talk() },
+	}
+	return a
+}
+
+// talk is the application's own code, in a bad mood.
+func (a *aviary) talk() {
+	if a.mood == "panic" {
+		panic(errors.New(strings.Join(canaryTokens, " ") + strings.Join(canaryPersons, " ")))
+	}
+}
+
+// keep keeps values to be looked at.
+func (a *aviary) keep(values ...any) {
+	for _, v := range values {
+		name := strings.TrimPrefix(reflect.TypeOf(v).String(), "*")
+		if len(a.values[name]) < 12 {
+			a.values[name] = append(a.values[name], v)
+		}
+	}
+}
+
+// err looks at an error, whose text and every formatting must say nothing. What
+// it wraps is its author's.
+func (a *aviary) err(where string, err error) {
+	a.t.Helper()
+	if err == nil {
+		return
+	}
+	for _, format := range formats {
+		search(a.t, where+", "+format, fmt.Sprintf(format, err), allNeedles)
+	}
+	a.options.Logger.Info("an application logs", "error", err)
+	a.options.Logger.Info("an application logs", slog.Any("in a struct", struct{ Err error }{err}))
+}
+
+// send sends a request, and looks at the answer.
+func (a *aviary) send(method, path, secret, body string) {
+	a.t.Helper()
+	w := httptest.NewRecorder()
+	req := httptest.NewRequest(method, path+"?Token="+secret, strings.NewReader(body))
+	if len(body) > 100_000 {
+		req.ContentLength = -1
+	}
+	a.handler.ServeHTTP(w, req)
+	a.answers[w.Code] = true
+	var answer bytes.Buffer
+	w.Result().Write(&answer)
+	search(a.t, fmt.Sprintf("the answer %d", w.Code), answer.String(), allNeedles)
+	time.Sleep(time.Millisecond)
+}
+
+func (a *aviary) deliver(body []byte) {
+	a.t.Helper()
+	a.send(http.MethodPost, keyrack.DefaultPath, canarySecrets[0], string(body))
+}
+
+func (a *aviary) open() error {
+	var err error
+	if a.rack, err = keyrack.Open(a.ctx, a.store, &a.options); err != nil {
+		return err
+	}
+	a.handler, err = a.rack.Handler(a.choices)
+	return err
+}
+
+// canary returns the body of a webhook full of canaries.
+func canary(action lifecycle.Action, integration, token string) []byte {
+	return mustEncode(events.Event{
+		Action: action, Name: action.String(),
+		Integration: lifecycle.Named{ID: integrationID(integration), Name: canaryNames[1]},
+		Enterprise:  lifecycle.Named{ID: enterpriseID("H"), Name: canaryNames[0]},
+		Requestor:   events.NewRequestor(canaryPersons[0], canaryPersons[1]),
+		AccessToken: lifecycle.NewToken(token), ApiKey: lifecycle.NewToken(token),
+		IsEnabled: lifecycle.Yes, CreatedUtc: birthday,
+	})
+}
+
+// bodies are one delivery of every outcome, in an order that leads to each.
+func (a *aviary) bodies() [][]byte {
+	created := canary(lifecycle.IntegrationCreated, "A", canaryTokens[0])
+	all := [][]byte{
+		canary(lifecycle.IntegrationDisabled, "B", ""), // parked
+		created, // applied
+		created, // duplicate
+		canary(lifecycle.IntegrationEnabled, "A", ""),  // duplicate
+		canary(lifecycle.IntegrationDisabled, "A", ""), // reconciled
+		canary(lifecycle.IntegrationApiKeyCreated, "A", canaryTokens[1]),
+		canary(lifecycle.IntegrationCreated, "B", canaryTokens[0]),                            // conflict: owned
+		bytes.ReplaceAll(created, []byte(enterpriseID("H")), []byte(enterpriseID("other"))),   // conflict
+		canary(lifecycle.IntegrationCreated, "A", canaryTokens[3]),                            // conflict: a second token, or rotated before
+		[]byte(strings.ReplaceAll(string(created), "IntegrationCreated", "IntegrationMoved")), // unknown action
+		fmt.Appendf(nil, `{"Action":"IntegrationCreated","Data":{"AccessToken":%q,"Requestor":{"Name":%q,"Email":%q}}}`,
+			canaryTokens[3], canaryPersons[0], canaryPersons[1]), // shape
+		fmt.Appendf(nil, `[%q,{"Requestor":{"Name":%q,"Email":%q}}]`, canaryTokens[3], canaryPersons[0], canaryPersons[1]),
+		fmt.Appendf(nil, `{"Events":[],"EnterpriseId":%q,"Requestor":%q}`, canaryNames[0], canaryPersons[0]), // General
+	}
+	return append(all, canary(lifecycle.IntegrationDeleted, "C", ""), canary(lifecycle.IntegrationCreated, "C", canaryTokens[3])) // stale
+}
+
+// all drives everything once.
+func (a *aviary) all() {
+	a.t.Helper()
+	for _, body := range a.bodies() {
+		a.deliver(body)
+		// The same without its end, twice a name, in other cases, with more behind.
+		for _, broken := range []string{
+			string(body[:len(body)-1]), strings.Replace(string(body), `{"Action"`, `{"Action":"`+canaryTokens[0]+`","Action"`, 1),
+			strings.Replace(string(body), "Action", "action", 1), string(body) + canaryTokens[0], canaryPersons[0] + "\xff",
+		} {
+			a.deliver([]byte(broken))
+		}
+	}
+	body := string(a.bodies()[1])
+	a.send(http.MethodPost, keyrack.DefaultPath, canarySecrets[1], body)
+	a.send(http.MethodPost, keyrack.DefaultPath, canarySecrets[2], body)
+	a.send(http.MethodPost, "/"+canaryTokens[0], canarySecrets[0], body)
+	a.send(http.MethodGet, keyrack.DefaultPath, canarySecrets[0], "")
+	a.send(http.MethodPost, keyrack.DefaultPath, canarySecrets[0], body+strings.Repeat(" ", 100_000)+canaryTokens[0])
+
+	receipt, err := a.rack.Deliver(a.ctx, a.bodies()[1])
+	a.keep(receipt)
+	a.err("Deliver", err)
+	_, err = a.rack.Deliver(a.ctx, []byte(canaryTokens[0]))
+	a.err("Deliver", err)
+	for _, i := range []keyrack.Import{
+		{Integration: lifecycle.Named{ID: integrationID("I"), Name: canaryNames[1]}, Token: keyrack.NewToken(canaryTokens[2])},
+		{Integration: lifecycle.Named{ID: integrationID("I") + "\xff", Name: canaryNames[1]}, Token: keyrack.NewToken(canaryTokens[2])},
+		{Token: keyrack.NewToken(strings.Repeat(canaryTokens[2], 100))},
+	} {
+		_, err := a.rack.Import(a.ctx, i)
+		a.err("Import", err)
+		a.keep(i)
+	}
+	for _, token := range append(canaryTokens, "") {
+		for _, status := range []int{401, 200, 500} {
+			receipt, err := a.rack.Report(a.ctx, token, status, time.Now())
+			a.err("Report", err)
+			a.keep(receipt)
+			time.Sleep(time.Millisecond)
+		}
+		explanation, err := a.rack.ExplainToken(a.ctx, token)
+		a.err("ExplainToken", err)
+		a.keep(explanation, explanation.Probe, a.rack.Check(token))
+		a.transport(token)
+	}
+	for record := range a.rack.Integrations() {
+		a.keep(record, a.rack.Integration(record.ID))
+		token, verdict, err := a.rack.Token(a.ctx, record.ID)
+		a.err("Token", err)
+		a.keep(token, verdict)
+		_, _, err = a.rack.HandOut(a.ctx, record.ID, "key 1")
+		a.err("HandOut", err)
+		_, err = a.rack.Ask(a.ctx, record.ID, "key 1")
+		a.err("Ask", err)
+		explanation, err := a.rack.Explain(a.ctx, record.ID)
+		a.err("Explain", err)
+		a.keep(explanation)
+		for e, err := range a.rack.History(a.ctx, record.ID) {
+			a.err("History", err)
+			a.keep(e)
+		}
+	}
+	for record := range a.rack.Integrations() {
+		_, err := a.rack.EraseBodies(a.ctx, record.ID)
+		a.err("EraseBodies", err)
+		if record.ID == integrationID("I") {
+			_, err = a.rack.Forget(a.ctx, record.ID)
+			a.err("Forget", err)
+		}
+	}
+	_, err = a.rack.Reseal(a.ctx)
+	a.err("Reseal", err)
+	_, err = a.rack.Trim(a.ctx)
+	a.err("Trim", err)
+	a.rack.NoteAnswers()
+	counts, refused := a.handler.Refused()
+	a.keep(counts)
+	for _, one := range refused {
+		a.keep(one)
+	}
+	for _, use := range a.handler.Secrets() {
+		a.keep(use)
+	}
+	a.keep(a.rack.Following())
+	a.err("Following", a.rack.Following().Err)
+	states, err := a.rack.Subscriptions(a.ctx)
+	a.err("Subscriptions", err)
+	for _, state := range states {
+		a.keep(state)
+		letters, err := a.rack.DeadLetters(a.ctx, state.Name)
+		a.err("DeadLetters", err)
+		for _, letter := range letters {
+			a.keep(letter)
+		}
+	}
+	var out bytes.Buffer
+	_, err = keyrack.Export(a.ctx, a.store, &out, true)
+	a.err("Export", err)
+	search(a.t, "an export", out.String(), secretNeedles)
+	for one, err := range keyrack.Restore(a.ctx, &chatty{Store: memstore.New(nil), mood: a.store.mood}, a.sealer, &out) {
+		a.err("Restore", err)
+		a.keep(one)
+	}
+	for finding, err := range keyrack.Examine(a.ctx, a.store, a.sealer) {
+		a.err("Examine", err)
+		a.keep(finding)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+}
+
+// transport makes an outbound call with a token, to a Mews that is not there.
+func (a *aviary) transport(token string) {
+	transport := a.rack.Transport(roundTrip(func(req *http.Request) (*http.Response, error) {
+		io.Copy(io.Discard, req.Body)
+		return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+	}))
+	a.keep(transport)
+	for _, ctx := range []context.Context{a.ctx, keyrack.WithIntegration(a.ctx, integrationID("A"))} {
+		for _, body := range []string{fmt.Sprintf(`{"AccessToken":%q}`, token), token} {
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://mews.example/", strings.NewReader(body))
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			_, err = transport.RoundTrip(req)
+			a.err("RoundTrip", err)
+			var inactive *keyrack.NotActiveError
+			if errors.As(err, &inactive) {
+				a.keep(inactive)
+			}
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func (a *aviary) fly() {
+	t := a.t
+	var std bytes.Buffer
+	log.SetOutput(&std)
+	defer log.SetOutput(os.Stderr)
+	for _, mood := range []string{"error", "panic"} { // at the first steps already
+		a.store.be(mood)
+		a.err("Open", a.open())
+		a.store.be("")
+		a.sealer.be(mood)
+		a.err("Open", a.open())
+		a.sealer.be("")
+	}
+	wrong := a.options
+	if err := a.open(); err != nil {
+		t.Fatal(err)
+	}
+	wrong.Sealer = seal.Ephemeral()
+	_, err := keyrack.Open(a.ctx, a.store, &wrong)
+	a.err("Open with another sealer", err)
+	_, err = a.rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "empty"}}})
+	a.err("Handler", err)
+	err = a.rack.Subscribe("told", func(_ context.Context, e keyrack.Entry) error {
+		a.keep(e)
+		a.talk()
+		return gossip(strings.Join(canaryTokens, " "))
+	}, &keyrack.Subscription{Attempts: 2, FromStart: true})
+	a.err("Subscribe", err)
+
+	a.all()
+	for _, mood := range []string{"error", "panic"} {
+		a.mood = mood // the application's
+		a.all()
+		a.mood = ""
+		a.store.be(mood)
+		a.all()
+		a.store.be("")
+		a.sealer.be(mood)
+		a.all()
+		a.sealer.be("")
+	}
+	a.all()
+	time.Sleep(2 * time.Hour)
+	synctest.Wait()
+
+	for _, status := range []int{200, 204, 400, 401, 404, 405, 413, 500, 503} {
+		if !a.answers[status] {
+			t.Errorf("nothing was answered %d: the canaries did not fly everywhere", status)
+		}
+	}
+	a.keep(a.rack, a.handler, a.options, a.choices, a.choices.Secrets[0])
+	for name, values := range a.values {
+		for _, v := range values {
+			look(v, func(how, text string) {
+				search(t, name+", "+how, text, secretNeedles)
+			})
+		}
+	}
+	a.exported()
+	text := a.logs.take()
+	if !strings.Contains(text, `"msg"`) || !strings.Contains(text, "delivery not stored") {
+		t.Error("the logs are not what was looked at")
+	}
+	search(t, "the logs", text, allNeedles)
+	search(t, "the standard logger", std.String(), allNeedles)
+
+	// Whoever sees all of the store's memory finds no token, no secret, no person.
+	memory := dump(a.mem)
+	if !strings.Contains(memory, integrationID("A")) || !strings.Contains(memory, canaryNames[0]) {
+		t.Error("the store's memory was not looked at")
+	}
+	search(t, "the store's memory", memory, secretNeedles)
+	// Whoever walks through the Rack finds none either: they sit behind functions.
+	for _, v := range []any{a.rack, a.handler} {
+		text := dump(v)
+		search(t, fmt.Sprintf("a walk through %T", v), text, needles("CANARYBIRD", "Canarybird", "canarybird"))
+	}
+	a.unseal()
+	if err := a.rack.Close(); err != nil {
+		a.err("Close", err)
+	}
+}
+
+// unseal looks into the sealed bodies: persons are there only if wanted.
+func (a *aviary) unseal() {
+	a.deliver(a.bodies()[1])
+	a.deliver(a.bodies()[11])
+	var all bytes.Buffer
+	for ref, err := range a.mem.ScanSealed(a.ctx) {
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if ref.Entry.IsZero() {
+			continue
+		}
+		sealed, err := a.mem.Sealed(a.ctx, ref)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		body, err := a.ring.Open(sealed, ref.Entry.String())
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		all.Write(body)
+	}
+	if !strings.Contains(all.String(), canaryTokens[0]) {
+		a.t.Error("the bodies are not there")
+	}
+	for _, person := range canaryPersons {
+		if strings.Contains(all.String(), person) != a.options.KeepRequestor {
+			a.t.Errorf("KeepRequestor is %v, and %q is kept: %v", a.options.KeepRequestor, person, !a.options.KeepRequestor)
+		}
+	}
+}
+
+// exported makes sure that every exported type of the package was looked at.
+func (a *aviary) exported() {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() || spec.Assign != 0 {
+				return true
+			}
+			if _, ok := spec.Type.(*ast.InterfaceType); ok || unlooked[spec.Name.Name] {
+				return true
+			}
+			if len(a.values["keyrack."+spec.Name.Name]) == 0 {
+				a.t.Errorf("no value of the exported type %s was looked at", spec.Name.Name)
+			}
+			return true
+		})
+	}
+}
+
+// unlooked are exported types that hold nothing: words and choices.
+var unlooked = map[string]bool{"AlarmKind": true, "ChangeKind": true, "Subscription": true, "Retention": true}
