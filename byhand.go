@@ -11,15 +11,15 @@ import (
 // HandOut returns the current token of an integration, as Token does, for
 // somebody outside of the process, and has the journal say who got it. by names
 // the one who asked, such as an API key; it is journalled and must be no person's
-// name. A token is handed out only if its verdict is Active or Unknown; else the
-// error is a *NotActiveError. Other errors are those of Token and Deliver, and
+// name. A token is handed out only if its verdict is Active; else the error is a
+// *NotActiveError. Other errors are those of Token and Deliver, and
 // then nothing is handed out.
 func (r *Rack) HandOut(ctx context.Context, integration, by string) (Token, Verdict, error) {
 	token, v, err := r.Token(ctx, integration)
 	if err != nil {
 		return Token{}, v, err
 	}
-	if v.Status == lifecycle.Invalid {
+	if !v.Active() {
 		return Token{}, v, &NotActiveError{v}
 	}
 	if _, err := r.byHand(ctx, lifecycle.KindHandOut, integration, by, r.digest(token)); err != nil {

@@ -19,7 +19,6 @@ func TestAskingByHand(t *testing.T) {
 		if _, err := b.Ask(context.Background(), integrationID("a"), "test"); err != nil {
 			t.Fatal(err)
 		}
-		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 		settle(time.Minute)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
 		if _, err := b.Ask(context.Background(), "nobody", "test"); !errors.Is(err, keyrack.ErrNotFound) {

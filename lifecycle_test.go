@@ -87,10 +87,11 @@ var trips = []struct {
 	{"two opposite events within a horizon may have changed places", keyrack.Options{}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
-		{5 * minute, enabled("A"), "204 applied", "enabled", "unknown suspect_enabled, guess valid"},
+		{5 * minute, enabled("A"), "204 applied", "enabled", "valid live"}, // not these two: it was enabled before
+		{5 * minute, disabled("A"), "204 applied", "disabled", "unknown suspect_enabled, guess invalid"},
 		{minute, reported("A", "k", 200, 0), "applied", "enabled", "valid live"},
 		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
-		{5 * minute, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_canceled, guess valid"},
+		{5 * minute, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
 	}},
 	{"a rotation", keyrack.Options{}, []move{
 		{0, created("A", "k1", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
@@ -179,6 +180,13 @@ var trips = []struct {
 		{day, created("A", "k", lifecycle.No), "204 applied", "enabled", "unknown suspect_enabled, guess valid"},
 		{hour, enabled("A"), "204 duplicate", "enabled", "valid live"},
 	}},
+	{"a toggle from before a reinstatement comes after proof", keyrack.Options{}, []move{
+		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
+		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
+		{hour, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
+		{minute, reported("A", "k", 200, 0), "applied", "reinstated_enabled", "valid live"},
+		{minute, disabled("A"), "204 applied", "reinstated_disabled", "unknown suspect_enabled, guess invalid"},
+	}},
 	{"reinstated without a cancellation", keyrack.Options{}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, reinstated("A"), "204 parked", "created_enabled", "unknown suspect_enabled, guess valid"},
@@ -204,7 +212,7 @@ var trips = []struct {
 	{"the best guess is assumed at once", keyrack.Options{Policy: keyrack.Policy{Assume: true}}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
-		{minute, enabled("A"), "204 applied", "enabled", "valid suspect_enabled, assumed"},
+		{minute, enabled("A"), "204 applied", "enabled", "valid live"},
 		{minute, disabled("A"), "204 applied", "disabled", "invalid suspect_enabled, assumed"},
 		{0, checked("A", "stranger"), "unknown unfamiliar, guess invalid", "disabled", "invalid suspect_enabled, assumed"},
 	}},
@@ -721,7 +729,11 @@ func TestChanges(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("Changes (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff((*all)[1:], *fresh); diff != "" {
+		// How it was answered may become known before an entry is read, or after.
+		answerless := cmp.Transformer("answerless", func(e keyrack.Entry) keyrack.Entry { e.Answer = store.Answer{}; return e })
+		if diff := cmp.Diff((*all)[1:], *fresh, cmp.FilterValues(func(a, b keyrack.Entry) bool {
+			return a.Answer != b.Answer
+		}, answerless)); diff != "" {
 			t.Errorf("from the latest position on (-want +got):\n%s", diff)
 		}
 	})

@@ -581,6 +581,7 @@ func TestStoreErrorsAreUnknown(t *testing.T) {
 			r := s.racks[0]
 			s.deliver(0, creation("A", "k", lifecycle.Yes))
 			f := fault(rapid.IntRange(int(failsBefore), int(hangsAfter)).Draw(t, "fault"))
+			synctest.Wait() // else the other instance, which follows, gets the fault
 			s.store.fail(f)
 			ctx, cancel := context.WithCancel(s.ctx)
 			defer cancel()

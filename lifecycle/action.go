@@ -31,24 +31,33 @@ var actionNames = [numActions]string{
 // ParseAction returns the action of a name, spelled exactly as Mews spells it,
 // and ActionUnknown for every other name. It does not allocate.
 func ParseAction(name string) Action {
-	switch name {
-	case "IntegrationCreated":
-		return IntegrationCreated
-	case "IntegrationEnabled":
-		return IntegrationEnabled
-	case "IntegrationDisabled":
-		return IntegrationDisabled
-	case "IntegrationCanceled":
-		return IntegrationCanceled
-	case "IntegrationReinstated":
-		return IntegrationReinstated
-	case "IntegrationDeleted":
-		return IntegrationDeleted
-	case "IntegrationApiKeyCreated":
-		return IntegrationApiKeyCreated
+	if len(name) <= prefix {
+		return ActionUnknown
+	}
+	if a := actionOf[slot(name)]; actionNames[a] == name {
+		return a
 	}
 	return ActionUnknown
 }
+
+// prefix is the length of "Integration", with which all names begin.
+const prefix = 11
+
+// actionOf has each action in the slot of its name; the slots are distinct.
+var actionOf = func() (of [numActions]Action) {
+	for _, a := range Actions() {
+		s := slot(a.String())
+		if of[s] != ActionUnknown {
+			panic("lifecycle: two actions in one slot")
+		}
+		of[s] = a
+	}
+	return of
+}()
+
+// slot is a number that no two of Mews's names have in common: of the length and
+// of the first letter after the prefix.
+func slot(name string) uint { return (uint(len(name)) + 6*uint(name[prefix])) % uint(numActions) }
 
 // Actions returns the seven known actions, in the order of an integration's life.
 func Actions() []Action {

@@ -21,20 +21,21 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 	if e.Kind == KindApplication && e.Answer != Accepted {
 		// Other end points answer 401 for a missing permission too: it settles
 		// nothing, and asks for a probe.
-		k.Doubt = e.At
+		k.Doubt = firstOf(e.Began, e.At)
 		return
 	}
 	k.Answer, k.Began, k.Generation, k.Doubt = e.Answer, e.Began, r.Generation, 0
 	if e.Answer == Accepted {
 		r.accept(i, e, d)
+	} else if e.Answer == Rejected && k.usable() {
+		r.doubtFormer(e.At)
 	}
 }
 
 // timely tells whether an answer still counts: no delivery came since its
-// request began, and no answer to a later request. A time in the record that
-// lies ahead of the present was written by a clock that was wrong, and says nothing.
+// request began, and no answer to a later request.
 func (r *Record) timely(e *Evidence, k Key) bool {
-	if e.Began < k.Began && k.Began <= e.At {
+	if e.overtaken(k.Began) || e.overtaken(k.Doubt) {
 		return false
 	}
 	if e.Kind == KindProbe || e.Generation != 0 {
@@ -42,6 +43,11 @@ func (r *Record) timely(e *Evidence, k Key) bool {
 	}
 	return e.Began > r.Arrived
 }
+
+// overtaken tells whether something happened after the request began. A time
+// that lies ahead of the answer was written by a clock that was wrong, and says
+// nothing.
+func (e *Evidence) overtaken(by Instant) bool { return e.Began < by && by <= e.At }
 
 // accept takes in a 200 about the token at i.
 func (r *Record) accept(i int, e *Evidence, d *Decision) {
@@ -51,7 +57,10 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 		d.Outcome, d.Cause = Conflict, CauseEnterprise
 		return
 	}
-	k.Accepted, k.Dispute = e.Began, NoCause
+	k.Accepted = e.Began
+	if e.Portfolio || e.Enterprise.ID != "" {
+		k.Dispute = NoCause // else it is not said whose token works
+	}
 	if r.State == Deleted {
 		d.Cause, d.Alarm = CauseDeletedAccepted, true
 		return
@@ -59,16 +68,24 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	switch k.Status {
 	case Candidate:
 		r.promote(i, e.At)
-	case Superseded:
-		if current, ok := r.CurrentKey(); ok && current.Status == Current && current.Answer == Rejected {
-			r.promote(i, e.At)
-			d.Cause, d.Alarm = CauseSwapped, true
+	case Superseded, Revoked: // the latter where an import reopened what was deleted
+		if j := r.currentIndex(); j >= 0 {
+			switch current := &r.Keys[j]; {
+			case current.Answer != Rejected:
+				return // it proves nothing of the newer token, which is the one in use
+			case e.Began < current.Began:
+				k.Doubt = e.At // the rejection is the later: ask again
+				return
+			}
 		}
+		r.promote(i, e.At)
+		d.Cause, d.Alarm = CauseSwapped, true
 	}
 	if r.State == Unseen && r.Parked != nil {
 		r.Course, r.Parked = r.Parked[1], nil
+		r.State = r.State.adopted()
 	}
-	r.Course.settle(e.At)
+	r.Course.settle(e)
 	if !e.Portfolio {
 		r.complete(e)
 	}
@@ -86,8 +103,12 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		return
 	}
 	i := r.keyIndex(e.Token)
-	reopens := r.State == Deleted && !e.Token.IsZero()
-	if i >= 0 && r.Keys[i].Status == Current && !reopens {
+	reopens := r.State == Deleted
+	switch {
+	case reopens && e.Token.IsZero():
+		d.Outcome = Stale
+		return
+	case i >= 0 && r.Keys[i].Status == Current && r.State != Unseen:
 		d.Outcome = Duplicate
 		r.complete(e)
 		return
@@ -104,6 +125,10 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		enabled := e.IsEnabled != No
 		if r.Parked != nil {
 			r.Course, r.Parked = r.Parked[boolIndex(enabled)], nil
+			r.State = r.State.adopted()
+			if r.Course.State.Enabled() != enabled {
+				r.Course.Enabled.Suspect = true // a toggle came that says otherwise
+			}
 		} else {
 			r.Course = adopted(enabled, e.At)
 		}
@@ -114,6 +139,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	}
 	if i >= 0 {
 		r.promote(i, e.At)
+		r.doubtRejections(e.At)
 	}
 	r.complete(e)
 	if e.Integration.Name != "" {
@@ -124,9 +150,9 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 }
 
 func adopted(enabled bool, at Instant) Course {
-	c := Course{State: Disabled, Enabled: Pair{Since: at}}
+	c := Course{State: Disabled, Enabled: Pair{Cleared: at, Since: at}, Canceled: Pair{Cleared: at}}
 	if enabled {
-		c.State = Enabled
+		c.State, c.Enabled = Enabled, Pair{Set: at, Since: at}
 	}
 	return c
 }

@@ -55,7 +55,7 @@ var errEncoding = errors.New("not in the form in which keyrack writes it")
 func parse(b []byte, into any, version *int, what string) error {
 	err := json.Unmarshal(b, into, jsonv1.FormatDurationAsNano(true))
 	switch {
-	case errors.Is(err, ErrNewer), err == nil && *version > format:
+	case errors.Is(err, ErrNewer), *version > format:
 		return fmt.Errorf("lifecycle: %s: %w", what, ErrNewer)
 	case err != nil || *version < 1:
 		return fmt.Errorf("lifecycle: %s: %w", what, errEncoding)

@@ -7,7 +7,8 @@ import "slices"
 // but for a reinstatement, which leaves the enabled flag in doubt.
 type Pair struct {
 	// Set and Cleared are the latest arrivals of Enabled and Disabled, or of
-	// Canceled and Reinstated.
+	// Canceled and Reinstated. A token that works says Enabled and Reinstated when
+	// the request began.
 	Set     Instant `json:",omitzero"`
 	Cleared Instant `json:",omitzero"`
 	// Since is the arrival that made the flag what it is.
@@ -15,6 +16,11 @@ type Pair struct {
 	// Suspect: the deliveries admit more than one present, so that the flag is
 	// the better guess and no more.
 	Suspect bool `json:",omitzero"`
+	// First: the latest arrival changed a flag that was certain, and nothing of the
+	// pair had come within the horizon before it. If its opposite comes next, the
+	// two have not changed places, since what it says was so already; then the
+	// flag is what it was.
+	First bool `json:",omitzero"`
 	// Early are the arrivals, oldest first, of duplicates that may turn out to be
 	// the early half of a pair whose late half is still under way. Those older
 	// than the horizon no longer count.
@@ -25,7 +31,7 @@ type Pair struct {
 const maxEarly = 8
 
 func (p *Pair) isZero() bool {
-	return p.Set == 0 && p.Cleared == 0 && p.Since == 0 && !p.Suspect && len(p.Early) == 0
+	return p.Set == 0 && p.Cleared == 0 && p.Since == 0 && !p.Suspect && !p.First && len(p.Early) == 0
 }
 
 func (p *Pair) latest() Instant { return max(p.Set, p.Cleared) }
@@ -89,6 +95,7 @@ func (c *Course) deliver(e *Evidence) Outcome {
 	pair.forget(e)
 
 	var outcome Outcome
+	first := false
 	switch {
 	case cell.Rule != Transition:
 		outcome = Duplicate
@@ -98,9 +105,9 @@ func (c *Course) deliver(e *Evidence) Outcome {
 		pair.remember(e.At)
 		if alone {
 			pair.Suspect = false
-			// Nobody says what reinstating does to the flag, and this is
-			// the first that is heard of this reinstatement.
-			c.Enabled.Suspect = c.Enabled.Suspect || reinstated
+		}
+		if reinstated && !e.within(pair.Cleared) {
+			c.Enabled.Suspect = true // it is no copy: its cancellation is late or lost
 		}
 	case len(pair.Early) > 0:
 		outcome = Reconciled
@@ -116,28 +123,38 @@ func (c *Course) deliver(e *Evidence) Outcome {
 		outcome = Applied
 		c.State = cell.To
 		pair.Since = e.At
-		if e.within(*opposite) {
-			pair.Suspect = true
-		} else if alone {
+		first = alone && !pair.Suspect
+		switch {
+		case alone:
 			pair.Suspect = false
+		case e.within(*opposite) && !pair.First:
+			pair.Suspect = true
 		}
 		c.Enabled.Suspect = c.Enabled.Suspect || reinstated
 	}
+	pair.First = first
 	*same = e.At
 	return outcome
 }
 
-// settle makes the course what a token that has just worked says.
-func (c *Course) settle(at Instant) {
+// settle makes the course what a token says that worked when the request began.
+// A delivery that comes within the horizon after it may be older.
+func (c *Course) settle(e *Evidence) {
 	live := c.State.live()
 	if live.Enabled() != c.State.Enabled() {
-		c.Enabled.Since = at
+		c.Enabled.Since, c.Enabled.Early = e.At, nil
 	}
 	if c.State.Canceled() {
-		c.Canceled.Since = at
+		c.Canceled.Since, c.Canceled.Early = e.At, nil
 	}
 	c.State = live
 	c.Enabled.Suspect, c.Canceled.Suspect = false, false
+	c.Enabled.First, c.Canceled.First = false, false
+	for _, heard := range []*Instant{&c.Enabled.Set, &c.Canceled.Cleared} {
+		if !e.overtaken(*heard) {
+			*heard = e.Began
+		}
+	}
 }
 
 // doubtOld marks what was heard longer than a horizon ago: a Created that comes

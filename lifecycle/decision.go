@@ -100,6 +100,8 @@ const (
 	CauseUnknownToken
 	// CauseReopened: an import reopened a deleted integration.
 	CauseReopened
+	// CauseIntegration: it is about another integration.
+	CauseIntegration
 	numCauses
 )
 
@@ -107,7 +109,7 @@ var causeNames = [numCauses]string{
 	"", "another enterprise", "another CreatedUtc", "another DeletedUtc", "DeletedUtc before CreatedUtc",
 	"a second token", "token owned by another integration", "token contested by another integration",
 	"too many tokens", "rotated before", "rival token", "tokens swapped back", "works though deleted",
-	"unknown token", "reopened by hand",
+	"unknown token", "reopened by hand", "another integration",
 }
 
 // String returns the cause in a few words, or "".
@@ -123,10 +125,10 @@ func (c *Cause) UnmarshalText(text []byte) error {
 
 // Decision is what [Record.Apply] made of a piece of evidence.
 type Decision struct {
-	Outcome Outcome
-	Cause   Cause `json:",omitzero"`
-	From    State `json:",omitzero"`
-	To      State `json:",omitzero"`
+	Outcome Outcome `json:",omitzero"`
+	Cause   Cause   `json:",omitzero"`
+	From    State   `json:",omitzero"`
+	To      State   `json:",omitzero"`
 	// Action is the delivery's; ActionUnknown for other evidence.
 	Action Action `json:",omitzero"`
 	// Alarm: a person should look at it. Somebody may be forging deliveries, or
@@ -167,7 +169,11 @@ type Error struct {
 // Error says what was refused, in which state, and why.
 func (e *Error) Error() string {
 	d := e.Decision
-	s := fmt.Sprintf("lifecycle: %v in state %v: %v", d.Action, d.From, d.sentinel())
+	what := "evidence"
+	if d.Action != ActionUnknown {
+		what = d.Action.String()
+	}
+	s := fmt.Sprintf("lifecycle: %s in state %v: %v", what, d.From, d.sentinel())
 	if d.Cause != NoCause {
 		s += " (" + d.Cause.String() + ")"
 	}

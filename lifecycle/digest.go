@@ -31,8 +31,10 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) != 2*len(d) {
 		return errDigest
 	}
-	if _, err := hex.Decode(d[:], text); err != nil {
+	var whole Digest
+	if _, err := hex.Decode(whole[:], text); err != nil {
 		return errDigest
 	}
+	*d = whole
 	return nil
 }

@@ -159,7 +159,7 @@ func (w *writer) plain(s string) {
 func (w *writer) enum(name string, names []string, v uint8) {
 	if v != 0 {
 		w.name(name)
-		w.plain(names[v])
+		w.plain(nameOf(names, v))
 	}
 }
 
@@ -172,7 +172,9 @@ func (w *writer) instant(name string, i Instant) {
 
 func (w *writer) time(i Instant) {
 	w.b = append(w.b, '"')
-	w.b = i.append(w.b)
+	if i != 0 {
+		w.b = i.append(w.b)
+	}
 	w.b = append(w.b, '"')
 }
 
@@ -209,6 +211,7 @@ func (w *writer) pair(name string, p *Pair) {
 	inner.instant("Cleared", p.Cleared)
 	inner.instant("Since", p.Since)
 	inner.flag("Suspect", p.Suspect)
+	inner.flag("First", p.First)
 	if len(p.Early) > 0 {
 		inner.name("Early")
 		for i, at := range p.Early {

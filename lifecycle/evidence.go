@@ -84,10 +84,10 @@ func (n Named) IsZero() bool { return n == Named{} }
 //
 // Which fields mean something depends on Kind; the others are zero.
 type Evidence struct {
-	Kind Kind
+	Kind Kind `json:",omitzero"`
 	// At is when the evidence reached the application, by its own clock. For a
 	// delivery that is not when the event happened: minutes can lie between.
-	At Instant
+	At Instant `json:",omitzero"`
 	// Horizon is the time within which Mews delivers whatever it will deliver,
 	// repetitions included. It is part of the evidence, so that a journal means
 	// the same after the setting was changed. 0 means DefaultHorizon.

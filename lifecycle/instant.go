@@ -10,11 +10,24 @@ import (
 // year that RFC 3339 can write, the year 1 of .NET's default date included.
 type Instant int64
 
+// What RFC 3339 can write has years of four digits. Moving a time to UTC can
+// lead beyond them.
+const (
+	earliest Instant = -62167219200000000 // 0000-01-01T00:00:00Z
+	latest   Instant = 253402300799999999 // 9999-12-31T23:59:59.999999Z
+)
+
 // At returns the instant of a time, rounded down to the microsecond; the zero
-// time gives the zero Instant.
+// time gives the zero Instant. What lies outside the years 0 to 9999 is moved to
+// their edge.
 func At(t time.Time) Instant {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Before(earliest.Time()):
+		return earliest
+	case t.After(latest.Time()):
+		return latest
 	}
 	return Instant(t.UnixMicro())
 }
@@ -33,21 +46,26 @@ func (i Instant) IsZero() bool { return i == 0 }
 // Sub returns the time from j to i, at most 292 years either way.
 func (i Instant) Sub(j Instant) time.Duration {
 	const most = Instant(1<<63-1) / 1000
-	return time.Duration(min(max(i-j, -most), most)) * time.Microsecond
+	return time.Duration(min(max(i.bound()-j.bound(), -most), most)) * time.Microsecond
 }
 
 // Add returns the instant that lies d later.
-func (i Instant) Add(d time.Duration) Instant { return i + Instant(d.Microseconds()) }
+func (i Instant) Add(d time.Duration) Instant {
+	return (i.bound() + Instant(d.Microseconds())).bound()
+}
+
+// bound moves an instant that no time can have to the edge of those that can be.
+func (i Instant) bound() Instant { return min(max(i, earliest), latest) }
 
 // String returns the instant in RFC 3339, or "never".
 func (i Instant) String() string {
 	if i == 0 {
 		return "never"
 	}
-	return i.Time().Format(time.RFC3339Nano)
+	return string(i.append(nil))
 }
 
-func (i Instant) append(b []byte) []byte { return i.Time().AppendFormat(b, time.RFC3339Nano) }
+func (i Instant) append(b []byte) []byte { return i.bound().Time().AppendFormat(b, time.RFC3339Nano) }
 
 // MarshalText returns the instant in RFC 3339, or nothing for "never".
 func (i Instant) MarshalText() ([]byte, error) {

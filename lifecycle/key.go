@@ -33,11 +33,11 @@ func (s *KeyStatus) UnmarshalText(text []byte) error {
 
 // Key is one token of an integration, by its digest.
 type Key struct {
-	Digest Digest
-	Status KeyStatus
+	Digest Digest    `json:",omitzero"`
+	Status KeyStatus `json:",omitzero"`
 	// From is the action that brought it; ActionUnknown for an import.
 	From  Action  `json:",omitzero"`
-	Since Instant // when it arrived
+	Since Instant `json:",omitzero"` // when it arrived
 	// Until is since when it is superseded or revoked.
 	Until Instant `json:",omitzero"`
 
@@ -102,11 +102,15 @@ func (r *Record) currentIndex() int {
 }
 
 // add records a token that the record does not hold yet. It fails where the
-// record is full of tokens that cannot be forgotten.
+// record is full of tokens that cannot be forgotten: of one that came within the
+// horizon, a copy may still be under way.
 func (r *Record) add(e *Evidence, status KeyStatus) bool {
 	keys := slices.Clone(r.Keys)
 	if len(keys) >= MaxKeys {
-		i := slices.IndexFunc(keys, func(k Key) bool { return k.Until != 0 && !e.within(k.Until) })
+		i := slices.IndexFunc(keys, func(k Key) bool {
+			old := !k.usable() || k.Status == Candidate && status == Current
+			return old && !e.within(k.Since) && !e.within(k.Until)
+		})
 		if i < 0 {
 			return false
 		}
@@ -141,7 +145,7 @@ func (r *Record) keep(e *Evidence, d *Decision) {
 		status, d.Outcome, d.Cause = Candidate, Conflict, CauseSecondToken
 	}
 	if !r.add(e, status) {
-		d.Outcome, d.Cause = Conflict, CauseTooManyKeys
+		d.Cause, d.Alarm = CauseTooManyKeys, true
 		return
 	}
 	if status == Candidate {
@@ -160,6 +164,10 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 		d.Outcome, d.Cause = Conflict, CauseOwned
 		return
 	}
+	if e.Token.IsZero() {
+		d.Outcome = Unrecognized
+		return
+	}
 	if r.State == Deleted {
 		d.Outcome = Stale
 		r.revoke(e)
@@ -169,13 +177,8 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 		d.Outcome = Duplicate
 		return
 	}
-	// A rival is another rotation that arrived within the horizon: which of the
-	// two is the newer, nobody can say.
-	rival := func(k Key) bool {
-		return k.From == IntegrationApiKeyCreated && k.Status != Revoked && e.within(k.Since)
-	}
 	status := Current
-	if slices.ContainsFunc(r.Keys, rival) {
+	if slices.ContainsFunc(r.Keys, e.rivals) {
 		status, d.Cause = Candidate, CauseRival
 	}
 	if !r.add(e, status) {
@@ -186,17 +189,34 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	if r.State == Unseen {
 		d.Outcome = Parked
 	}
-	for i := range r.Keys[:len(r.Keys)-1] {
+	last := len(r.Keys) - 1
+	for i := range r.Keys[:last] {
 		k := &r.Keys[i]
-		switch {
-		case status == Candidate && rival(*k):
-			k.Status, k.Until = Candidate, 0
-		case k.Status == Candidate && status == Candidate:
-		case k.Status == Current || k.Status == Candidate:
+		if !k.usable() {
+			continue
+		}
+		if k.Answer == Rejected || k.Answer == Unattributed {
+			// The former token was rejected for being old, or because the
+			// integration does not work.
+			r.Keys[last].Doubt = e.At
+		}
+		if e.rivals(*k) {
+			k.Status = Candidate
+		} else {
 			k.Status, k.Until = Superseded, e.At
 		}
 	}
 }
+
+// rivals tells whether nobody can say which is the newer: the rotation's token,
+// or one that was rotated or imported within the horizon. The token of an
+// IntegrationCreated is older than any.
+func (e *Evidence) rivals(k Key) bool {
+	return k.usable() && k.From != IntegrationCreated && e.within(k.Since)
+}
+
+// usable tells whether the token is, or may be, the current one.
+func (k *Key) usable() bool { return k.Status == Current || k.Status == Candidate }
 
 // revoke records the token of a delivery that came after the deletion.
 func (r *Record) revoke(e *Evidence) {
@@ -213,7 +233,7 @@ func (r *Record) revokeAll(at Instant) {
 	}
 }
 
-// doubtRejections notes that a delivery came which may have ended a rejection.
+// doubtRejections notes that something came which may have ended a rejection.
 func (r *Record) doubtRejections(at Instant) {
 	for i, k := range r.Keys {
 		if k.Answer == Rejected && k.Doubt == 0 {
@@ -230,8 +250,18 @@ func (r *Record) promote(i int, at Instant) {
 		switch {
 		case j == i:
 			k.Status, k.Until = Current, 0
-		case k.Status == Current || k.Status == Candidate:
+		case k.usable():
 			k.Status, k.Until = Superseded, at
+		}
+	}
+}
+
+// doubtFormer notes that the token in use was rejected: of one before it that has
+// worked meanwhile, it takes another answer to tell whether it is the newer after all.
+func (r *Record) doubtFormer(at Instant) {
+	for i, k := range r.Keys {
+		if k.Status == Superseded && k.Answer == Accepted && k.Generation == r.Generation {
+			r.Keys[i].Doubt = at
 		}
 	}
 }

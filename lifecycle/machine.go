@@ -59,15 +59,13 @@ func (c Column) Action() Action {
 // ColumnOf returns the column of a known action; isEnabled matters to
 // IntegrationCreated alone.
 func ColumnOf(a Action, isEnabled bool) (Column, bool) {
-	switch {
-	case a == IntegrationCreated && isEnabled:
-		return colCreatedOn, true
-	case a == IntegrationCreated:
-		return colCreatedOff, true
-	case a > IntegrationCreated && a < numActions:
-		return colEnabled + Column(a-IntegrationEnabled), true
+	if a == ActionUnknown || a >= numActions {
+		return 0, false
 	}
-	return 0, false
+	if a == IntegrationCreated && isEnabled {
+		return colCreatedOn, true
+	}
+	return colCreatedOff + Column(a-IntegrationCreated), true
 }
 
 // Rule is what a cell of the table says of a delivery. The zero value is no rule.

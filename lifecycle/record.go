@@ -10,7 +10,7 @@ import "slices"
 // records that share memory may be used concurrently as long as nobody writes
 // to their fields.
 type Record struct {
-	ID string
+	ID string `json:",omitzero"`
 	// Version counts the pieces of evidence that the record was folded from.
 	Version uint64
 	// Generation counts the deliveries among them, and whatever else asks for a
@@ -53,11 +53,18 @@ type Basis struct {
 // evidence always give the same result. Every call increments the version, the
 // refusals included, so that a record always says how many entries its journal has.
 func (r Record) Apply(e Evidence) (Record, Decision) {
+	if e.Kind != KindDelivery {
+		e.Action = ActionUnknown
+	}
 	d := Decision{From: r.State, To: r.State, Action: e.Action}
 	if r.ID == "" {
 		r.ID = e.Integration.ID
 	}
 	r.Version++
+	if differ(r.ID, e.Integration.ID) {
+		d.Outcome, d.Cause, d.Alarm = Conflict, CauseIntegration, true
+		return r, d
+	}
 	switch e.Kind {
 	case KindDelivery:
 		r.Generation++
@@ -184,19 +191,28 @@ func firstOf[T comparable](a, b T) T {
 // beginning is the course that an IntegrationCreated begins: the one that was
 // followed on its behalf, where toggles came before it.
 func (r *Record) beginning(e *Evidence) Course {
-	column, _ := ColumnOf(IntegrationCreated, e.IsEnabled == Yes)
-	first := Course{State: Next(Unseen, column).To}
-	if r.Parked != nil {
-		first = r.Parked[boolIndex(e.IsEnabled == Yes)]
-		first.doubtOld(e)
+	courses := r.Parked
+	if courses == nil {
+		courses = startCourses()
 	}
-	if e.IsEnabled == Unset && first.Enabled.latest() == 0 {
-		first.Enabled.Suspect = true
+	first := courses[boolIndex(e.IsEnabled == Yes)]
+	first.doubtOld(e)
+	if other := &courses[1]; e.IsEnabled == Unset {
+		// Certain is what both courses say.
+		if other.Enabled.Suspect || other.State.Enabled() != first.State.Enabled() {
+			first.Enabled.Suspect = true
+		}
+		first.Enabled.First = false
 	}
 	if first.Enabled.Since == 0 {
 		first.Enabled.Since = e.At
 	}
 	return first
+}
+
+// startCourses are the courses of an integration of which no toggle is known.
+func startCourses() []Course {
+	return []Course{{State: Next(Unseen, colCreatedOff).To}, {State: Next(Unseen, colCreatedOn).To}}
 }
 
 func boolIndex(b bool) int {
@@ -229,7 +245,7 @@ func (r *Record) toggle(e *Evidence, d *Decision) {
 // parkedCourses makes r.Parked writable, and begins it where nothing was parked.
 func (r *Record) parkedCourses() {
 	if r.Parked == nil {
-		r.Parked = []Course{{State: CreatedDisabled}, {State: CreatedEnabled}}
+		r.Parked = startCourses()
 		return
 	}
 	r.Parked = slices.Clone(r.Parked)

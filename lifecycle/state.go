@@ -80,6 +80,17 @@ func (s State) Canceled() bool { return s == CanceledEnabled || s == CanceledDis
 // canceled, not deleted.
 func (s State) Live() bool { return s.Enabled() && !s.Canceled() }
 
+// adopted returns the state of an integration that no IntegrationCreated announced.
+func (s State) adopted() State {
+	switch s {
+	case CreatedEnabled:
+		return Enabled
+	case CreatedDisabled:
+		return Disabled
+	}
+	return s
+}
+
 // live returns the state that a token which has just worked puts s into.
 func (s State) live() State {
 	switch s {

@@ -152,13 +152,17 @@ func (t *tally) doubt(r Reason, guess bool) {
 
 // Verdict says what the record, under a policy and at a time, makes of the token
 // with the given digest. It is a pure function and does not allocate.
-func (r *Record) Verdict(token Digest, p *Policy, now Instant) Verdict {
-	v := Verdict{
-		Guess: Invalid, State: r.State, Integration: r.ID, Enterprise: r.Enterprise.ID, Evidence: r.Basis,
-	}
-	i := r.keyIndex(token)
+func (r *Record) Verdict(token Digest, p *Policy, now Instant) (v Verdict) {
+	r.verdict(&v, r.keyIndex(token), p, now)
+	return v
+}
+
+// verdict fills in what Verdict says of the token at i, or of none if i is
+// negative. It is told where: copies of a Verdict are what most of its time went into.
+func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
+	v.Guess, v.State, v.Integration, v.Enterprise, v.Evidence = Invalid, r.State, r.ID, r.Enterprise.ID, r.Basis
 	if i < 0 {
-		return v
+		return
 	}
 	t := tally{guess: Valid}
 	k := &r.Keys[i]
@@ -185,13 +189,16 @@ func (r *Record) Verdict(token Digest, p *Policy, now Instant) Verdict {
 	default:
 		v.Status, v.Reason, v.Guess = Valid, ReasonLive, Valid
 	}
-	return v
+	if v.Reason == ReasonRejected || v.Reason == ReasonUnattributed {
+		v.Evidence = Basis{Kind: KindProbe, At: k.Began}
+	}
 }
 
 // tally counts what is known of the token itself.
 func (k *Key) tally(t *tally, p *Policy, now Instant) {
 	switch k.Status {
-	case Candidate:
+	case Current:
+	default: // Candidate
 		t.doubt(ReasonSuspectKey, true)
 	case Superseded:
 		if p.Grace <= 0 || !fresh(now, k.Until, p.Grace) {

@@ -1,0 +1,52 @@
+package lifecycle_test
+
+import (
+	"errors"
+	"testing"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+func TestDecisionErr(t *testing.T) {
+	sentinels := []error{ErrIllegal, ErrOutOfOrder, ErrDeleted, ErrSuperseded, ErrUnknownAction, ErrNewer}
+	for outcome, want := range map[Outcome]error{
+		Undecided: nil, Applied: nil, Duplicate: nil, Reconciled: nil,
+		Parked: ErrOutOfOrder, Stale: ErrDeleted, Conflict: ErrIllegal, Fenced: ErrSuperseded, Unrecognized: ErrUnknownAction,
+	} {
+		d := Decision{Outcome: outcome, Cause: CauseEnterprise, From: Enabled, To: Enabled, Action: IntegrationCreated}
+		err := d.Err()
+		for _, sentinel := range sentinels {
+			if errors.Is(err, sentinel) != (sentinel == want) {
+				t.Errorf("%v: %v is %v: %v", outcome, err, sentinel, sentinel != want)
+			}
+		}
+		details, ok := errors.AsType[*Error](err)
+		if ok != (want != nil) || ok && details.Decision != d {
+			t.Errorf("%v: details %+v", outcome, details)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	for want, d := range map[string]Decision{
+		"lifecycle: IntegrationReinstated in state enabled: out of order": {
+			Outcome: Parked, Action: IntegrationReinstated, From: Enabled, To: Enabled},
+		"lifecycle: IntegrationCreated in state disabled: contradicts what is known (another enterprise)": {
+			Outcome: Conflict, Cause: CauseEnterprise, Action: IntegrationCreated, From: Disabled, To: Disabled},
+	} {
+		if got := d.Err().Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestErrorOfAnAnswer: what is no delivery is not called an unknown action.
+func TestErrorOfAnAnswer(t *testing.T) {
+	r := fold(created(Yes, token(0), minute(0)))
+	late := probe(&r, token(0), Accepted, minute(1))
+	r, _ = r.Apply(delivery(IntegrationDisabled, minute(2)))
+	_, d := r.Apply(late)
+	if got, want := d.Err().Error(), "lifecycle: evidence in state disabled: a delivery came since the request began"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,294 @@
+package lifecycle_test
+
+import (
+	"encoding"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// encodings are what the package writes by hand, each with what reflection
+// writes of the same struct, and with the way back.
+var encodings = map[string]struct {
+	example any
+	byHand  func(v any) []byte
+	plain   func(v any) any
+	parse   func([]byte) (any, error)
+}{
+	"record": {
+		Record{},
+		func(v any) []byte { return AppendRecord(nil, v.(Record)) },
+		func(v any) any {
+			return struct {
+				Format int
+				Record
+			}{1, v.(Record)}
+		},
+		func(b []byte) (any, error) { return ParseRecord(b) },
+	},
+	"evidence": {
+		Evidence{},
+		func(v any) []byte { return AppendEvidence(nil, v.(Evidence)) },
+		func(v any) any {
+			return struct {
+				Format int
+				Evidence
+			}{1, v.(Evidence)}
+		},
+		func(b []byte) (any, error) { return ParseEvidence(b) },
+	},
+	"decision": {
+		Decision{},
+		func(v any) []byte { return AppendDecision(nil, v.(Decision)) },
+		func(v any) any { return v },
+		func(b []byte) (any, error) { return ParseDecision(b) },
+	},
+}
+
+// testEncoding holds one value's encoding against reflection's, and reads it back.
+func testEncoding(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, name string, v any) {
+	t.Helper()
+	encoding := encodings[name]
+	got := encoding.byHand(v)
+	want, err := jsonv2.Marshal(encoding.plain(v), jsonv1.FormatDurationAsNano(true))
+	if err != nil || string(got) != string(want) {
+		t.Fatalf("%s: by hand and by reflection (%v):\n%s\n%s", name, err, got, want)
+	}
+	back, err := encoding.parse(got)
+	if diff := cmp.Diff(v, back); err != nil || diff != "" {
+		t.Fatalf("%s: read back (%v, -written +read):\n%s\n%s", name, err, diff, got)
+	}
+}
+
+// TestEncodeEveryField sets the fields one by one, so that none can be forgotten.
+func TestEncodeEveryField(t *testing.T) {
+	for name, encoding := range encodings {
+		testEncoding(t, name, encoding.example)
+		fields := 0
+		var visit func(root reflect.Value, path func(reflect.Value) reflect.Value)
+		visit = func(root reflect.Value, path func(reflect.Value) reflect.Value) {
+			field := path(root)
+			switch {
+			case leaf(field.Type()):
+				fresh := reflect.New(root.Type()).Elem()
+				set(path(fresh), 1)
+				testEncoding(t, name, fresh.Interface())
+				fields++
+			case field.Kind() == reflect.Slice:
+				visit(root, func(v reflect.Value) reflect.Value {
+					s := path(v)
+					s.Set(reflect.MakeSlice(s.Type(), 1, 1))
+					return s.Index(0)
+				})
+			default:
+				for i := range field.NumField() {
+					visit(root, func(v reflect.Value) reflect.Value { return path(v).Field(i) })
+				}
+			}
+		}
+		root := reflect.New(reflect.TypeOf(encoding.example)).Elem()
+		visit(root, func(v reflect.Value) reflect.Value { return v })
+		if fields < 6 {
+			t.Errorf("%s: only %d fields", name, fields)
+		}
+	}
+}
+
+// TestEncodeAnything fills all fields at random.
+func TestEncodeAnything(t *testing.T) {
+	for name, encoding := range encodings {
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			v := reflect.New(reflect.TypeOf(encoding.example)).Elem()
+			fill(t, v)
+			testEncoding(t, name, v.Interface())
+		}))
+	}
+}
+
+// leaf tells whether a type is written as one JSON value that is no object and no list.
+func leaf(t reflect.Type) bool {
+	return t.Kind() != reflect.Struct && t.Kind() != reflect.Slice
+}
+
+// set sets a leaf to the n-th of its values; 0 is the zero value.
+func set(v reflect.Value, n uint64) {
+	switch v.Interface().(type) {
+	case string:
+		v.SetString(strings.Repeat("é\"<\n", int(n%5)))
+	case bool:
+		v.SetBool(n%2 == 1)
+	case uint64:
+		v.SetUint(n)
+	case time.Duration:
+		v.SetInt(int64(n))
+	case Instant:
+		v.Set(reflect.ValueOf(Instant(n % 250_000_000_000_000_000)))
+	case Digest:
+		v.Set(reflect.ValueOf(Digest{byte(n), 31: byte(n >> 8)}))
+	default: // the enums: v.Kind() is Uint8
+		v.SetUint(n % uint64(values(v.Type())))
+	}
+}
+
+// values counts the values of an enum that have a name.
+func values(t reflect.Type) int {
+	for n := range 256 {
+		v := reflect.New(t)
+		v.Elem().SetUint(uint64(n))
+		text, _ := v.Interface().(encoding.TextMarshaler).MarshalText()
+		if v.Interface().(encoding.TextUnmarshaler).UnmarshalText(text) != nil {
+			return n
+		}
+	}
+	return 256
+}
+
+// fill fills a value at random, with about half of it left zero.
+func fill(t *rapid.T, v reflect.Value) {
+	switch {
+	case leaf(v.Type()):
+		if rapid.Bool().Draw(t, "set") {
+			set(v, rapid.Uint64().Draw(t, "value"))
+		}
+		if v.Kind() == reflect.String && rapid.Bool().Draw(t, "any") {
+			v.SetString(rapid.String().Draw(t, "text"))
+		}
+	case v.Kind() == reflect.Slice:
+		if n := rapid.IntRange(0, 3).Draw(t, "length"); n > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			for i := range n {
+				fill(t, v.Index(i))
+			}
+		}
+	default:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
+		}
+	}
+}
+
+func TestParseNewer(t *testing.T) {
+	for name, texts := range map[string][]string{
+		"record": {
+			`{"Format":2,"ID":"i","Version":3}`,
+			`{"Format":2,"ID":{"Mews":"i"}}`,
+			`{"Format":1,"Version":3,"State":"paused"}`,
+			`{"Format":1,"Version":3,"Keys":[{"Status":"borrowed"}]}`,
+		},
+		"evidence": {
+			`{"Format":99}`,
+			`{"Format":1,"Kind":"rumour"}`,
+			`{"Format":1,"Kind":"delivery","Action":"IntegrationPaused"}`,
+		},
+		"decision": {`{"Outcome":"postponed"}`, `{"Cause":"bad weather"}`},
+	} {
+		for _, text := range texts {
+			v, err := encodings[name].parse([]byte(text))
+			if !errors.Is(err, ErrNewer) || !reflect.ValueOf(v).IsZero() {
+				t.Errorf("%s: %s: %v, %v", name, text, v, err)
+			}
+		}
+	}
+}
+
+func TestParseGarbage(t *testing.T) {
+	for name, encoding := range encodings {
+		for _, text := range []string{
+			"", "null", "[]", `"` + canary + `"`, "{" + canary, `{"Format":"` + canary + `"}`, `{"Format":1}{"` + canary + `":1}`,
+			`{"Format":1,"At":"` + canary + `","ID":7,"Outcome":7}`, `{"Format":1,"Version":1,"Version":2,"Alarm":` + canary + `}`,
+			`{"Format":0,"Outcome":"` + "\xff" + `"}`, `{"Format":1,"Keys":[{"Digest":"` + canary + `"}],"Token":"` + canary + `","Cause":true}`,
+		} {
+			v, err := encoding.parse([]byte(text))
+			if name == "decision" && (text == "null" || !strings.Contains(text, "Outcome") && err == nil) {
+				continue // the zero decision has nothing in it that could be wrong
+			}
+			if err == nil || errors.Is(err, ErrNewer) || leaks(err.Error()) || !reflect.ValueOf(v).IsZero() {
+				t.Errorf("%s: %s: %v, %v", name, text, v, err)
+			}
+		}
+	}
+}
+
+// TestTimes holds the edges of what can be written.
+func TestTimes(t *testing.T) {
+	for text, want := range map[string]string{
+		"0001-01-01T00:00:00Z":                "never", // .NET's default date
+		"0000-01-01T00:00:00Z":                "0000-01-01T00:00:00Z",
+		"0000-01-01T00:00:00+14:00":           "0000-01-01T00:00:00Z",
+		"9999-12-31T23:59:59.9999999Z":        "9999-12-31T23:59:59.999999Z",
+		"9999-12-31T23:59:59.999999-12:00":    "9999-12-31T23:59:59.999999Z",
+		"2019-12-13T14:42:52.1234567+01:00":   "2019-12-13T13:42:52.123456Z",
+		"1969-12-31T23:59:59.9999999Z":        "1969-12-31T23:59:59.999999Z",
+		"2019-12-13T14:42:52.000000000-00:30": "2019-12-13T15:12:52Z",
+	} {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := At(at)
+		if i.String() != want || !At(i.Time()).Time().Equal(i.Time()) {
+			t.Errorf("%s: %v", text, i)
+		}
+		e := Evidence{Kind: KindDelivery, CreatedUtc: i}
+		if back, err := ParseEvidence(AppendEvidence(nil, e)); err != nil || back != e {
+			t.Errorf("%s: read back as %v, %v", text, back.CreatedUtc, err)
+		}
+		var u Instant
+		if err := u.UnmarshalText([]byte(text)); err != nil || u != i {
+			t.Errorf("%s: %v, %v", text, u, err)
+		}
+	}
+	// Whatever number an Instant is, it can be told and compared.
+	for _, i := range []Instant{-1 << 63, 1<<63 - 1, -1, 1, 0, minute(0)} {
+		for _, j := range []Instant{-1 << 63, 1<<63 - 1, -1, 1, 0, minute(0)} {
+			if d := i.Sub(j); (d > 0) != (i > j) || (d < 0) != (i < j) {
+				t.Errorf("%d - %d = %v", i, j, d)
+			}
+		}
+		text, _ := i.MarshalText()
+		var back Instant
+		if err := back.UnmarshalText(text); err != nil {
+			t.Errorf("%d: %s: %v", i, text, err)
+		}
+		if later := i.Add(1<<63 - 1); later < minute(0) && i >= minute(0) {
+			t.Errorf("%d and 292 years are %d", i, later)
+		}
+	}
+	for _, text := range []string{canary, "2019-12-13", "2019-12-13T14:42:52", "13.12.2019"} {
+		i := minute(1)
+		if err := i.UnmarshalText([]byte(text)); err == nil || leaks(err.Error()) || i != minute(1) {
+			t.Errorf("%s: %v, %v", text, i, err)
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	d := Digest{0: 0xab, 3: 1, 31: 0xcd}
+	text, err := d.MarshalText()
+	want := "ab000001" + strings.Repeat("0", 54) + "cd"
+	if err != nil || string(text) != want || d.String() != want[:8] || d.IsZero() || !(Digest{}).IsZero() {
+		t.Errorf("%s, %v, %s", text, err, d)
+	}
+	var back Digest
+	if err := back.UnmarshalText(text); err != nil || back != d {
+		t.Errorf("read back as %v, %v", back, err)
+	}
+	for _, text := range []string{"", canary, want[:63], want + "00", strings.Replace(want, "c", "g", 1)} {
+		back := d
+		if err := back.UnmarshalText([]byte(text)); err == nil || leaks(err.Error()) || back != d {
+			t.Errorf("%q: %v, %v", text, back, err)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package lifecycle_test
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+var length = flag.Int("length", 4, "up to how many changes after its creation a history is explored in every order; "+
+	"5 takes some minutes")
+
+// story is what Mews sent in the end, in the order in which it happened, and the
+// truths that it can stand for.
+type story struct {
+	sent []sent
+	ends map[truth]bool
+}
+
+// stories returns what can be sent of all true histories of up to n changes,
+// under all readings.
+func stories(n int) map[string]*story {
+	all := make(map[string]*story)
+	for _, r := range readings() {
+		var live func(w truth, told []sent, left int)
+		live = func(w truth, told []sent, left int) {
+			name := fmt.Sprint(told)
+			if all[name] == nil {
+				all[name] = &story{told, make(map[truth]bool)}
+			}
+			all[name].ends[w] = true
+			for _, a := range changes {
+				if left == 0 || !w.can(a) {
+					continue
+				}
+				next, s, ok := w.happens(a, r)
+				if ok {
+					live(next, append(told[:len(told):len(told)], s), left-1)
+				} else {
+					live(next, told, left-1)
+				}
+			}
+		}
+		for _, enabled := range []bool{true, false} {
+			for _, told := range []bool{true, false} {
+				w, s := birth(enabled, told)
+				live(w, []sent{s}, n)
+			}
+		}
+	}
+	return all
+}
+
+// channel delivers a story in every order, with at most one delivery repeated.
+type channel struct {
+	sent []sent
+	// rests: bit i is set where so much time lies between the i-th and what was sent
+	// after it that the one has arrived for more than a horizon before the other.
+	rests uint
+	// meets is shown every record on the way.
+	meets func(r *Record, now Instant)
+	// ends is shown every record that all was delivered to.
+	ends func(r *Record, order []int, now Instant)
+}
+
+func (c *channel) run() {
+	left := make([]int, len(c.sent))
+	for i := range left {
+		left[i] = 1
+	}
+	c.walk(Record{}, nil, left, 0)
+	for i := range left {
+		left[i] = 2
+		c.walk(Record{}, nil, left, 0)
+		left[i] = 1
+	}
+}
+
+// walk lets each delivery arrive that may be the next.
+func (c *channel) walk(r Record, order, left []int, now int) {
+	if c.meets != nil {
+		c.meets(&r, minute(now))
+	}
+	arrived := true // all that was sent so far
+	for i := range c.sent {
+		if left[i] > 0 {
+			arrived = false
+			left[i]--
+			next, _ := r.Apply(c.sent[i].arrives(minute(now)))
+			c.walk(next, append(order[:len(order):len(order)], i), left, now+1)
+			left[i]++
+		}
+		if c.rests>>i&1 == 1 {
+			if !arrived {
+				return
+			}
+			if len(order) > 0 && order[len(order)-1] <= i {
+				now += 40
+			}
+		}
+	}
+	if arrived && c.ends != nil {
+		c.ends(&r, order, minute(now))
+	}
+}
+
+// wrong tells whether a verdict other than Unknown is not what a truth says.
+func wrong(v Verdict, works bool) bool {
+	return v.Status == Valid && !works || v.Status == Invalid && works
+}
+
+// TestTruth explores all true histories up to a length, in every order of arrival,
+// with breaks longer than the horizon at every place, and with at most one
+// delivery repeated. Once all has arrived, an answer other than Unknown is right
+// under every reading of what Mews leaves open.
+func TestTruth(t *testing.T) {
+	n := *length
+	if testing.Short() || raceEnabled {
+		n = min(n, 3)
+	}
+	ends, answers, unknown := 0, 0, 0
+	for _, s := range stories(n) {
+		for rests := range uint(1) << (len(s.sent) - 1) {
+			c := channel{sent: s.sent, rests: rests, ends: func(r *Record, order []int, now Instant) {
+				ends++
+				for n := range maxRotations + 1 {
+					v := verdict(r, token(n), now)
+					if _, known := r.Key(token(n)); known {
+						answers++
+					}
+					if v.Status == Unknown {
+						if v.Reason != ReasonUnfamiliar {
+							unknown++
+						}
+						continue
+					}
+					for w := range s.ends {
+						if wrong(v, w.works(n)) {
+							t.Fatalf("%v arriving as %v, rests %b: token %d is %v (%v), and in truth %+v", s.sent, order, rests, n, v.Status, v.Reason, w)
+						}
+					}
+				}
+			}}
+			c.run()
+		}
+	}
+	share := float64(unknown) / float64(answers)
+	t.Logf("%d changes: %d ends, %d answers, %.1f%% of them unknown", n, ends, answers, 100*share)
+	if ends < 10_000 || share > 0.26 {
+		t.Errorf("%d ends, %.1f%% of the answers unknown", ends, 100*share)
+	}
+}
+
+// TestTruthSampled draws longer histories with times of their own: a delivery
+// arrives after less than the horizon, and so does its copy.
+func TestTruthSampled(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lag := func() time.Duration {
+			return time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 14, 15, 28, 29}).Draw(t, "lag")) * time.Minute
+		}
+		reading := rapid.SampledFrom(readings()).Draw(t, "reading")
+		w, s := birth(rapid.Bool().Draw(t, "enabled"), rapid.IntRange(0, 5).Draw(t, "told") > 0)
+		now := start
+		var arrivals []Evidence
+		send := func(s sent) {
+			for range rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "copies") {
+				arrivals = append(arrivals, s.arrives(now.Add(lag())))
+			}
+		}
+		send(s)
+		for range rapid.IntRange(0, 7).Draw(t, "changes") {
+			a := rapid.SampledFrom(changes).Draw(t, "change")
+			if !w.can(a) {
+				continue
+			}
+			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 10, 20, 29, 31, 45, 61, 200}).Draw(t, "minutes")) * time.Minute)
+			next, s, sends := w.happens(a, reading)
+			w = next
+			if sends {
+				send(s)
+			}
+		}
+		slices.SortStableFunc(arrivals, func(a, b Evidence) int { return int(a.At - b.At) })
+		r := fold(arrivals...)
+		for n := range maxRotations + 1 {
+			if v := verdict(&r, token(n), now.Add(time.Hour)); wrong(v, w.works(n)) {
+				t.Fatalf("token %d is %v (%v), and in truth %+v", n, v.Status, v.Reason, w)
+			}
+		}
+	})
+}
+
+// TestProbesSettle goes to every record on the way of every short history, as if
+// all the rest were lost, and supposes every truth that can be behind it: whichever
+// token works, or none. When the record has no more open questions, every answer
+// is the truth.
+func TestProbesSettle(t *testing.T) {
+	policy := Policy{Lease: 24 * time.Hour}
+	settled, asked := 0, 0
+	for _, s := range stories(3) {
+		c := channel{sent: s.sent, meets: func(r *Record, now Instant) {
+			now = now.Add(time.Minute)
+			for works := -1; works <= maxRotations; works++ {
+				if _, known := r.Key(token(works)); works >= 0 && (!known || r.State == Deleted) {
+					continue
+				}
+				settled++
+				next := *r
+				for range 2 * MaxKeys {
+					q, ok := next.Question()
+					if !ok || !q.Open {
+						break
+					}
+					answer := Rejected
+					if works >= 0 && q.Token == token(works) {
+						answer = Accepted
+					}
+					asked++
+					next, _ = next.Apply(probe(&next, q.Token, answer, now))
+				}
+				for _, k := range next.Keys {
+					v := next.Verdict(k.Digest, &policy, now)
+					if want := k.Digest == token(works); v.Active() != want || v.Status == Unknown {
+						t.Fatalf("a part of %v: token %d works, and %v is %v (%v)", s.sent, works, k.Digest, v.Status, v.Reason)
+					}
+				}
+			}
+		}}
+		c.run()
+	}
+	if settled < 10_000 || asked < settled/2 {
+		t.Errorf("%d records, %d questions", settled, asked)
+	}
+	t.Logf("%d records and truths, %d questions", settled, asked)
+}

@@ -1,0 +1,137 @@
+package lifecycle_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// evidenceSize is how many bytes make one piece of evidence.
+const evidenceSize = 8
+
+// evidenceOf makes evidence of any bytes: what cannot be as well as what can.
+func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
+	steps := [...]time.Duration{0, time.Second, time.Minute, horizon, horizon + 1e3, 24 * time.Hour, -time.Minute, -24 * time.Hour, math.MaxInt64, math.MinInt64}
+	*now = now.Add(steps[int(b[1])%len(steps)])
+	id := [...]string{integration, integration, integration, integration, "another"}[int(b[2])%5]
+	e := Evidence{
+		Kind: Kind(b[0] % 11), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
+		Action: Action(b[0] / 16 % 10), Integration: Named{ID: id, Name: [...]string{"", "WebhookTEST"}[b[2]/128]},
+		Enterprise: Named{ID: [...]string{hotel, hotel, "", "another"}[b[4]%4]}, Service: Named{ID: [...]string{"", "s"}[b[4]/128]},
+		Token: token(int(b[5]%40) - 1), IsEnabled: Flag(b[6] % 4), Owner: [...]string{"", "", "", "", "another"}[b[6]/16%5],
+		Answer: Answer(b[6] / 4 % 4), Began: now.Add(-steps[int(b[7])%len(steps)]), Portfolio: b[7]/128 == 1,
+		Generation: r.Generation - uint64(b[7]/16%3),
+		CreatedUtc: Instant(b[3]/16%3) * minute(1), DeletedUtc: Instant(b[3]/64) * minute(1),
+	}
+	return e
+}
+
+// FuzzApply holds what must hold for any evidence in any order.
+func FuzzApply(f *testing.F) {
+	f.Add([]byte{})
+	life := []byte{0x11, 0, 0, 0, 0, 2, 2, 0} // created
+	for _, action := range []byte{0x31, 0x21, 0x41, 0x51, 0x71, 0x61} {
+		life = append(life, action, 2, 0, 0, 0, 3, 1, 0)
+		f.Add(bytes.Clone(life))
+	}
+	f.Add(append(bytes.Clone(life), 2, 2, 0, 0, 0, 3, 4, 0, 4, 2, 0, 0, 0, 3, 2, 0)) // and a probe, and an import
+	f.Add(bytes.Repeat([]byte{0x71, 1, 0, 0, 0, 9, 0, 0, 2, 3, 0, 0, 0, 9, 8, 0}, 20))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		now := start
+		r := Record{ID: integration}
+		snapshot, journal := r, []Evidence(nil)
+		for i := 0; len(b) >= evidenceSize && i < 100; i, b = i+1, b[evidenceSize:] {
+			e := evidenceOf(b, &now, &r)
+			before := AppendRecord(nil, r)
+			next, d := r.Apply(e)
+			if fault := unsound(&r, &next, e); fault != "" {
+				t.Fatalf("%s\n%+v\n%s", fault, e, before)
+			}
+			if d.Outcome == Undecided || d.From != r.State || d.To != next.State || d.Outcome == Conflict && !d.Alarm {
+				t.Fatalf("%+v of %+v", d, e)
+			}
+			if d.Err() != nil && d.From != d.To {
+				t.Fatalf("refused, and yet a transition: %+v", d)
+			}
+			if !bytes.Equal(AppendRecord(nil, r), before) {
+				t.Fatalf("Apply changed what it was called on:\n%s\n%s", before, AppendRecord(nil, r))
+			}
+			encoded := AppendRecord(nil, next)
+			back, err := ParseRecord(encoded)
+			if err != nil || !reflect.DeepEqual(next, back) {
+				t.Fatalf("read back: %v\n%s", err, cmp.Diff(next, back))
+			}
+			if b[1]&64 != 0 {
+				snapshot, journal = back, nil
+			} else {
+				journal = append(journal, e)
+			}
+			for _, k := range next.Keys {
+				v := next.Verdict(k.Digest, &Policy{Lease: time.Hour}, now)
+				if v.Status == Valid && (next.State == Deleted || !next.State.Live() || k.Dispute != NoCause || k.Answer == Rejected) {
+					t.Fatalf("Valid: %+v\n%s", v, encoded)
+				}
+			}
+			r = next
+		}
+		for _, e := range journal {
+			e, err := ParseEvidence(AppendEvidence(nil, e))
+			if err != nil && !errors.Is(err, ErrNewer) { // of a Kind that there is not yet
+				t.Fatal(err)
+			}
+			if err != nil {
+				return
+			}
+			snapshot, _ = snapshot.Apply(e)
+		}
+		if got, want := AppendRecord(nil, snapshot), AppendRecord(nil, r); !bytes.Equal(got, want) {
+			t.Fatalf("folded:\n%s\n%s", got, want)
+		}
+	})
+}
+
+// FuzzParseRecord: what is read is written again as it was, and errors quote nothing.
+func FuzzParseRecord(f *testing.F) {
+	f.Add(AppendRecord(nil, Record{}))
+	r := fold(rotated(token(1), minute(0)), delivery(IntegrationCanceled, minute(1)), delivery(IntegrationEnabled, minute(1)))
+	f.Add(AppendRecord(nil, r))
+	r = then(r, created(Yes, token(0), minute(2)), delivery(IntegrationReinstated, minute(3)))
+	f.Add(AppendRecord(nil, then(r, probe(&r, token(1), Accepted, minute(4)))))
+	f.Add([]byte(`{"Format":1,"Version":1,"State":"paused"}`))
+	f.Add([]byte(`{"Format":2,"Version":1}`))
+	f.Add([]byte(`{"Format":1,"ID":"` + canary + `","Version":-1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ParseRecord(b)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "lifecycle: record: ") || len(err.Error()) > 100 || leaks(err.Error()) {
+				t.Fatalf("the error says %q", err)
+			}
+			if !reflect.ValueOf(r).IsZero() {
+				t.Fatalf("half a record beside %v: %+v", err, r)
+			}
+			return
+		}
+		encoded := AppendRecord(nil, r)
+		back, err := ParseRecord(encoded)
+		if err != nil {
+			t.Fatalf("%v, of what was written:\n%s", err, encoded)
+		}
+		if again := AppendRecord(nil, back); !bytes.Equal(encoded, again) {
+			t.Fatalf("written\n%s, and read back\n%s", encoded, again)
+		}
+		if now := start; len(b) >= evidenceSize {
+			r.Apply(evidenceOf(binary.BigEndian.AppendUint64(nil, binary.BigEndian.Uint64(b[len(b)-8:])), &now, &r))
+			r.Question()
+			r.Current(new(Policy), now)
+		}
+	})
+}

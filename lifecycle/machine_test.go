@@ -1,0 +1,76 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/looplab/fsm"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// TestMachineIsTheTable walks all sequences of the eight columns up to length 7,
+// 2,396,744 of them, as a tree: one machine of looplab/fsm beside the table.
+func TestMachineIsTheTable(t *testing.T) {
+	depth := 7
+	if testing.Short() || raceEnabled {
+		depth = 5
+	}
+	machine := Machine(Unseen)
+	columns := Columns()
+	sequences := 0
+	var walk func(s State, depth int)
+	walk = func(s State, depth int) {
+		if depth == 0 {
+			return
+		}
+		for _, c := range columns {
+			sequences++
+			machine.SetState(s.String())
+			err := machine.Event(context.Background(), c.String())
+			cell := Next(s, c)
+			if machine.Current() != cell.To.String() || (err == nil) != (cell.Rule == Transition) || !refused(err) {
+				t.Fatalf("%v × %v: the machine is in %s with %v, the table has %+v", s, c, machine.Current(), err, cell)
+			}
+			walk(cell.To, depth-1)
+		}
+	}
+	walk(Unseen, depth)
+	want := 0
+	for n, power := 0, 8; n < depth; n, power = n+1, 8*power {
+		want += power
+	}
+	if sequences != want {
+		t.Errorf("%d sequences, not %d", sequences, want)
+	}
+}
+
+// refused tells whether an error is nil or one of the ways in which the machine
+// refuses an event. A token moves no state, so that its column is no event at all.
+func refused(err error) bool {
+	_, invalid := errors.AsType[fsm.InvalidEventError](err)
+	unknown, none := errors.AsType[fsm.UnknownEventError](err)
+	return err == nil || invalid || none && unknown.Event == IntegrationApiKeyCreated.String()
+}
+
+func TestColumns(t *testing.T) {
+	seen := make(map[Column]bool)
+	for _, a := range Actions() {
+		for _, isEnabled := range []bool{false, true} {
+			c, ok := ColumnOf(a, isEnabled)
+			if !ok || c.Action() != a {
+				t.Errorf("ColumnOf(%v, %v) = %v of %v, %v", a, isEnabled, c, c.Action(), ok)
+			}
+			seen[c] = true
+		}
+	}
+	if len(seen) != len(Columns()) {
+		t.Errorf("%d of %d columns belong to an action", len(seen), len(Columns()))
+	}
+	for _, a := range []Action{ActionUnknown, IntegrationApiKeyCreated + 1, 255} {
+		if c, ok := ColumnOf(a, true); ok {
+			t.Errorf("ColumnOf(%v) = %v", a, c)
+		}
+	}
+}
