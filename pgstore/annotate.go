@@ -1,0 +1,37 @@
+package pgstore
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// The lock keeps two that change several entries from waiting for each other:
+// this and the giving of positions.
+const annotate = `with locked as (select one from keyrack.bounds where one = 1 for update)
+update keyrack.entry set status = a.status, took = a.took
+from locked, unnest($1::uuid[], $2::bigint[], $3::bigint[]) as a (id, status, took)
+where entry.id = a.id and entry.version >= 0`
+
+// Annotate notes how deliveries were answered.
+func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {
+	place := map[store.EntryID]int{}
+	var ids []pgtype.UUID
+	var status, took []int64
+	for _, a := range answers {
+		i, ok := place[a.ID]
+		if !ok {
+			i = len(ids)
+			place[a.ID] = i
+			ids, status, took = append(ids, uuid(a.ID)), append(status, 0), append(took, 0)
+		}
+		status[i], took[i] = int64(a.Answer.Status), int64(a.Answer.Took)
+	}
+	if len(ids) == 0 {
+		return s.run(ctx, freely, func() error { return nil })
+	}
+	_, err := s.exec(ctx, freely, annotate, ids, status, took)
+	return err
+}

@@ -1,0 +1,269 @@
+package pgstore
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Commit applies c: one statement, one round trip. A commit that forgets, erases
+// bodies, or claims and disowns at once takes a few more.
+func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Receipt, err error) {
+	if err := ctx.Err(); err != nil {
+		return store.Receipt{}, failure(ctx, err)
+	}
+	if err := c.Check(); err != nil {
+		return store.Receipt{}, err
+	}
+	err = s.run(ctx, once, func() error {
+		receipt, err = s.commit(ctx, &c)
+		return err
+	})
+	if err == nil && !receipt.Repeated && s.bell != nil {
+		s.bell.ring()
+	}
+	return receipt, err
+}
+
+// commit tries until it is applied or there is a reason why it cannot be.
+func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, error) {
+	// A promise stands in the way only of whoever does not know of it.
+	var broken promise
+	for {
+		var done bool
+		var err error
+		switch {
+		case c.Expect > math.MaxInt64-1: // no integration ever gets there
+		case broken == 0 && c.Entry.Integration == "":
+			done, err = s.commitNameless(ctx, c)
+		case broken == 0 && !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
+			done, err = s.commitAtOnce(ctx, c)
+		default:
+			done, err = s.commitInSteps(ctx, c, broken)
+		}
+		if err != nil {
+			return store.Receipt{}, err
+		}
+		if done {
+			return fresh(c), nil
+		}
+		repeated, seen, err := s.refusal(ctx, c)
+		if repeated != nil || err != nil {
+			return value(repeated), err
+		}
+		// What stood in the way is gone by now, or is that promise.
+		broken = seen
+	}
+}
+
+// fresh returns the receipt of a commit that was applied just now.
+func fresh(c *store.Commit) store.Receipt {
+	e := c.Entry
+	e.Position, e.Version = 0, 0
+	if e.Integration != "" {
+		e.Version = c.Expect + 1
+	}
+	e.Evidence, e.Decision = bytes.Clone(e.Evidence), bytes.Clone(e.Decision)
+	return store.Receipt{Version: e.Version, Entry: e}
+}
+
+func value(r *store.Receipt) store.Receipt {
+	if r == nil {
+		return store.Receipt{}
+	}
+	return *r
+}
+
+// commitAtOnce applies c in one statement; it tells whether it did.
+func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error) {
+	e := &c.Entry
+	args := make([]any, 9, 12)
+	args[0], args[1], args[2] = []byte(e.Integration), int64(c.Expect), present(c.Record)
+	args[3], args[4], args[5], args[6] = uuid(e.ID), int64(e.At), present(e.Evidence), present(e.Decision)
+	args[7], args[8] = int64(e.Answered.Status), int64(e.Answered.Took)
+	if len(c.Body) > 0 {
+		args = append(args, c.Body)
+	}
+	if len(c.Claim) > 0 {
+		digests, sealed := claims(c.Claim)
+		args = append(args, digests, sealed)
+	}
+	if len(c.Disown) > 0 {
+		args = append(args, digestBytes(c.Disown))
+	}
+	statement := commitStatements[shape{c.Expect == 0, len(c.Body) > 0, len(c.Claim) > 0, len(c.Disown) > 0}]
+	tag, err := s.pool.Exec(ctx, s.in(statement), args...)
+	return settled(tag.RowsAffected(), err)
+}
+
+// commitNameless adds an entry that belongs to no integration.
+func (s *Store) commitNameless(ctx context.Context, c *store.Commit) (bool, error) {
+	e := &c.Entry
+	statement := nameless
+	args := []any{
+		uuid(e.ID), int64(e.At), present(e.Evidence), present(e.Decision),
+		int64(e.Answered.Status), int64(e.Answered.Took),
+	}
+	if len(c.Body) > 0 {
+		statement, args = namelessWithBody, append(args, c.Body)
+	}
+	tag, err := s.pool.Exec(ctx, s.in(statement), args...)
+	return settled(tag.RowsAffected(), err)
+}
+
+// settled tells whether a commit was applied, by the rows that its statement returned.
+// Where two are in each other's way the reason is to be found out.
+func settled(rows int64, err error) (bool, error) {
+	if code := codeOf(err); code == codeUnique || code == codeDivision {
+		return false, nil
+	}
+	return err == nil && rows == 1, err
+}
+
+// inSteps begins a transaction that the server itself ends if we fall silent, so
+// that nobody waits for its locks until the network notices.
+var inSteps = pgx.TxOptions{BeginQuery: "begin; set local idle_in_transaction_session_timeout = 2000"}
+
+// commitInSteps applies c in a transaction of three round trips, breaking a promise
+// if it has to; it tells whether it did.
+func (s *Store) commitInSteps(ctx context.Context, c *store.Commit, broken promise) (bool, error) {
+	tx, err := s.pool.BeginTx(ctx, inSteps)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
+	var batch pgx.Batch
+	whole := true
+	for _, step := range s.steps(c, broken) {
+		batch.Queue(s.in(step.statement), step.args...).Exec(func(tag pgconn.CommandTag) error {
+			whole = whole && (step.rows < 0 || step.rows == tag.RowsAffected())
+			return nil
+		})
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil || !whole {
+		return settled(0, err)
+	}
+	return true, tx.Commit(ctx)
+}
+
+// step is a statement of a commit, with the number of rows that it must change;
+// -1 for any.
+type step struct {
+	rows      int64
+	statement string
+	args      []any
+}
+
+func (s *Store) steps(c *store.Commit, broken promise) []step {
+	const any64 = -1
+	e := &c.Entry
+	id := []byte(e.Integration)
+	digests, sealed := claims(c.Claim)
+	var steps []step
+	add := func(rows int64, statement string, args ...any) {
+		steps = append(steps, step{rows, statement, args})
+	}
+	if c.Forget || c.EraseBodies {
+		// Whoever removes several entries does it alone, or two of them could wait
+		// for each other.
+		add(1, lockBounds)
+	}
+	var version int64
+	if e.Integration != "" {
+		version = int64(c.Expect) + 1
+		statement := stepMove
+		if c.Expect == 0 {
+			statement = stepCreate
+		}
+		add(1, statement, id, int64(c.Expect), present(c.Record))
+	}
+	if c.Forget || c.EraseBodies {
+		add(any64, stepForgetBodies, id)
+	}
+	if c.Forget {
+		add(any64, stepForgetEntries, id)
+		add(any64, stepForgetDigests, id, digests)
+		add(any64, stepForgetTokens, id)
+		add(1, stepRebase, id)
+	}
+	if len(c.Disown) > 0 {
+		add(any64, stepDisown, id, digestBytes(c.Disown))
+	}
+	if len(c.Claim) > 0 {
+		add(int64(len(c.Claim)), stepClaim, id, digests, sealed)
+	}
+	add(1, stepEntry, uuid(e.ID), id, version, int64(e.At), present(e.Evidence), present(e.Decision),
+		int64(e.Answered.Status), int64(e.Answered.Took), int64(broken))
+	if len(c.Body) > 0 {
+		add(1, stepBody, uuid(e.ID), c.Body)
+	}
+	return steps
+}
+
+// refusal finds out why c was not applied: the receipt of an earlier commit with
+// its id, an error, or nothing that is still in the way but a promise.
+func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Receipt, promise, error) {
+	digests, _ := claims(c.Claim)
+	var version int64
+	var digest, owner []byte
+	var e maybeEntry
+	err := s.pool.QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID)).
+		Scan(append([]any{&version, &digest, &owner}, e.fields()...)...)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case e.exists():
+		return e.receipt(), 0, nil
+	case c.Entry.Integration != "" && uint64(version) != c.Expect:
+		return nil, 0, store.ErrConflict
+	case owner != nil:
+		return nil, 0, &store.OwnedError{Digest: lifecycle.Digest(digest), Owner: string(owner)}
+	}
+	return nil, e.promise(), nil
+}
+
+// claims returns the columns of claims, in the order of the digests, so that two
+// commits lock what both of them name in the same order.
+func claims(all []store.Claim) (digests, sealed [][]byte) {
+	all = slices.SortedFunc(slices.Values(all), func(a, b store.Claim) int {
+		return bytes.Compare(a.Digest[:], b.Digest[:])
+	})
+	digests, sealed = make([][]byte, len(all)), make([][]byte, len(all))
+	for i := range all {
+		digests[i] = all[i].Digest[:]
+		if len(all[i].Sealed) > 0 {
+			sealed[i] = all[i].Sealed
+		}
+	}
+	return digests, sealed
+}
+
+func digestBytes(all []lifecycle.Digest) [][]byte {
+	out := make([][]byte, len(all))
+	for i := range all {
+		out[i] = all[i][:]
+	}
+	slices.SortFunc(out, bytes.Compare)
+	return out
+}
+
+// present returns b, which the database is not to take for null.
+func present(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func uuid(id store.EntryID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+// position returns p as the database has it; what is beyond it is its end.
+func position(p store.Position) int64 { return int64(min(p, math.MaxInt64)) }

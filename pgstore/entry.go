@@ -1,0 +1,62 @@
+package pgstore
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// maybeEntry is a row of the table entry, or of a left join with it. Below
+// version 0 it is a promise.
+type maybeEntry struct {
+	id                 pgtype.UUID
+	position           int64
+	integration        []byte
+	version            *int64
+	at, status, took   *int64
+	evidence, decision []byte
+}
+
+// fields are where the entryColumns go.
+func (e *maybeEntry) fields() []any {
+	return []any{&e.id, &e.position, &e.integration, &e.version, &e.at, &e.evidence, &e.decision, &e.status, &e.took}
+}
+
+func (e *maybeEntry) exists() bool { return e.version != nil && *e.version >= 0 }
+
+// promise returns the promise that stands in an entry's place, 0 for none.
+func (e *maybeEntry) promise() promise {
+	if e.version != nil && *e.version < 0 {
+		return promise(*e.version)
+	}
+	return 0
+}
+
+// entry returns what exists. Its slices are its own.
+func (e *maybeEntry) entry() store.Entry {
+	return store.Entry{
+		Position: store.Position(e.position), ID: e.id.Bytes,
+		Integration: string(e.integration), Version: uint64(*e.version),
+		At:       lifecycle.Instant(*e.at),
+		Evidence: e.evidence, Decision: e.decision,
+		Answered: store.Answer{Status: int(*e.status), Took: time.Duration(*e.took)},
+	}
+}
+
+// receipt returns the receipt of a repetition of what exists.
+func (e *maybeEntry) receipt() *store.Receipt {
+	return &store.Receipt{Version: uint64(*e.version), Entry: e.entry(), Repeated: true}
+}
+
+func scanEntry(row pgx.CollectableRow) (store.Entry, error) {
+	var e maybeEntry
+	err := row.Scan(e.fields()...)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return e.entry(), nil
+}

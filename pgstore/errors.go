@@ -1,0 +1,142 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+var (
+	// ErrClosed: the store was closed. Nothing was changed.
+	ErrClosed = errors.New("pgstore: the store is closed")
+	// ErrNewer: a newer version of Keyrack has migrated the schema. Use that one.
+	ErrNewer = errors.New("pgstore: the schema is that of a newer version of Keyrack")
+	// ErrNotMigrated: the schema is missing or older, and the options say not to
+	// migrate it. Run the migrations.
+	ErrNotMigrated = errors.New("pgstore: the schema is not there, or older: run the migrations")
+	// ErrNotDurable: synchronous_commit is off, so that a commit may be lost with
+	// the server.
+	ErrNotDurable = errors.New("pgstore: not durable: synchronous_commit is off")
+	// ErrSettings: the URL cannot be understood, or an option has no possible meaning.
+	ErrSettings = errors.New("pgstore: the URL or an option is invalid")
+
+	// ErrUnreachable: there is no connection to be had, or one was cut. Where a
+	// commit ends so, it is not known whether it happened.
+	ErrUnreachable = errors.New("pgstore: the connection to the database failed")
+	// ErrDenied: the database does not let this user in, or not do this.
+	ErrDenied = errors.New("pgstore: the database denies access")
+	// ErrReadOnly: the database cannot be written to: a standby, as a rule.
+	ErrReadOnly = errors.New("pgstore: the database is read-only")
+	// ErrBusy: the database has no connection, no lock or no time to spare.
+	ErrBusy = errors.New("pgstore: the database is busy")
+	// ErrFull: the disk of the database is full.
+	ErrFull = errors.New("pgstore: the disk of the database is full")
+	// ErrOther: the database refused for a reason that has no name here.
+	ErrOther = errors.New("pgstore: the database failed")
+)
+
+// Error is a failure of the database, or on the way to it. It unwraps to one of the
+// package's sentinels, and says nothing of what the database said but its SQLSTATE,
+// since that quotes keys.
+type Error struct {
+	Code string // SQLSTATE, five characters; empty if the database did not answer
+	kind error
+}
+
+func (e *Error) Error() string {
+	if e.Code == "" {
+		return e.kind.Error()
+	}
+	return fmt.Sprintf("%v (SQLSTATE %s)", e.kind, e.Code)
+}
+
+// Unwrap returns the sentinel.
+func (e *Error) Unwrap() error { return e.kind }
+
+// Those of PostgreSQL's SQLSTATEs that decide what happens next.
+const (
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeUnique        = "23505"
+	codeDivision      = "22012" // a claim came too late: see statements.go
+	codeNoTable       = "42P01"
+	codeNoSchema      = "3F000"
+	codeNoFunction    = "42883"
+	codeUnsupported   = "0A000"
+	codeSyntax        = "42601"
+)
+
+// kinds maps SQLSTATEs, and classes of them, which are their first two characters.
+var kinds = map[string]error{
+	"08": ErrUnreachable, "57P01": ErrUnreachable, "57P02": ErrUnreachable, "57P03": ErrUnreachable,
+	"28": ErrDenied, "42501": ErrDenied,
+	"25006": ErrReadOnly,
+	"40":    ErrBusy, "53": ErrBusy, "55": ErrBusy, "57": ErrBusy,
+	"53100":     ErrFull,
+	codeNoTable: ErrNotMigrated, codeNoSchema: ErrNotMigrated,
+}
+
+// failure turns an error of the driver into one of ours. Those that are ours
+// already, or the context's, stay.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isOurs(err):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("pgstore: %w", ctx.Err())
+	}
+	out := &Error{Code: codeOf(err), kind: ErrOther}
+	if out.Code == "" {
+		out.kind = ErrUnreachable
+	} else if kind, ok := kinds[out.Code]; ok {
+		out.kind = kind
+	} else if kind, ok := kinds[out.Code[:2]]; ok {
+		out.kind = kind
+	}
+	return out
+}
+
+// codeOf returns the SQLSTATE of an error of the driver, empty where the database
+// did not answer.
+func codeOf(err error) string {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok && len(answer.Code) == 5 {
+		return answer.Code
+	}
+	return ""
+}
+
+// isOurs tells whether an error was made here, and so holds no values.
+func isOurs(err error) bool {
+	if _, made := errors.AsType[*Error](err); made {
+		return true
+	}
+	for _, sentinel := range []error{
+		store.ErrConflict, store.ErrOwned, store.ErrInvalid,
+		store.ErrNotFound, store.ErrFenced, store.ErrTrimmed,
+		ErrClosed, ErrNewer, ErrNotMigrated, ErrNotDurable, ErrSettings,
+	} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+// isConflict tells whether the database gave up a transaction for the sake of
+// another, so that it is to be made again.
+func isConflict(err error) bool {
+	code := codeOf(err)
+	return code == codeSerialization || code == codeDeadlock
+}
+
+// isCut tells whether the connection failed, at whatever moment.
+func isCut(err error) bool {
+	code := codeOf(err)
+	return code == "" || kinds[code] == ErrUnreachable || kinds[code[:2]] == ErrUnreachable
+}

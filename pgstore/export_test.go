@@ -1,0 +1,17 @@
+package pgstore
+
+import "context"
+
+// Failure returns what becomes of an error of the driver.
+func Failure(ctx context.Context, err error) error { return failure(ctx, err) }
+
+// SequenceAtOnce is how many entries get their positions in one statement.
+const SequenceAtOnce = sequenceAtOnce
+
+// CommitStatement returns what Commit sends for a change of an integration that is
+// there, with a body and one claim if asked for, and the statements of the same in
+// steps.
+func (s *Store) CommitStatement(claims bool) (whole string, steps [4]string) {
+	return s.in(commitStatements[shape{hasBody: true, claims: claims}]),
+		[4]string{s.in(stepMove), s.in(stepEntry), s.in(stepBody), s.in(stepClaim)}
+}

@@ -1,0 +1,191 @@
+package pgstore
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// bell is rung by commits and heard by tell; rings in quick succession are one.
+type bell struct {
+	rung chan struct{}
+	name string // of this store, so that it does not listen to itself
+}
+
+func newBell() *bell { return &bell{rung: make(chan struct{}, 1), name: rand.Text()} }
+
+func (b *bell) ring() {
+	select {
+	case b.rung <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	// gather is how long after one NOTIFY the next one waits, so that under load
+	// there are a few hundred a second, each for many commits.
+	gather = 5 * time.Millisecond
+	// tellPatience bounds one NOTIFY, listenPatience what should take no time on
+	// the connection that listens.
+	tellPatience   = 5 * time.Second
+	listenPatience = 5 * time.Second
+	// hearAfter is how long a connection may listen in silence before it is asked
+	// whether it is still there.
+	hearAfter = 15 * time.Second
+
+	notify = `select pg_notify($1::text, $2::text)`
+)
+
+// tell lets other instances know that something was committed, until the context
+// ends. It gives out the positions first, so that not each of them has to.
+func (s *Store) tell(ctx context.Context) {
+	for {
+		select {
+		case <-s.bell.rung:
+		case <-ctx.Done():
+			return
+		}
+		if !s.tellOnce(ctx) {
+			return
+		}
+		select {
+		case <-time.After(gather):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tellOnce tells whether it makes sense to go on. What fails here others find out
+// by polling.
+func (s *Store) tellOnce(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, tellPatience)
+	defer cancel()
+	if err := s.sequence(ctx); err != nil {
+		return true
+	}
+	_, err := s.pool.Exec(ctx, notify, s.schema, s.bell.name)
+	return !unsupported(err)
+}
+
+// unsupported tells whether this database has no such thing as NOTIFY.
+func unsupported(err error) bool {
+	code := codeOf(err)
+	return code == codeUnsupported || code == codeNoFunction || code == codeSyntax
+}
+
+// News returns a channel that gets a value whenever other instances may have
+// committed: shortly after they did, where there is LISTEN and NOTIFY, and every
+// Poll in any case, so that nothing depends on it. Values that nobody has taken
+// yet are one. The channel is closed when the context ends.
+//
+// It holds a connection of its own, beside those of the pool, and makes a new one
+// whenever that is lost.
+func (s *Store) News(ctx context.Context) <-chan struct{} {
+	news := make(chan struct{}, 1)
+	send := func() {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+	go func() {
+		defer close(news)
+		clock := time.NewTicker(s.poll)
+		defer clock.Stop()
+		if s.bell != nil {
+			heard := make(chan struct{})
+			listening, stop := context.WithCancel(ctx)
+			go func() {
+				defer close(heard)
+				s.listen(listening, send)
+			}()
+			defer func() { stop(); <-heard }()
+		}
+		for {
+			select {
+			case <-clock.C:
+				send()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return news
+}
+
+// listen calls send for each NOTIFY of others, until the context ends, or for
+// good if this database has no LISTEN.
+func (s *Store) listen(ctx context.Context, send func()) {
+	for attempt := 1; ctx.Err() == nil && !s.closed.Load(); attempt++ {
+		connected, err := s.listenOnce(ctx, send)
+		if unsupported(err) {
+			return
+		}
+		if connected {
+			attempt = 0
+		}
+		select {
+		case <-time.After(min(s.poll<<min(attempt, 6), 5*time.Second)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// listenOnce makes a connection and listens on it until it is lost.
+func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, err error) {
+	patient := func(f func(context.Context) error) error {
+		bounded, cancel := context.WithTimeout(ctx, listenPatience)
+		defer cancel()
+		return f(bounded)
+	}
+	var conn *pgx.Conn
+	err = patient(func(ctx context.Context) error {
+		config := s.pool.Config()
+		if config.BeforeConnect != nil { // passwords that expire, as a rule
+			if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+				return err
+			}
+		}
+		conn, err = pgx.ConnectConfig(ctx, config.ConnConfig)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(bounded)
+	}()
+	err = patient(func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, "listen "+pgx.Identifier{s.schema}.Sanitize(), pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for {
+		send() // what came before it listened, too
+		for {
+			waiting, cancel := context.WithTimeout(ctx, hearAfter)
+			heard, err := conn.WaitForNotification(waiting)
+			silent := waiting.Err() != nil
+			cancel()
+			if err == nil {
+				if heard.Payload == s.bell.name {
+					continue
+				}
+				break
+			}
+			if !silent || ctx.Err() != nil {
+				return true, err
+			}
+			if err := patient(conn.Ping); err != nil {
+				return true, err
+			}
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package pgstore
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Options are what Open and New may be told. The zero value of each has a stated
+// meaning.
+type Options struct {
+	// Schema is the database schema that holds everything, at most 63 bytes. Empty
+	// means DefaultSchema. It is also the name of the channel of NOTIFY.
+	Schema string
+	// SkipMigrations leaves the schema as it is: the application, or an
+	// administrator, has run Migrate or the files in Migrations. If the schema is
+	// not up to date the store does not open.
+	SkipMigrations bool
+	// Poll is how long News waits before it sends a value without having heard
+	// anything. 0 or less means DefaultPoll.
+	Poll time.Duration
+	// NoListen does without LISTEN and NOTIFY: News is a clock.
+	NoListen bool
+	// Pooler is for Open and a URL that leads to a connection pooler in
+	// transaction mode: nothing is prepared on the server, and NoListen is implied.
+	// An application that brings its pool to New says the same by that pool's
+	// DefaultQueryExecMode, for which pgx.QueryExecModeCacheDescribe is best.
+	Pooler bool
+}
+
+const (
+	// DefaultSchema is the schema where none is given.
+	DefaultSchema = "keyrack"
+	// DefaultPoll is the Poll where none is given.
+	DefaultPoll = 250 * time.Millisecond
+)
+
+func (o *Options) schema() string {
+	if o == nil || o.Schema == "" {
+		return DefaultSchema
+	}
+	return o.Schema
+}
+
+func (o *Options) poll() time.Duration {
+	if o == nil || o.Poll <= 0 {
+		return DefaultPoll
+	}
+	return o.Poll
+}
+
+func (o *Options) listens() bool { return o == nil || !o.NoListen && !o.Pooler }
+
+// Store keeps all promises of [store.Store], in a PostgreSQL database that any
+// number of processes use at the same time. It is safe for concurrent use. Make
+// one with Open or New, and Close it.
+//
+// Its leases run by the clock of the database. Its errors unwrap to the sentinels of
+// package store, of this package, or of context.
+type Store struct {
+	pool       *pgxpool.Pool
+	owned      bool // the pool is closed with the store
+	schema     string
+	statements sync.Map // rewritten for the schema, by the statement
+	poll       time.Duration
+	bell       *bell // nil without LISTEN and NOTIFY
+	closed     atomic.Bool
+	stop       context.CancelFunc
+	done       sync.WaitGroup
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to the database that a URL, or a string of keywords and values,
+// names, and brings the schema up to date unless the options say otherwise. nil
+// options mean the zero Options. The context bounds the opening alone.
+//
+// pgx reads the URL: pool_max_conns and its kin belong into it, and so does
+// target_session_attrs=read-write where it names several hosts. Errors are
+// ErrSettings, or those of New.
+func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, ErrSettings // the error quotes the URL
+	}
+	if opts != nil && opts.Pooler && config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	s, err := New(ctx, pool, opts)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s.owned = true
+	return s, nil
+}
+
+// New is Open with a pool of the application's, which stays the application's to
+// close, after the store. With NOTIFY it starts a goroutine, which Close ends.
+//
+// Errors are ErrNewer, ErrNotMigrated, ErrNotDurable, or those of any other method.
+func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error) {
+	s := &Store{pool: pool, schema: opts.schema(), poll: opts.poll(), stop: func() {}}
+	if len(s.schema) > 63 {
+		return nil, ErrSettings
+	}
+	if err := s.prepare(ctx, opts); err != nil {
+		return nil, err
+	}
+	if opts.listens() {
+		var background context.Context
+		background, s.stop = context.WithCancel(context.Background())
+		s.bell = newBell()
+		s.done.Go(func() { s.tell(background) })
+	}
+	return s, nil
+}
+
+// prepare checks and migrates the schema, and checks that commits are durable.
+func (s *Store) prepare(ctx context.Context, opts *Options) error {
+	if opts != nil && opts.SkipMigrations {
+		if err := s.run(ctx, freely, func() error { return checkVersion(ctx, s.pool, s.schema) }); err != nil {
+			return err
+		}
+	} else if err := migrate(ctx, s.pool, s.schema); err != nil {
+		return err
+	}
+	var level string
+	err := s.row(ctx, freely, ErrOther, "select coalesce(current_setting('synchronous_commit', true), '')", nil, &level)
+	if err == nil && level == "off" {
+		return ErrNotDurable
+	}
+	return err
+}
+
+// Close ends what runs in the background and waits for it, and closes the pool if
+// Open made it, once all calls have ended. The channels of News end with their
+// contexts.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	s.stop()
+	s.done.Wait()
+	if s.owned {
+		s.pool.Close()
+	}
+	return nil
+}

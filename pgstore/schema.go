@@ -1,0 +1,142 @@
+package pgstore
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Migrations are the files migrations/0001.sql and so on, each of which leads from
+// one version of the schema to the next. They are plain SQL for the schema
+// keyrack, may be run again, and do not change once they were released.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// DB is what Migrate needs: a *pgxpool.Pool or a *pgx.Conn.
+type DB interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
+}
+
+// Migrate brings the schema up to date, in one transaction, and does nothing where
+// it is. Several may do so at once. Of the options it needs the Schema. It
+// returns ErrNewer for the schema of a newer version of this package.
+//
+// The user needs the right to create a schema in the database, or to create
+// tables in the schema if it is there; to use the store takes the right to select,
+// insert, update and delete.
+func Migrate(ctx context.Context, db DB, opts *Options) error {
+	return migrate(ctx, db, opts.schema())
+}
+
+// migrations returns the SQL of each version, for the schema; that of version 1 first.
+func migrations(schema string) []string {
+	names, err := fs.Glob(Migrations, "migrations/*.sql") // in order
+	if err != nil {
+		panic(err) // the pattern is malformed
+	}
+	all := make([]string, len(names))
+	for i, name := range names {
+		text, err := Migrations.ReadFile(name)
+		if err != nil {
+			panic(err) // it was there a moment ago
+		}
+		all[i] = string(text)
+		if schema != DefaultSchema {
+			all[i] = rewrite(all[i], schema)
+		}
+	}
+	return all
+}
+
+func migrate(ctx context.Context, db DB, schema string) error {
+	for attempt := 1; ; attempt++ {
+		err := migrateOnce(ctx, db, schema)
+		// Two who create the same thing at once get in each other's way, in
+		// several words; the second time there is nothing left to create.
+		if err == nil || isOurs(err) || attempt >= attempts {
+			return failure(ctx, err)
+		}
+		if err := pause(ctx, attempt+3); err != nil {
+			return failure(ctx, err)
+		}
+	}
+}
+
+func migrateOnce(ctx context.Context, db DB, schema string) error {
+	version, err := schemaVersion(ctx, db, schema)
+	all := migrations(schema)
+	if err != nil || version == len(all) {
+		return err
+	}
+	if version > len(all) {
+		return ErrNewer
+	}
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
+	for _, script := range all[version:] {
+		for statement := range statementsOf(script) {
+			// Without the extended protocol, so that nothing is prepared that the
+			// next statement changes.
+			if _, err := tx.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Commit(ctx)
+}
+
+// statementsOf yields the statements of a migration: no semicolon in them is at
+// the end of a line.
+func statementsOf(script string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		var lines []string
+		for line := range strings.Lines(script) {
+			if strings.HasPrefix(strings.TrimSpace(line), "--") || strings.TrimSpace(line) == "" {
+				continue
+			}
+			lines = append(lines, line)
+			if !strings.HasSuffix(strings.TrimSpace(line), ";") {
+				continue
+			}
+			if !yield(strings.Join(lines, "")) {
+				return
+			}
+			lines = nil
+		}
+	}
+}
+
+// schemaVersion returns the version of the schema, 0 for one that is not there.
+func schemaVersion(ctx context.Context, db DB, schema string) (int, error) {
+	query := "select version from " + DefaultSchema + ".schema_version where one = 1"
+	var version int
+	err := db.QueryRow(ctx, rewrite(query, schema), pgx.QueryExecModeExec).Scan(&version)
+	switch code := codeOf(err); {
+	case errors.Is(err, pgx.ErrNoRows), code == codeNoTable, code == codeNoSchema:
+		return 0, nil
+	}
+	return version, err
+}
+
+// checkVersion returns nil if the schema is that of this version of the package.
+func checkVersion(ctx context.Context, db DB, schema string) error {
+	version, err := schemaVersion(ctx, db, schema)
+	switch newest := len(migrations(schema)); {
+	case err != nil:
+		return err
+	case version > newest:
+		return ErrNewer
+	case version < newest:
+		return ErrNotMigrated
+	}
+	return nil
+}

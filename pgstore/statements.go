@@ -1,0 +1,143 @@
+package pgstore
+
+import "strings"
+
+// A commit is one statement: each part of it happens only if the first one, which
+// compares and sets the version, did. Its parameters are those of commitArgs.
+//
+// If a claim turns out to be another's only after the statement has begun,
+// the last part divides by zero, which undoes the whole; the plain case is seen by
+// the first part. If there is an entry of this id its unique key undoes the whole.
+
+const (
+	// clock is the database's, in microseconds.
+	clock = `cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)`
+
+	create = `with moved as (
+  insert into keyrack.integration (id, version, record, touched)
+  select $1::bytea, $2::bigint + 1, $3::bytea, ` + clock + ` {where}
+  on conflict (id) do nothing
+  returning id, touched
+)`
+	move = `with moved as (
+  update keyrack.integration set version = $2::bigint + 1, record = $3::bytea, touched = greatest(touched + 1, ` + clock + `)
+  where id = $1::bytea and version = $2::bigint {and}
+  returning id, touched
+)`
+	addEntry = `, added as (
+  insert into keyrack.entry (id, arrived, integration, version, at, evidence, decision, status, took)
+  select $4::uuid, touched, id, $2::bigint + 1, $5::bigint, $6::bytea, $7::bytea, $8::bigint, $9::bigint from moved
+)`
+	addBody = `, body as (
+  insert into keyrack.body (entry, sealed) select $4::uuid, {p}::bytea from moved
+)`
+	unowned = `not exists (
+    select 1 from keyrack.token t where t.digest = any({p}::bytea[]) and t.integration <> $1::bytea
+  )`
+	claim = `, claimed as (
+  insert into keyrack.token as t (digest, integration, sealed)
+  select c.digest, moved.id, c.sealed from moved, unnest({p}::bytea[], {q}::bytea[]) as c (digest, sealed)
+  on conflict (digest) do update set sealed = coalesce(excluded.sealed, t.sealed)
+  where t.integration = excluded.integration
+  returning 1
+)`
+	disown = `, disowned as (
+  delete from keyrack.token where digest = any({p}::bytea[]) and integration in (select id from moved)
+)`
+	whole        = ` select 1 from moved`
+	wholeIfOwned = ` select 1 / (case when (select count(*) from claimed) = array_length({p}::bytea[], 1) then 1 else 0 end) from moved`
+)
+
+// shape is what a commit of one statement consists of. It does not both claim
+// and disown: two changes of one table in one statement are more than
+// CockroachDB takes.
+type shape struct{ creates, hasBody, claims, disowns bool }
+
+// commitStatements are the statements of all shapes.
+var commitStatements = func() map[shape]string {
+	all := map[shape]string{}
+	for bits := range 16 {
+		s := shape{bits&1 != 0, bits&2 != 0, bits&4 != 0, bits&8 != 0}
+		if !s.claims || !s.disowns {
+			all[s] = s.statement()
+		}
+	}
+	return all
+}()
+
+func (s shape) statement() string {
+	p, q := "$10", "$11" // the next parameters
+	var body string
+	if s.hasBody {
+		body = strings.ReplaceAll(addBody, "{p}", p)
+		p, q = "$11", "$12"
+	}
+	number := strings.NewReplacer("{p}", p, "{q}", q)
+	text, where, and := move, "", ""
+	if s.creates {
+		text = create
+	}
+	if s.claims {
+		where, and = "where "+number.Replace(unowned), "and "+number.Replace(unowned)
+	}
+	text = strings.NewReplacer("{where}", where, "{and}", and).Replace(text) + addEntry + body
+	switch {
+	case s.claims:
+		return text + number.Replace(claim) + number.Replace(wholeIfOwned)
+	case s.disowns:
+		return text + number.Replace(disown) + whole
+	default:
+		return text + whole
+	}
+}
+
+// The same in steps, for commits that need several changes of one table.
+const (
+	lockBounds = `select last from keyrack.bounds where one = 1 for update`
+	stepCreate = `insert into keyrack.integration (id, version, record, touched)
+values ($1, $2::bigint + 1, $3, ` + clock + `) on conflict (id) do nothing`
+	stepMove = `update keyrack.integration set version = version + 1, record = $3, touched = greatest(touched + 1, ` + clock + `)
+where id = $1 and version = $2`
+	stepRebase = `update keyrack.integration set base = record, base_version = version where id = $1`
+
+	stepForgetBodies  = `delete from keyrack.body where entry in (select id from keyrack.entry where integration = $1)`
+	stepForgetEntries = `delete from keyrack.entry where integration = $1`
+	stepForgetDigests = `delete from keyrack.token where integration = $1 and digest <> all($2::bytea[])`
+	stepForgetTokens  = `update keyrack.token set sealed = null where integration = $1 and sealed is not null`
+
+	stepDisown = `delete from keyrack.token where integration = $1 and digest = any($2::bytea[])`
+	stepClaim  = `insert into keyrack.token as t (digest, integration, sealed)
+select c.digest, $1::bytea, c.sealed from unnest($2::bytea[], $3::bytea[]) as c (digest, sealed)
+on conflict (digest) do update set sealed = coalesce(excluded.sealed, t.sealed)
+where t.integration = excluded.integration`
+	// $9 is the promise that this commit may break: see promise.go.
+	stepEntry = `insert into keyrack.entry as e (id, arrived, integration, version, at, evidence, decision, status, took)
+values ($1, coalesce((select touched from keyrack.integration where id = $2), ` + clock + `), $2, $3, $4, $5, $6, $7, $8)
+on conflict (id) do update set arrived = excluded.arrived, integration = excluded.integration, version = excluded.version, at = excluded.at,
+  evidence = excluded.evidence, decision = excluded.decision, status = excluded.status, took = excluded.took
+where e.version = $9::bigint and e.version < 0`
+	stepBody = `insert into keyrack.body (entry, sealed) values ($1, $2)`
+
+	nameless = `insert into keyrack.entry (id, arrived, integration, version, at, evidence, decision, status, took)
+values ($1::uuid, ` + clock + `, ''::bytea, 0, $2::bigint, $3::bytea, $4::bytea, $5::bigint, $6::bigint)
+on conflict (id) do nothing`
+	namelessWithBody = `with added as (
+  insert into keyrack.entry (id, arrived, integration, version, at, evidence, decision, status, took)
+  values ($1::uuid, ` + clock + `, ''::bytea, 0, $2::bigint, $3::bytea, $4::bytea, $5::bigint, $6::bigint)
+  on conflict (id) do nothing
+  returning id
+)
+insert into keyrack.body (entry, sealed) select id, $7::bytea from added`
+
+	entryColumns = `e.id, coalesce(e.position, 0), e.integration, e.version, e.at, e.evidence, e.decision, e.status, e.took`
+
+	// refused says why a commit was refused, at one moment.
+	refused = `select coalesce(i.version, 0), t.digest, t.integration, ` + entryColumns + `
+from (select 1 as x) x
+left join keyrack.integration i on i.id = $1::bytea
+left join (
+  select digest, integration from keyrack.token
+  where digest = any($2::bytea[]) and integration <> $1::bytea limit 1
+) t on true
+left join keyrack.entry e on e.id = $3::uuid`
+)

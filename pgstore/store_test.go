@@ -1,0 +1,75 @@
+package pgstore_test
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/store"
+	"github.com/keyrack-dev/keyrack/store/storetest"
+)
+
+// opened remembers how each store was opened, for those who open it once more.
+var opened sync.Map
+
+type opening struct {
+	url  string
+	opts *pgstore.Options
+}
+
+func open(tb testing.TB, url string, opts *pgstore.Options) *pgstore.Store {
+	tb.Helper()
+	s, err := pgstore.Open(tb.Context(), url, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	opened.Store(s, opening{url, opts})
+	tb.Cleanup(func() { opened.Delete(s); _ = s.Close() })
+	return s
+}
+
+func harness(settings ...string) storetest.Harness {
+	join := func(t *testing.T, s store.Store) store.Store {
+		how, _ := opened.Load(s)
+		return open(t, how.(opening).url, how.(opening).opts)
+	}
+	return storetest.Harness{
+		Open: func(t *testing.T) store.Store {
+			c := server(t)
+			return open(t, c.socket(settings...), &pgstore.Options{Schema: c.schema(t)})
+		},
+		Reopen: func(t *testing.T, s store.Store) store.Store {
+			again := join(t, s)
+			if err := s.(*pgstore.Store).Close(); err != nil {
+				t.Error(err)
+			}
+			return again
+		},
+		Join: join,
+		Dump: func(t *testing.T, s store.Store) []byte {
+			how, _ := opened.Load(s)
+			return dump(t, how.(opening).opts.Schema)
+		},
+	}
+}
+
+func TestStore(t *testing.T) { harness().Run(t) }
+
+var tables = []string{"integration", "entry", "bounds", "token", "body", "secret", "lease", "schema_version", "journal", "integrations"}
+
+// dump returns all tables and views of a schema, as COPY writes them.
+func dump(t *testing.T, schema string) []byte {
+	t.Helper()
+	conn := server(t).admin(t)
+	var all bytes.Buffer
+	for _, table := range tables {
+		name := pgx.Identifier{schema, table}.Sanitize()
+		if _, err := conn.PgConn().CopyTo(t.Context(), &all, "copy (select * from "+name+") to stdout"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.Bytes()
+}
