@@ -42,16 +42,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "keyrack: %v\n", err)
-	var usage usageError
-	if !errors.As(err, &usage) {
-		return exitError
+	code, silent := codeOf(err)
+	if !silent {
+		fmt.Fprintf(stderr, "keyrack: %v\n", err)
 	}
-	fmt.Fprintf(stderr, "Run '%s --help' for what there is.\n", verb.CommandPath())
-	return exitUsage
+	if code == exitUsage {
+		fmt.Fprintf(stderr, "Run '%s --help' for what there is.\n", verb.CommandPath())
+	}
+	return code
 }
 
 func newRoot(env environment) *cobra.Command {
+	config := &layers{outer: env}
+	env = config.lookup
 	root := &cobra.Command{
 		Use:   "keyrack",
 		Short: "Is this hotel's Mews access token still valid?",
@@ -62,15 +65,18 @@ It takes in Mews's Integration Webhooks, which come twice, late, out of order, o
 never, and answers valid, invalid or unknown, with the reason. It is never
 silently wrong: where the evidence is ambiguous it says unknown.
 
-Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant.`,
+Settings come from flags, the environment and a file, in this order: keyrack config.
+Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not valid,
+4 unknown: keyrack help exit-codes.`,
 		Example: `  # A hotel's life in a few seconds: every webhook, and what follows from it.
   keyrack demo
 
   # Receive webhooks on port 8080, and answer questions on port 8081.
   KEYRACK_WEBHOOK_SECRET=$(openssl rand -hex 32) keyrack serve
 
-  # Ask. curl reads the token from stdin, so that no process list shows it.
-  printf %s "$TOKEN" | curl -s --data-urlencode token@- http://127.0.0.1:8081/v1/introspect`,
+  # Send what Mews would send, and ask.
+  printf %s "$TOKEN" | keyrack trigger created --token-stdin
+  printf %s "$TOKEN" | keyrack check`,
 		Args: func(root *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -86,12 +92,19 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE: func(verb *cobra.Command, _ []string) error {
+			if err := config.load(verb.Root()); err != nil {
+				return err
+			}
 			return setFromEnvironment(verb.Flags(), env)
 		},
 	}
+	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings, behind flags and environment")
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(env), newDemo(), newVersion())
+	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion())
+	root.AddCommand(restVerbs(env)...)
+	root.AddCommand(deskVerbs(env, config)...)
+	group(root)
 	for _, verb := range append(root.Commands(), root) {
 		verb.DisableFlagsInUseLine = true
 	}
@@ -118,7 +131,7 @@ func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value := env(variable(f.Name))
-		if f.Changed || value == "" || f.Name == "help" {
+		if f.Changed || value == "" || !settable(f) {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {

@@ -115,7 +115,7 @@ const secret = "canary-secret"
 func serving(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	all := map[string]string{
-		secretVariable: secret, "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
+		secretVariable: secret, "KEYRACK_STORE": "memory", "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
 	}
 	maps.Copy(all, env)
 	p := start(t, all, append([]string{"serve"}, args...)...)

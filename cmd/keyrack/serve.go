@@ -12,9 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
-	"github.com/keyrack-dev/keyrack/memstore"
-	"github.com/keyrack-dev/keyrack/store"
 )
 
 // shutdownTimeout bounds how long a shutdown waits for what has begun.
@@ -24,11 +23,22 @@ const shutdownTimeout = 10 * time.Second
 type settings struct {
 	webhookAddr   string
 	webhookPath   string
-	apiAddr       string
-	store         string
-	horizon       time.Duration
 	withoutSecret bool
 	secrets       []keyrack.Secret
+
+	apiAddr     string
+	apiKeysFile string
+	access      access
+
+	store   string
+	depot   depot
+	sealing sealing
+
+	asking    asking
+	client    *connector.Client // nil: nobody asks Mews
+	horizon   time.Duration
+	lease     time.Duration
+	probeRate float64
 }
 
 func newServe(env environment) *cobra.Command {
@@ -42,12 +52,28 @@ The webhook listener answers one exact path, for Mews alone, which must be able
 to reach it: put your TLS in front, and let it pass on path and query unchanged.
 Have Mews call https://YOUR.HOST/webhooks/mews?Token=SECRET.
 
-The API listener is for your own programs on this machine: it listens on a
-loopback address only, needs no key, and never hands out a token.
+The API listener is for your own programs. Without keys it listens on a loopback
+address, where it may be read, but hands out no tokens and takes no acts. With
+keys, which keyrack apikey makes, it may listen elsewhere, and everything but
+/livez needs one, as Authorization: Bearer KEY.
 
-  POST /v1/introspect   is the token in the form field "token" valid? (RFC 7662)
-  GET  /livez           200 while the process serves
-  GET  /readyz          200 while it takes in deliveries, 503 once it shuts down
+  POST /v1/introspect                   is the token in the form field "token" valid?
+  GET  /v1/integrations                 all of them; filter by enterprise, state, status, reason
+  GET  /v1/integrations/{id}            one; also {id}/history and {id}/explain
+  POST /v1/integrations/{id}/token      its current token, with the verdict on it
+  POST /v1/evidence                     a 200 or 401 that Mews answered you
+  GET  /v1/changes                      what happens, as server-sent events
+  POST /v1/integrations/{id}/import     take one in by hand; {id}/probe has Mews asked anew
+  GET  /v1/subscriptions                where they stand; also /pause, /resume, /replay
+  GET  /v1/openapi.json                 all of this, for programs
+  GET  /livez  /readyz  /metrics        for whoever watches
+
+Everything is kept in --store. Tokens are sealed before they get there: under
+KEYRACK_SEALING_KEY, or the key in --sealing-key-file, or, with SQLite, one that is
+made beside the file as PATH.key. Keep that elsewhere than the backups.
+
+With --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, Mews is asked about
+every token whose webhooks leave something open, and at least once in a lease.
 
 SIGINT and SIGTERM finish what has begun, for at most 10 s; a second one ends at
 once.
@@ -55,6 +81,10 @@ once.
 Environment:
   KEYRACK_WEBHOOK_SECRET            the secret in the URL that Mews calls; required
   KEYRACK_WEBHOOK_SECRET_PREVIOUS   the former one, accepted as well while you rotate
+  KEYRACK_SEALING_KEY               base64 of 32 bytes; of several, separated by commas,
+                                    the first seals and all of them open
+  KEYRACK_CLIENT_TOKEN              your own ClientToken, to ask Mews with
+  KEYRACK_API_KEYS                  lines of keys, or one of several separated by ";"
 
 Every flag can be set by the environment, too: --webhook-addr by
 KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
@@ -68,10 +98,7 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
   printf %s "$TOKEN" | curl -s --data-urlencode token@- http://127.0.0.1:8081/v1/introspect`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) (err error) {
-			if err := s.check(); err != nil {
-				return err
-			}
-			if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
+			if err := s.check(env); err != nil {
 				return err
 			}
 			return serve(verb.Context(), s, newLogger(verb.ErrOrStderr()))
@@ -81,32 +108,49 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
 	flags.SortFlags = false
 	flags.StringVar(&s.webhookAddr, "webhook-addr", "127.0.0.1:8080", "`host:port` to receive webhooks at")
 	flags.StringVar(&s.webhookPath, "webhook-path", keyrack.DefaultPath, "the one `path` to receive them at")
-	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer at, on loopback")
-	flags.StringVar(&s.store, "store", "memory", "where all is kept; memory ends with the process")
-	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may come, repetitions included")
 	flags.BoolVar(&s.withoutSecret, "without-secret", false, "accept anybody: something in front authenticates Mews")
+	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer at")
+	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "the `file` of the API's keys")
+	depotFlag(flags, &s.store)
+	sealingFlag(flags, &s.sealing.file)
+	flags.StringVar(&s.asking.url, "connector-url", "", "Mews's platform `address`, such as "+connector.Production)
+	flags.StringVar(&s.asking.clientName, "client-name", "", "your application's `name` and version, as Mews knows it")
+	flags.DurationVar(&s.lease, "lease", 0, "how long valid lasts without news (default 24h if Mews is asked)")
+	flags.Float64Var(&s.probeRate, "probe-rate", keyrack.DefaultProbeRate, "questions to Mews a second, at most")
+	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may come, repetitions included")
 	return serve
 }
 
-// check finds what cannot be meant so.
-func (s *settings) check() error {
-	if s.store != "memory" {
-		return usagef("there is no store %q for --store; there is: memory", s.store)
-	}
+// check reads what the flags leave to the environment, and finds what cannot be
+// meant so.
+func (s *settings) check(env environment) (err error) {
 	if s.horizon <= 0 {
 		return usagef("--horizon is %v, but deliveries take time; leave it at %v unless you know better", s.horizon, lifecycle.DefaultHorizon)
+	}
+	if s.lease < 0 || s.probeRate <= 0 {
+		return usagef("--lease and --probe-rate are above 0, or left out")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
 		return usagef("--webhook-path is a path, such as %s, and no more", keyrack.DefaultPath)
 	}
-	return nil
+	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
+		return err
+	}
+	if s.depot, err = parseDepot(s.store); err != nil {
+		return err
+	}
+	if s.access.keys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
+		return err
+	}
+	s.sealing.inline = env(sealingVariable)
+	s.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
+	s.client, err = s.asking.client()
+	return err
 }
-
-func (s *settings) openStore() store.Store { return memstore.New(nil) }
 
 // serve serves until the context ends, and then finishes what has begun.
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
-	apiAddr, err := loopbackAddr(ctx, s.apiAddr)
+	apiAddr, err := s.access.addrFor(ctx, s.apiAddr)
 	if err != nil {
 		return err
 	}
@@ -123,22 +167,27 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	defer apiListener.Close()
 
-	rack, err := keyrack.Open(ctx, s.openStore(), &keyrack.Options{Horizon: s.horizon, Logger: log})
+	meter := newMeter()
+	rack, closeRack, err := s.openRack(ctx, meter, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rack.Close()) }()
+	defer func() { err = errors.Join(err, closeRack()) }()
+	lines := newDeliveryLog(log)
 	handler, err := rack.Handler(keyrack.HandlerOptions{
 		Path: s.webhookPath, Secrets: s.secrets, WithoutSecret: s.withoutSecret,
-		Observe: newDeliveryLog(log).observe,
+		Observe: func(o keyrack.Observation) { meter.observe(o); lines.observe(o) },
 	})
 	if err != nil {
 		return err
 	}
 	var ready atomic.Bool
 	ready.Store(true)
+	ending := make(chan struct{})
 	webhooks := openSite(webhookListener, handler, log)
-	api := openSite(apiListener, newAPI(rack, &ready), log)
+	api := openSite(apiListener, newAPI(&api{
+		rack: rack, access: s.access, meter: meter, log: log, ready: &ready, ending: ending,
+	}), log)
 	s.announce(webhooks, api, log)
 
 	select {
@@ -148,10 +197,46 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	case err = <-api.failed:
 	}
 	ready.Store(false)
-	// The API tells for as long as deliveries are finished that we are going.
+	// The API tells for as long as deliveries are finished that we are going. Its
+	// streams see those deliveries, too.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	return errors.Join(err, webhooks.close(bounded), api.close(bounded))
+	err = errors.Join(err, webhooks.close(bounded))
+	close(ending)
+	return errors.Join(err, api.close(bounded))
+}
+
+// openRack opens the store and the rack on it. What it returns closes both.
+func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger) (*keyrack.Rack, func() error, error) {
+	ring, err := s.sealing.ring(s.depot, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ring.made {
+		log.Warn("a sealing key was made; tokens are worth nothing without it, so keep a copy where the backups are not", "file", ring.source)
+	}
+	store, err := s.depot.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	options := keyrack.Options{
+		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Alarm: meter.alarm,
+		Policy: keyrack.Policy{Lease: s.lease},
+	}
+	if s.client != nil {
+		options.Prober = newCountingProber(s.client, meter)
+	}
+	rack, err := keyrack.Open(ctx, store, &options)
+	if err != nil {
+		return nil, nil, errors.Join(wrongKey(err, ring), store.Close())
+	}
+	return rack, func() error {
+		err := errors.Join(rack.Close(), store.Close())
+		if s.client != nil {
+			s.client.CloseIdleConnections()
+		}
+		return err
+	}, nil
 }
 
 // announce says where we listen, and what is missing for use in earnest.
@@ -159,9 +244,14 @@ func (s *settings) announce(webhooks, api *site, log *slog.Logger) {
 	if s.withoutSecret {
 		log.Warn("deliveries are accepted from anybody who reaches the webhook listener")
 	}
-	if s.store == "memory" {
+	if s.depot.kind == inMemory {
 		log.Warn("everything is kept in memory and ends with this process")
+	} else {
+		log.Info("everything is kept", "store", s.depot.String())
+	}
+	if s.client != nil {
+		log.Info("asking Mews", "rate", s.probeRate)
 	}
 	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.addr, s.webhookPath), "horizon", s.horizon)
-	log.Info("answering questions", "url", fmt.Sprintf("http://%s/v1/introspect", api.addr))
+	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", api.addr, introspectPath), "keys", len(s.access.keys))
 }

@@ -23,7 +23,7 @@ func TestServeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	with := map[string]string{secretVariable: secret}
+	with := map[string]string{secretVariable: secret, "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0"}
 	tests := []struct {
 		name string
 		env  map[string]string
@@ -37,11 +37,23 @@ func TestServeRefuses(t *testing.T) {
 		{"a secret with a line end", map[string]string{secretVariable: secret + "\n"}, "", exitUsage, "white space"},
 		{"a secret as a flag", with, "--webhook-secret=canary", exitUsage, "unknown flag: --webhook-secret"},
 		{"a secret as an argument", with, "canary", exitUsage, "takes no arguments"},
-		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081"},
+		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081, or make a key"},
 		{"the API for everybody, in IPv6", with, "--api-addr [::]:8081", exitUsage, "Listen on loopback"},
 		{"the API for the network", with, "--api-addr 192.0.2.7:8081", exitUsage, "Listen on loopback"},
 		{"the API nowhere", with, "--api-addr 8081", exitUsage, "try 127.0.0.1:8081"},
-		{"another store", with, "--store sqlite:keyrack.db", exitUsage, "there is: memory"},
+		{"another store", with, "--store mysql://canary@localhost", exitUsage, "there are sqlite:PATH, postgres://HOST/DATABASE and memory"},
+		{"a store without a path", with, "--store sqlite:", exitUsage, "there are sqlite:PATH"},
+		{"PostgreSQL without a key", with, "--store postgres://canary:canary@127.0.0.1:1/canary", exitUsage, "export KEYRACK_SEALING_KEY="},
+		{"a sealing key that is none", map[string]string{secretVariable: secret, sealingVariable: "canary"}, "--webhook-addr 127.0.0.1:0 --api-addr 127.0.0.1:0", exitUsage, "make one with: openssl rand -base64 32"},
+		{"a sealing key as a flag", with, "--sealing-key=canary", exitUsage, "unknown flag: --sealing-key"},
+		{"a key file that is not there", with, "--sealing-key-file testdata/none.key", exitError, "no such file"},
+		{"Mews without a name and a token", with, "--connector-url https://api.mews.com", exitUsage, "--client-name (KEYRACK_CLIENT_NAME) and KEYRACK_CLIENT_TOKEN is missing"},
+		{"Mews without an address", map[string]string{secretVariable: secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
+		{"Mews in clear", map[string]string{secretVariable: secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
+		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
+		{"no lease", with, "--lease -1s", exitUsage, "above 0"},
+		{"keys that are none", map[string]string{secretVariable: secret, apiKeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a key is a line of name, scopes and SHA-256"},
+		{"a file of keys that is not there", with, "--api-keys-file testdata/none", exitError, "no such file"},
 		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},
 		{"a horizon without a unit", with, "--horizon 30", exitUsage, "missing unit"},
 		{"a relative path", with, "--webhook-path webhooks", exitUsage, "such as /webhooks/mews"},
@@ -142,7 +154,7 @@ func TestSignals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var p process
 			cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
-			cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+secret)
+			cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+secret, "KEYRACK_STORE=memory")
 			cmd.Stderr = &p.stderr
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

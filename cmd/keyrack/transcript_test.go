@@ -25,7 +25,8 @@ import (
 // same name that ends in .log. ADDRESS in a request is the listener's.
 // Content-Length is filled in, or the body sent in chunks if the request says
 // so. The line <FILE> in a body stands for that file of testdata/bodies, <N bytes>
-// for a JSON string of N bytes.
+// for a JSON string of N bytes. A line "# NAME=VALUE" before the first exchange
+// sets a variable of the environment.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
@@ -34,12 +35,16 @@ func TestTranscripts(t *testing.T) {
 	for _, file := range files {
 		name := filepath.Base(file)
 		t.Run(name, func(t *testing.T) {
-			p := serving(t, nil)
 			content, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			head, rest, _ := strings.Cut(string(content), "=== ")
+			env := map[string]string{}
+			for _, set := range inHead.FindAllStringSubmatch(head, -1) {
+				env[set[1]] = set[2]
+			}
+			p := serving(t, env)
 			var got strings.Builder
 			got.WriteString(head)
 			for exchange := range strings.SplitSeq(rest, "\n=== ") {
@@ -118,19 +123,34 @@ func onWire(t *testing.T, addr, request string) string {
 	return strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n" + body
 }
 
+var inHead = regexp.MustCompile(`(?m)^# (KEYRACK_[A-Z_]+)=(.*)$`)
+
 var (
-	date   = regexp.MustCompile(`(?m)^Date: .*\n`)
-	length = regexp.MustCompile(`(?m)^Content-Length: .*$`)
-	at     = regexp.MustCompile(`"at":"[^"]*Z"`)
-	age    = regexp.MustCompile(`"age_seconds":\d+`)
+	date    = regexp.MustCompile(`(?m)^Date: .*\n`)
+	length  = regexp.MustCompile(`(?m)^Content-Length: .*$`)
+	differs = []struct {
+		what *regexp.Regexp
+		with string
+	}{
+		{regexp.MustCompile(`,"answer":\{"status":\d+,"ms":[^}]*\}`), ""}, // noted soon, not at once
+		{regexp.MustCompile(` *answered \d+ in \S+ ms`), ""},
+		{regexp.MustCompile(`\b20(2[6-9]|[3-9]\d)-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
+		{regexp.MustCompile(`\b0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "ENTRY"},
+		{regexp.MustCompile(`"age_seconds":\d+`), `"age_seconds":AGE`},
+		{regexp.MustCompile(`, \d+m?\d*s ago`), ", AGE ago"},
+		{regexp.MustCompile(`"digest":"[0-9a-f]{8}"`), `"digest":"DIGEST"`},
+		{regexp.MustCompile(`(?m)^token [0-9a-f]{8}`), "token DIGEST"},
+	}
 )
 
 // inTranscript leaves out of a response what differs from run to run.
 func inTranscript(response string) string {
 	response = date.ReplaceAllString(strings.ReplaceAll(response, "\r\n", "\n"), "")
-	if at.MatchString(response) {
-		response = at.ReplaceAllString(response, `"at":"TIME"`)
-		response = age.ReplaceAllString(response, `"age_seconds":AGE`)
+	same := response
+	for _, d := range differs {
+		response = d.what.ReplaceAllString(response, d.with)
+	}
+	if response != same {
 		response = length.ReplaceAllString(response, "Content-Length: LENGTH")
 	}
 	return strings.TrimRight(response, "\n") + "\n"

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAPIKey: what keyrack apikey prints is what serve takes.
+func TestAPIKey(t *testing.T) {
+	code, stdout, stderr := once(t, nil, "apikey", "booking-engine", "introspect,evidence")
+	lines := strings.Split(stdout, "\n")
+	if code != exitOK || stderr != "" || len(lines) != 3 || len(lines[0]) != 47 || !strings.HasPrefix(lines[0], "krk_") {
+		t.Fatalf("exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	if !strings.HasPrefix(lines[1], "booking-engine introspect,evidence ") || strings.Contains(lines[1], lines[0]) {
+		t.Errorf("the line: %s", lines[1])
+	}
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("# who may ask\n\n"+lines[1]+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := serving(t, nil, "--api-keys-file", file)
+	for key, want := range map[string]int{lines[0]: http.StatusOK, lines[0][:46]: http.StatusUnauthorized, "": http.StatusUnauthorized} {
+		answer := talk(t, p.api, "POST /v1/introspect HTTP/1.1\nHost: elsewhere.example\nContent-Type: application/x-www-form-urlencoded\n"+
+			"Authorization: Bearer "+key+"\n\ntoken=canary")
+		if !strings.Contains(answer, http.StatusText(want)) {
+			t.Errorf("key of %d letters: %s", len(key), answer)
+		}
+	}
+}
+
+func TestAPIKeyRefuses(t *testing.T) {
+	for _, args := range []string{"", "one", "one two three", "one canary", "one read,", "a/b read", "canary\x00 read"} {
+		code, stdout, stderr := once(t, nil, append([]string{"apikey"}, strings.Fields(args)...)...)
+		if code != exitUsage || stdout != "" {
+			t.Errorf("keyrack apikey %q: exit code %d, stdout:\n%s", args, code, stdout)
+		}
+		silent(t, "stderr", stderr)
+	}
+}
+
+// TestParseAPIKeys: what is no key is refused, in words that do not quote it.
+func TestParseAPIKeys(t *testing.T) {
+	sum := strings.Repeat("0f", 32)
+	for text, want := range map[string]string{
+		"":                "",
+		"# a comment\n\n": "",
+		"a read " + sum:   "",
+		"a read,token " + sum + "\n  b admin " + sum: "",
+		"canary":                             "line 1: a key is a line of",
+		"a read " + sum + " canary":          "line 1: a key is a line of",
+		"a canary " + sum:                    "line 1: a scope is one of",
+		"a read,canary " + sum:               "line 1: a scope is one of",
+		"\na read canary":                    "line 2: the SHA-256",
+		"a read " + sum[1:]:                  "line 1: the SHA-256",
+		"a read " + sum + "00":               "line 1: the SHA-256",
+		"a read " + sum + "\na token " + sum: "line 2: the name is that of another key",
+		"canary/ read " + sum:                "line 1: a name is of letters",
+	} {
+		_, err := parseAPIKeys(text, "keys", nil)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+		if err != nil {
+			silent(t, "the error", err.Error())
+		}
+	}
+}
+
+// TestScopes: each scope allows itself, admin everything, and any key what needs none.
+func TestScopes(t *testing.T) {
+	for _, has := range scopeNames {
+		for _, needs := range scopeNames {
+			want := has == needs || has.scope == scopeAdmin
+			if got := has.scope.allows(needs.scope); got != want {
+				t.Errorf("%s allows %s: %v", has.name, needs.name, got)
+			}
+		}
+		if !has.scope.allows(scopeNone) {
+			t.Errorf("%s does not allow what any key will do for", has.name)
+		}
+		if parsed, err := parseScopes(has.scope.String()); err != nil || parsed != has.scope {
+			t.Errorf("%s: %v, %v", has.name, parsed, err)
+		}
+	}
+}

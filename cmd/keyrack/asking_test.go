@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/mewstest"
+)
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("in vain waited for: ", what)
+		}
+	}
+}
+
+// TestServeProbes: with an address, a name and a token, Mews is asked about what
+// comes in, and its answer settles what the deliveries leave open.
+func TestServeProbes(t *testing.T) {
+	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
+	hotel := world.Connect("Alpenrose")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mews := openSite(l, world.Connector(), newLogger(new(buffer)))
+	t.Cleanup(func() {
+		if err := mews.close(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	p := serving(t, map[string]string{
+		"KEYRACK_CONNECTOR_URL": "http://" + mews.addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
+		apiKeysVariable: testKeys, "KEYRACK_PROBE_RATE": "100",
+	})
+	p.waitFor(t, `"asking Mews"`)
+	// One that no Created ever announced: the token came by e-mail.
+	r := call(t, p.api, "boss", http.MethodPost, integrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
+	if r.status != http.StatusOK {
+		t.Fatalf("the import: %d, %s", r.status, r.body)
+	}
+	eventually(t, "a probe that proves the token", func() bool {
+		d := readReply[integrationDocument](t, call(t, p.api, "reader", http.MethodGet, integrationsPath+"/"+hotel.ID(), "", ""))
+		return d.Status == lifecycle.Valid && d.Evidence != nil && d.Evidence.Kind == lifecycle.KindProbe && d.Enterprise != nil
+	})
+	page := call(t, p.api, "reader", http.MethodGet, "/metrics", "", "").body
+	if !strings.Contains(page, `keyrack_probes_total{result="accepted"} 1`) || !strings.Contains(page, `keyrack_probes_total{result="timed out"} 0`) {
+		t.Errorf("the metrics:\n%s", page)
+	}
+	wellFormed(t, page)
+	silent(t, "stderr", p.stderr.String())
+	stop(t, p)
+}
+
+// TestServePostgres takes what TestServeSQLite does to the database that
+// KEYRACK_TEST_POSTGRES names, which is left with a schema in it.
+func TestServePostgres(t *testing.T) {
+	url := os.Getenv("KEYRACK_TEST_POSTGRES")
+	if url == "" {
+		t.Skip("KEYRACK_TEST_POSTGRES names no database")
+	}
+	env := map[string]string{
+		"KEYRACK_STORE": url, sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+	}
+	p := serving(t, env)
+	p.waitFor(t, `"everything is kept" store=postgres`)
+	deliver(t, p, "created.json")
+	stop(t, p)
+	p = serving(t, env)
+	if i := introspected(t, p, ""); i.Integration != theSample {
+		t.Errorf("after the restart: %+v", i)
+	}
+	stop(t, p)
+	code, stdout, stderr := once(t, env, "doctor")
+	if code != exitOK || !strings.Contains(stdout, "journal  ok") {
+		t.Errorf("doctor: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = once(t, env, "export", "--tokens")
+	if code != exitOK || strings.Count(stdout, "\n") < 2 {
+		t.Errorf("export: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+}

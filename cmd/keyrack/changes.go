@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+const (
+	heartbeatEvery = 15 * time.Second
+	// refusalWithin is how long the stream of changes waits with its headers, so
+	// that a position that was trimmed can still be answered with a status.
+	refusalWithin = 100 * time.Millisecond
+	mostStreams   = 256
+)
+
+// followed is what a stream was asked for.
+type followed struct {
+	after *store.Position      // nil: what is new from now on
+	kinds []keyrack.ChangeKind // empty: every entry of the journal
+}
+
+var changeKinds = []keyrack.ChangeKind{
+	keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm, keyrack.ChangeAny,
+}
+
+// parseFollowed reads what a stream was asked for, or returns what is wrong.
+func parseFollowed(req *http.Request) (f followed, wrong string) {
+	query, err := url.ParseQuery(req.URL.RawQuery)
+	if err != nil {
+		return f, "the query cannot be read"
+	}
+	after := req.Header.Get("Last-Event-ID")
+	for name, values := range query {
+		if len(values) > 1 {
+			return f, "a parameter is there twice"
+		}
+		switch name {
+		case "after":
+			if after == "" { // a browser repeats the URL when it connects again
+				after = values[0]
+			}
+		case "kind":
+			for kind := range strings.SplitSeq(values[0], ",") {
+				if !slices.Contains(changeKinds, keyrack.ChangeKind(kind)) {
+					return f, "the value of kind is none that it can have; there are status, state, token, alarm and any"
+				}
+				f.kinds = append(f.kinds, keyrack.ChangeKind(kind))
+			}
+		default:
+			return f, "there is no such parameter; there are after and kind"
+		}
+	}
+	if after != "" {
+		position, err := strconv.ParseUint(after, 10, 64)
+		if err != nil {
+			return f, "after is the id of an event, or 0 for everything that is left"
+		}
+		f.after = (*store.Position)(&position)
+	}
+	return f, ""
+}
+
+func (f *followed) wants(e keyrack.Entry) bool {
+	return len(f.kinds) == 0 || slices.ContainsFunc(f.kinds, e.Has)
+}
+
+// changes streams the journal as server-sent events, until who reads it goes, or
+// we do. The id of an event is its position.
+func (a *api) changes(w http.ResponseWriter, req *http.Request) {
+	f, wrong := parseFollowed(req)
+	if wrong != "" {
+		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
+		return
+	}
+	if a.streams.Add(1) > mostStreams {
+		a.streams.Add(-1)
+		w.Header().Set("Retry-After", "10")
+		refuse(w, http.StatusServiceUnavailable, "too_many_streams", "too many follow the changes already")
+		return
+	}
+	defer a.streams.Add(-1)
+	if f.after == nil {
+		latest, err := a.rack.Latest(req.Context())
+		if err != nil {
+			a.fail(w, req, err)
+			return
+		}
+		f.after = &latest
+	}
+	s := stream{w: w, control: http.NewResponseController(w), wants: f.wants, grace: refusalWithin}
+	_ = s.control.SetReadDeadline(time.Time{}) // of a request that has been read
+	if req.Method == http.MethodHead {
+		s.begin()
+		return
+	}
+	s.run(req.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
+		return a.rack.Changes(ctx, *f.after)
+	}, a.ending)
+}
+
+// stream writes events to one who follows.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	wants   func(keyrack.Entry) bool
+	grace   time.Duration // before the headers are sent
+	begun   bool
+	passed  store.Position // of the latest entry that was not wanted
+	buffer  bytes.Buffer
+}
+
+// change is what the journal had next.
+type change struct {
+	entry keyrack.Entry
+	err   error
+}
+
+// run writes until the context ends, ending is closed, the journal fails or who
+// follows does not read. The goroutine that reads the journal has ended when it
+// returns.
+func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq2[keyrack.Entry, error], ending <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	found := make(chan change)
+	go func() {
+		defer close(found)
+		for e, err := range journal(ctx) {
+			select {
+			case found <- change{e, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() {
+		cancel()
+		for range found { // until the goroutine has ended
+		}
+	}()
+	beat := time.NewTimer(s.grace)
+	defer beat.Stop()
+	for {
+		var err error
+		select {
+		case c, ok := <-found:
+			if !ok {
+				return
+			}
+			if c.err != nil {
+				s.fail(c.err)
+				return
+			}
+			if !s.wants(c.entry) {
+				s.passed = c.entry.Position
+				continue
+			}
+			err = s.event(c.entry)
+		case <-beat.C:
+			err = s.beat()
+			beat.Reset(heartbeatEvery)
+		case <-ending:
+			_ = s.write(": going away\n\n")
+			return
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// begin sends the headers.
+func (s *stream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.WriteHeader(http.StatusOK)
+}
+
+// beat shows that the stream lives, and up to where there was nothing to tell: who
+// connects again goes on from there.
+func (s *stream) beat() error {
+	if s.passed == 0 {
+		return s.write(": still here\n\n")
+	}
+	return s.write(fmt.Sprintf("id: %d\n: still here\n\n", s.passed))
+}
+
+func (s *stream) write(text string) error {
+	s.buffer.Reset()
+	s.buffer.WriteString(text)
+	return s.flush()
+}
+
+// event writes one entry.
+func (s *stream) event(e keyrack.Entry) error {
+	s.passed = 0
+	s.buffer.Reset()
+	fmt.Fprintf(&s.buffer, "id: %d\nevent: change\ndata: ", e.Position)
+	if err := json.NewEncoder(&s.buffer).Encode(entryOf(e)); err != nil {
+		return err
+	}
+	s.buffer.WriteByte('\n')
+	return s.flush()
+}
+
+func (s *stream) flush() error {
+	s.begin()
+	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := s.w.Write(s.buffer.Bytes()); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// fail tells of an error: with a status where none was sent yet. 410 is for ever:
+// what who follows missed is no longer in the journal, and he has to begin
+// anew, with the list of integrations.
+func (s *stream) fail(err error) {
+	status, code, detail := http.StatusServiceUnavailable, "unavailable", "the store did not answer; connect again"
+	if errors.Is(err, store.ErrTrimmed) {
+		status, code = http.StatusGone, "trimmed"
+		detail = "what came after that is no longer in the journal; read the list of integrations, and follow from now on"
+	}
+	if !s.begun {
+		refuse(s.w, status, code, detail)
+		return
+	}
+	s.buffer.Reset()
+	s.buffer.WriteString("event: problem\ndata: ")
+	_ = json.NewEncoder(&s.buffer).Encode(problem{http.StatusText(status), status, detail, code})
+	s.buffer.WriteByte('\n')
+	_ = s.flush()
+}

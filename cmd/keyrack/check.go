@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+func newCheck(env environment) *cobra.Command {
+	var c client
+	var o output
+	var quiet bool
+	check := &cobra.Command{
+		Use:   "check [TOKEN] [flags]",
+		Short: "Is a token still valid?",
+		Long: `Check asks whether an access token is valid, and says why. It reads the token from
+stdin. As an argument it would be in the shell's history, and other users of this
+machine could read it: that works, with a warning.
+
+` + clientHelp + `
+
+Exit codes: 0 valid, 3 not valid, 4 unknown; 1 if nobody answered, which is no
+answer. Only 0 means that the token may be used.`,
+		Example: `  printf %s "$TOKEN" | keyrack check
+  keyrack check < token.txt
+  if printf %s "$TOKEN" | keyrack check --quiet; then call_mews; fi`,
+		Args: atMostOne("TOKEN"),
+		RunE: func(verb *cobra.Command, args []string) error {
+			if err := o.open(verb, env); err != nil {
+				return err
+			}
+			token, err := tokenFrom(args, verb.InOrStdin(), verb.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if err := c.open(env, verb.ErrOrStderr()); err != nil {
+				return err
+			}
+			defer c.close()
+			return check(verb.Context(), &c, &o, token, quiet)
+		},
+	}
+	flags := check.Flags()
+	flags.SortFlags = false
+	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing; the exit code tells")
+	o.flags(flags)
+	c.flags(flags)
+	return check
+}
+
+// tokenFrom takes a token from the arguments or from stdin.
+func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.Token, error) {
+	if len(args) == 0 || args[0] == "-" {
+		if isTerminal(stdin) {
+			fmt.Fprint(warnings, "the token, then Enter and Ctrl-D: ")
+		}
+		return readToken(stdin)
+	}
+	_, _ = io.WriteString(warnings, `keyrack: warning: the token is in your shell's history now, and other users of this machine
+could read it; next time: printf %s "$TOKEN" | keyrack check
+`)
+	if args[0] == "" {
+		return lifecycle.Token{}, usagef("the token is empty")
+	}
+	return lifecycle.NewToken(args[0]), nil
+}
+
+func check(ctx context.Context, c *client, o *output, token lifecycle.Token, quiet bool) error {
+	i, raw, err := c.introspect(ctx, token)
+	if err != nil {
+		return err
+	}
+	switch {
+	case quiet:
+	case o.text():
+		err = tellIntrospection(o, i)
+	default:
+		err = o.raw(raw)
+	}
+	if err != nil {
+		return err
+	}
+	// An assumed Valid is what the receiver was told to give; Active says so.
+	if i.Active != (i.Status == lifecycle.Valid) {
+		return fmt.Errorf("the receiver contradicts itself about what is active")
+	}
+	return exitOf(i.Status)
+}
+
+// tellIntrospection prints a verdict for people.
+func tellIntrospection(o *output, i introspection) error {
+	head := fmt.Sprintf("%s: %v", o.status(i.Status.String()), i.Reason)
+	switch {
+	case i.Assumed:
+		head += ", assumed"
+	case i.Status == lifecycle.Unknown:
+		head += fmt.Sprintf(" (probably %v)", i.Guess)
+	}
+	if err := o.printf("%s\n", head); err != nil {
+		return err
+	}
+	var t table
+	add := func(name, value string) {
+		if value != "" {
+			t.row("  "+name, plain(value))
+		}
+	}
+	add("integration", i.Integration)
+	add("enterprise", i.Enterprise)
+	if i.Integration != "" {
+		add("state", i.State.String())
+	}
+	add("evidence", describeEvidence(i.Evidence, i.AgeSeconds))
+	return t.write(o.w)
+}
+
+// describeEvidence tells what a verdict stands on.
+func describeEvidence(e *evidence, age *int64) string {
+	if e == nil {
+		return ""
+	}
+	text := e.Kind.String()
+	if e.Action != "" {
+		text = e.Action
+	}
+	if age != nil {
+		text += ", " + ageOf(*age) + " old"
+	}
+	return text
+}
+
+// ageOf writes seconds for a person.
+func ageOf(seconds int64) string {
+	switch d := time.Duration(seconds) * time.Second; {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours())/24)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d s", seconds)
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// deskVerbs are the verbs of the developer's desk, and those that every command has.
+func deskVerbs(env environment, l *layers) []*cobra.Command {
+	verbs := []*cobra.Command{
+		newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
+		newCheck(env), newList(env), newShow(env), newExplain(env), newTail(env),
+		newAdopt(env), newProbe(env), newSubscriptions(env),
+		newConfig(l), newCompletion(), newMan(), newExitCodes(),
+	}
+	for _, verb := range verbs {
+		complete(verb)
+	}
+	return verbs
+}
+
+// complete has shells complete the values that are known beforehand.
+func complete(verb *cobra.Command) {
+	if verb.Name() == "graph" {
+		completeValues(verb, "format", graphMermaid, graphDOT)
+	} else {
+		completeValues(verb, "format", formatText, formatJSON, formatJSONL)
+	}
+	completeValues(verb, "status", lifecycle.Valid.String(), lifecycle.Invalid.String(), lifecycle.Unknown.String())
+	completeValues(verb, "state", namesOf(lifecycle.States())...)
+	completeValues(verb, "kind", namesOf(changeKinds)...)
+	for _, sub := range verb.Commands() {
+		complete(sub)
+	}
+}

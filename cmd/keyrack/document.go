@@ -1,0 +1,177 @@
+package main
+
+import (
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// What the API says of integrations and of what happened to them. openapi.json
+// describes the same.
+
+// namedDocument is something of Mews's that has an id and mostly a name.
+type namedDocument struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+func namedOf(n lifecycle.Named) *namedDocument {
+	if n.ID == "" {
+		return nil
+	}
+	return &namedDocument{n.ID, n.Name}
+}
+
+// row is an integration in a list.
+type row struct {
+	Integration namedDocument    `json:"integration"`
+	Enterprise  *namedDocument   `json:"enterprise,omitempty"`
+	State       lifecycle.State  `json:"state"`
+	Status      lifecycle.Status `json:"status"` // of its current token
+	Reason      lifecycle.Reason `json:"reason"`
+}
+
+func rowOf(r *keyrack.Record, v keyrack.Verdict) row {
+	return row{namedDocument{r.ID, r.Name}, namedOf(r.Enterprise), r.State, v.Status, v.Reason}
+}
+
+// integrationDocument is all of an integration.
+type integrationDocument struct {
+	row
+	Guess      lifecycle.Status `json:"guess"`
+	Assumed    bool             `json:"assumed"`
+	Evidence   *evidence        `json:"evidence,omitempty"`
+	AgeSeconds *int64           `json:"age_seconds,omitempty"`
+	Service    *namedDocument   `json:"service,omitempty"`
+	CreatedUtc *time.Time       `json:"created_utc,omitempty"` // by Mews's account
+	DeletedUtc *time.Time       `json:"deleted_utc,omitempty"`
+	Version    uint64           `json:"version"` // counts the pieces of evidence
+	Tokens     []tokenDocument  `json:"tokens"`  // in order of arrival
+}
+
+// tokenDocument is a token of an integration, without the token.
+type tokenDocument struct {
+	Digest   string              `json:"digest"` // tells those of one integration apart
+	Status   lifecycle.KeyStatus `json:"status"`
+	From     string              `json:"from,omitempty"` // the action that brought it
+	Since    *time.Time          `json:"since,omitempty"`
+	Until    *time.Time          `json:"until,omitempty"`  // since when it is superseded or revoked
+	Answer   lifecycle.Answer    `json:"answer"`           // Mews's latest about it
+	Asked    *time.Time          `json:"asked,omitempty"`  // when that request began
+	Accepted *time.Time          `json:"worked,omitempty"` // when the latest request that was answered 200 began
+}
+
+func timeOf(i lifecycle.Instant) *time.Time {
+	if i == 0 {
+		return nil
+	}
+	t := i.Time()
+	return &t
+}
+
+func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) integrationDocument {
+	i := introspectionOf(v, now)
+	d := integrationDocument{
+		row: rowOf(r, v), Guess: v.Guess, Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
+		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
+		Version: r.Version, Tokens: make([]tokenDocument, 0, len(r.Keys)),
+	}
+	for _, k := range r.Keys {
+		t := tokenDocument{
+			Digest: k.Digest.String(), Status: k.Status, Since: timeOf(k.Since), Until: timeOf(k.Until),
+			Answer: k.Answer, Asked: timeOf(k.Began), Accepted: timeOf(k.Accepted),
+		}
+		if k.From != lifecycle.ActionUnknown {
+			t.From = k.From.String()
+		}
+		d.Tokens = append(d.Tokens, t)
+	}
+	return d
+}
+
+// entryDocument is an entry of the journal.
+type entryDocument struct {
+	Position    store.Position    `json:"position"`
+	ID          string            `json:"id"`
+	Integration string            `json:"integration,omitempty"`
+	At          time.Time         `json:"at"`
+	Kind        lifecycle.Kind    `json:"kind"`
+	Action      string            `json:"action,omitempty"` // of a delivery
+	By          string            `json:"by,omitempty"`     // who got a token, or wanted to know
+	Answered    *lifecycle.Answer `json:"mews_answered,omitempty"`
+	Outcome     lifecycle.Outcome `json:"outcome"`
+	Cause       string            `json:"cause,omitempty"`
+	From        lifecycle.State   `json:"from"`
+	To          lifecycle.State   `json:"to"`
+	Was         lifecycle.Status  `json:"was"`
+	Is          lifecycle.Status  `json:"is"`
+	Reason      lifecycle.Reason  `json:"reason"`
+	NewToken    bool              `json:"new_token"`
+	Alarm       bool              `json:"alarm"`
+	Answer      *answerDocument   `json:"answer,omitempty"`
+}
+
+// answerDocument is how a delivery was answered.
+type answerDocument struct {
+	Status       int     `json:"status"`
+	Milliseconds float64 `json:"ms"`
+}
+
+func entryOf(e keyrack.Entry) entryDocument {
+	d := entryDocument{
+		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind, By: e.Evidence.By,
+		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
+		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Alarm: e.Decision.Alarm,
+	}
+	if e.Evidence.Kind == lifecycle.KindDelivery {
+		d.Action = e.Evidence.Action.String()
+	}
+	if e.Evidence.Answer != lifecycle.NoAnswer {
+		d.Answered = &e.Evidence.Answer
+	}
+	if e.Answer.Status != 0 {
+		d.Answer = &answerDocument{e.Answer.Status, float64(e.Answer.Took.Microseconds()) / 1000}
+	}
+	return d
+}
+
+// explanationDocument says why a verdict is what it is.
+type explanationDocument struct {
+	At          time.Time           `json:"at"`
+	Integration integrationDocument `json:"integration"`
+	Entries     []entryDocument     `json:"entries"`
+	Probe       *probeDocument      `json:"probe,omitempty"`
+	Change      []string            `json:"change"` // what would change the verdict
+}
+
+// probeDocument is where an integration stands in the schedule of probes.
+type probeDocument struct {
+	Asked    *time.Time `json:"asked,omitempty"`
+	Attempts int        `json:"attempts"` // in a row that settled nothing
+	InFlight bool       `json:"in_flight"`
+	Due      *time.Time `json:"due,omitempty"`
+}
+
+func explanationOf(e keyrack.Explanation) explanationDocument {
+	d := explanationDocument{
+		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
+		Entries: make([]entryDocument, 0, len(e.Entries)), Change: e.Change,
+	}
+	for _, entry := range e.Entries {
+		d.Entries = append(d.Entries, entryOf(entry))
+	}
+	if e.Probe != (keyrack.ProbeState{}) {
+		d.Probe = &probeDocument{notZero(e.Probe.Asked), e.Probe.Attempts, e.Probe.InFlight, notZero(e.Probe.Due)}
+	}
+	return d
+}
+
+func notZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

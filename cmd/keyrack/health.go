@@ -1,0 +1,36 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// livez answers as long as the process serves.
+func (a *api) livez(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
+
+// readyz tells whether deliveries are taken in. While the store cannot be read it
+// says so and stays 200: answers come from memory then, and nothing would be won
+// by sending those who ask to nobody.
+func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !a.ready.Load() {
+		say(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	}
+	if f := a.rack.Following(); f.Err != nil {
+		say(w, http.StatusOK, fmt.Sprintf("degraded: the store cannot be read, and answers are from memory as of %s\n",
+			f.Synced.UTC().Format(time.RFC3339)))
+		return
+	}
+	say(w, http.StatusOK, "ready\n")
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+// openAPI answers with the API's description.
+func (a *api) openAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI)
+}

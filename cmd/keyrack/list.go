@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+// selection is what list is to show.
+type selection struct {
+	enterprise, state, status, reason string
+	limit                             int
+
+	client client
+	output output
+}
+
+func newList(env environment) *cobra.Command {
+	var s selection
+	list := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List the integrations, and whether their tokens are valid",
+		Long: `List prints the integrations that a receiver knows, the deleted ones included,
+each with the status of its current token.
+
+` + clientHelp + `
+The key needs the scope read.`,
+		Example: `  keyrack list
+  keyrack list --status unknown
+  keyrack list --format jsonl | jq -r 'select(.status == "valid") | .enterprise.id'`,
+		Args: noArguments,
+		RunE: func(verb *cobra.Command, _ []string) error {
+			if err := s.output.open(verb, env); err != nil {
+				return err
+			}
+			if s.limit < 0 {
+				return usagef("--limit is a number of integrations, or 0 for all")
+			}
+			if err := s.client.open(env, verb.ErrOrStderr()); err != nil {
+				return err
+			}
+			defer s.client.close()
+			return s.list(verb.Context())
+		},
+	}
+	flags := list.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&s.enterprise, "enterprise", "", "of the enterprise with this `id` alone")
+	flags.StringVar(&s.state, "state", "", "in this `state` alone, such as enabled")
+	flags.StringVar(&s.status, "status", "", "with this `status` alone: valid, invalid or unknown")
+	flags.StringVar(&s.reason, "reason", "", "with this `reason` alone, such as suspect_enabled")
+	flags.IntVar(&s.limit, "limit", 0, "at most so many; 0 is all")
+	s.output.flags(flags)
+	s.client.flags(flags)
+	return list
+}
+
+func (s *selection) list(ctx context.Context) error {
+	query := url.Values{"limit": {strconv.Itoa(mostLimit)}}
+	for name, value := range map[string]string{
+		"enterprise": s.enterprise, "state": s.state, "status": s.status, "reason": s.reason,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	rows := []json.RawMessage{}
+	for more := true; more; {
+		answer, err := s.client.get(ctx, query, "v1", "integrations")
+		if err != nil {
+			return err
+		}
+		p, err := read[struct {
+			Integrations []json.RawMessage `json:"integrations"`
+			Next         string            `json:"next"`
+		}](answer)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, p.Integrations...)
+		query.Set("after", p.Next)
+		more = p.Next != "" && (s.limit == 0 || len(rows) < s.limit)
+	}
+	if s.limit > 0 && len(rows) > s.limit {
+		rows = rows[:s.limit]
+	}
+	return s.tell(rows)
+}
+
+func (s *selection) tell(rows []json.RawMessage) error {
+	switch s.output.format {
+	case formatJSON:
+		return s.output.value(rows)
+	case formatJSONL:
+		for _, r := range rows {
+			if err := s.output.raw(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(rows) == 0 {
+		return s.output.printf("there are no such integrations\n")
+	}
+	var t table
+	t.row("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")
+	for _, raw := range rows {
+		r, err := read[row](raw)
+		if err != nil {
+			return err
+		}
+		enterprise, names := "", plain(r.Integration.Name)
+		if r.Enterprise != nil {
+			enterprise = plain(r.Enterprise.ID)
+			if r.Enterprise.Name != "" {
+				names += " at " + plain(r.Enterprise.Name)
+			}
+		}
+		t.row(plain(r.Integration.ID), s.output.status(r.Status.String()), r.Reason.String(), r.State.String(), enterprise, names)
+	}
+	return t.write(s.output.w)
+}

@@ -1,0 +1,389 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/memstore"
+)
+
+// long tells whether the run may take its time.
+var long = os.Getenv("KEYRACK_LONG") != ""
+
+// caller is a connection on which the same client asks again and again, as cheaply
+// as can be.
+type caller struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func newCaller(t testing.TB, addr string) *caller {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &caller{conn, bufio.NewReader(conn)}
+}
+
+// do sends a request, reads all of the response, and returns its status.
+func (c *caller) do(request []byte) (status int, err error) {
+	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	if _, err := c.conn.Write(request); err != nil {
+		return 0, err
+	}
+	length := 0
+	for first := true; ; first = false {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		if first {
+			if len(line) < 12 {
+				return 0, errors.New("not HTTP")
+			}
+			status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length = 0
+			for _, digit := range bytes.TrimSpace(value) {
+				length = 10*length + int(digit-'0')
+			}
+		}
+		if len(line) <= 2 {
+			break
+		}
+	}
+	_, err = c.in.Discard(length)
+	return status, err
+}
+
+// request writes a request out.
+func request(method, target, media, body string) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, target, media, len(body), body)
+}
+
+// TestHalfOpen: 1,000 connections on the webhook listener that never finish their
+// request do not delay the good ones.
+func TestHalfOpen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it opens 1,000 connections")
+	}
+	const (
+		halfOpen   = 1000
+		deliveries = 300
+		bound      = 100 * time.Millisecond
+		rounds     = 3 // the machine has other things to do as well
+	)
+	p := serving(t, nil)
+	var idle []net.Conn
+	defer func() {
+		for _, conn := range idle {
+			conn.Close()
+		}
+	}()
+	for i := range halfOpen {
+		conn, err := net.DialTimeout("tcp", p.webhooks, patience)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		idle = append(idle, conn)
+		// Some have said nothing, some half of a header, some half of a body.
+		fmt.Fprint(conn, []string{
+			"", "POST /webhooks/mews?To", "POST /webhooks/mews?Token=" + secret + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+		}[i%3])
+	}
+	c := newCaller(t, p.webhooks)
+	defer c.conn.Close()
+	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := request(http.MethodPost, "/webhooks/mews?Token="+secret, "application/json", string(body))
+	for round := 1; ; round++ {
+		took := make([]time.Duration, deliveries)
+		for i := range took {
+			began := time.Now()
+			status, err := c.do(good)
+			took[i] = time.Since(began)
+			if err != nil || status != http.StatusNoContent {
+				t.Fatalf("a good delivery: %d, %v", status, err)
+			}
+		}
+		slices.Sort(took)
+		p99 := took[deliveries*99/100]
+		t.Logf("round %d: median %v, p99 %v, longest %v", round, took[deliveries/2], p99, took[deliveries-1])
+		if p99 <= bound {
+			return
+		}
+		if round == rounds {
+			t.Fatalf("%d half-open connections delay deliveries: p99 %v, want at most %v", halfOpen, p99, bound)
+		}
+	}
+}
+
+// TestMixedLoad: under a storm of wrong secrets, bad bodies and good ones, no good
+// one is lost, each gets its own status, and memory stays flat.
+func TestMixedLoad(t *testing.T) {
+	requests := 5_000
+	if long {
+		requests = 100_000
+	}
+	const callers = 16
+	p := serving(t, nil)
+	type kind struct {
+		name    string
+		request func(i int) []byte
+		status  int
+	}
+	path := "/webhooks/mews?Token=" + secret
+	wrong := "/webhooks/mews?Token=" + rand.Text()
+	created := `{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e%d","Name":"E"},"AccessToken":"token-%d","CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%d","Name":"I"}}}`
+	kinds := []kind{
+		{"good", func(i int) []byte {
+			return request(http.MethodPost, path, "application/json", fmt.Sprintf(created, i%100, i, i))
+		}, http.StatusNoContent},
+		{"wrong secret", func(int) []byte { return request(http.MethodPost, wrong, "application/json", "{}") }, http.StatusUnauthorized},
+		{"not JSON", func(i int) []byte { return request(http.MethodPost, path, "application/json", fmt.Sprintf("{%d", i)) }, http.StatusBadRequest},
+		{"another method", func(int) []byte { return request(http.MethodGet, path, "text/plain", "") }, http.StatusMethodNotAllowed},
+		{"another path", func(int) []byte { return request(http.MethodPost, "/", "text/plain", "") }, http.StatusNotFound},
+	}
+	var good, next atomic.Int64
+	var heap struct{ half, end uint64 }
+	// storm sends the requests up to a number, from all callers at once.
+	storm := func(until int) {
+		var done sync.WaitGroup
+		for range callers {
+			done.Go(func() {
+				c := newCaller(t, p.webhooks)
+				defer func() { c.conn.Close() }()
+				for {
+					i := int(next.Add(1)) - 1
+					if i >= until {
+						return
+					}
+					k := kinds[mathrand.N(len(kinds))]
+					if i%100 == 0 {
+						k = kinds[0] // a few, so that memory has little to grow by
+					} else if k.name == "good" {
+						k = kinds[1+mathrand.N(len(kinds)-1)]
+					}
+					status, err := c.do(k.request(i))
+					if err != nil || status != k.status {
+						t.Errorf("%s: %d, %v, want %d", k.name, status, err, k.status)
+						return
+					}
+					if k.status == http.StatusNoContent {
+						good.Add(1)
+					}
+				}
+			})
+		}
+		done.Wait()
+	}
+	storm(requests / 2)
+	heap.half = inUse()
+	next.Store(int64(requests / 2))
+	storm(requests)
+	heap.end = inUse()
+	var listed int64
+	for after := ""; ; {
+		target := integrationsPath + "?limit=1000"
+		if after != "" {
+			target += "&after=" + after
+		}
+		one := readReply[page](t, call(t, p.api, "", http.MethodGet, target, "", ""))
+		listed += int64(len(one.Integrations))
+		if after = one.Next; after == "" {
+			break
+		}
+	}
+	if listed != good.Load() || listed < int64(requests/100) {
+		t.Errorf("%d good deliveries were answered 204, and %d integrations are there", good.Load(), listed)
+	}
+	const room = 8 << 20
+	if heap.end > heap.half+room {
+		t.Errorf("the heap grew from %d to %d bytes over the second half", heap.half, heap.end)
+	}
+	if logged := strings.Count(p.stderr.String(), "request refused"); logged > 200 {
+		t.Errorf("%d lines about refusals", logged)
+	}
+}
+
+// inUse is the heap that is in use, in bytes.
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// rivals are two listeners beside each other: the API's, and one with an empty handler.
+type rivals struct {
+	api, empty *site
+	question   []byte
+	close      func()
+}
+
+// newRivals opens the API of a rack with some integrations, as serve does.
+func newRivals(t testing.TB) *rivals {
+	t.Helper()
+	ctx := context.Background()
+	quiet := slog.New(slog.DiscardHandler)
+	rack, err := keyrack.Open(ctx, memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rack.Deliver(ctx, body); err != nil {
+		t.Fatal(err)
+	}
+	open := func(h http.Handler) *site {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return openSite(l, h, quiet)
+	}
+	ready := new(atomic.Bool)
+	ready.Store(true)
+	r := &rivals{
+		api:      open(newAPI(&api{rack: rack, meter: newMeter(), log: quiet, ready: ready})),
+		empty:    open(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
+		question: request(http.MethodPost, introspectPath, "application/x-www-form-urlencoded", "token="+sampleToken),
+	}
+	r.close = func() {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := errors.Join(r.api.close(ctx), r.empty.close(ctx), rack.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	return r
+}
+
+// rate asks on 32 connections for a time, and returns the questions a second.
+func (r *rivals) rate(t testing.TB, addr string, d time.Duration) float64 {
+	const connections = 32
+	var asked atomic.Int64
+	var done sync.WaitGroup
+	began := time.Now()
+	for range connections {
+		done.Go(func() {
+			c := newCaller(t, addr)
+			defer c.conn.Close()
+			for time.Since(began) < d {
+				if status, err := c.do(r.question); err != nil || status != http.StatusOK {
+					t.Errorf("%d, %v", status, err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	done.Wait()
+	return float64(asked.Load()) / time.Since(began).Seconds()
+}
+
+// ratio compares the two, turn and turn about, and returns the median of the rounds.
+func (r *rivals) ratio(t testing.TB, rounds int, d time.Duration) float64 {
+	shares := make([]float64, rounds)
+	for i := range shares {
+		empty := r.rate(t, r.empty.addr, d/2)
+		api := r.rate(t, r.api.addr, d)
+		empty = (empty + r.rate(t, r.empty.addr, d/2)) / 2
+		shares[i] = api / empty
+	}
+	slices.Sort(shares)
+	return shares[rounds/2]
+}
+
+// TestIntrospectRate: a question costs little more than an empty net/http handler.
+func TestIntrospectRate(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("it measures")
+	}
+	const want = 0.6
+	r := newRivals(t)
+	defer r.close()
+	for attempt := 1; ; attempt++ {
+		got := r.ratio(t, 5, 200*time.Millisecond)
+		t.Logf("introspection reaches %.0f %% of an empty handler", 100*got)
+		if got >= want {
+			return
+		}
+		if attempt == 3 {
+			t.Fatalf("introspection reaches %.0f %% of an empty handler, want %.0f %%", 100*got, 100*want)
+		}
+	}
+}
+
+// BenchmarkIntrospect asks on 32 connections, and gives the share of what an empty
+// handler reaches in the same run.
+func BenchmarkIntrospect(b *testing.B) {
+	r := newRivals(b)
+	defer r.close()
+	var shares []float64
+	for b.Loop() {
+		shares = append(shares, r.ratio(b, 1, 500*time.Millisecond))
+	}
+	slices.Sort(shares)
+	b.ReportMetric(shares[len(shares)/2], "of-empty")
+}
+
+// BenchmarkIntrospectHandler leaves the network out.
+func BenchmarkIntrospectHandler(b *testing.B) {
+	r := newRivals(b)
+	defer r.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.question)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := &discard{header: http.Header{}}
+		r.api.server.Handler.ServeHTTP(w, req)
+		if w.status != http.StatusOK || !bytes.Contains(w.body, []byte(`"active":true`)) {
+			b.Fatalf("%d: %s", w.status, w.body)
+		}
+	}
+}
+
+// discard is a response that nobody reads.
+type discard struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (d *discard) Header() http.Header    { return d.header }
+func (d *discard) WriteHeader(status int) { d.status = status }
+
+func (d *discard) Write(b []byte) (int, error) {
+	if d.status == 0 {
+		d.status = http.StatusOK
+	}
+	d.body = append(d.body, b...)
+	return len(b), nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/zitadel/oidc/v3/pkg/client/rs"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// verdictResponse is what a stock client decodes into: its own type of the RFC's
+// members, where everything else is a claim.
+type verdictResponse = oidc.IntrospectionResponse
+
+// TestOAuthClient has a client library of OAuth 2.0 that others wrote ask about a
+// token: github.com/zitadel/oidc, which presents name and key as HTTP Basic.
+func TestOAuthClient(t *testing.T) {
+	p := serving(t, map[string]string{apiKeysVariable: testKeys})
+	deliver(t, p, "created.json")
+	ask := func(name, key, token string) (*verdictResponse, error) {
+		t.Helper()
+		server, err := rs.NewResourceServerClientCredentials(t.Context(), "http://"+p.api, name, key,
+			rs.WithClient(lonely), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+introspectPath))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rs.Introspect[*verdictResponse](t.Context(), server, token)
+	}
+	response, err := ask("asker", "canary-asker", sampleToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !response.Active || response.Claims["status"] != "valid" || response.Claims["integration"] != theSample {
+		t.Errorf("a valid token: %+v", response)
+	}
+	if response, err = ask("asker", "canary-asker", "nobody's"); err != nil || response.Active || response.Claims["reason"] != "unfamiliar" {
+		t.Errorf("an unfamiliar token: %+v, %v", response, err)
+	}
+	for name, key := range map[string]string{"asker": "canary-reader", "reader": "canary-reader", "nobody": "canary-asker", "": ""} {
+		if response, err := ask(name, key, sampleToken); err == nil || response != nil && response.Active {
+			t.Errorf("%s got an answer: %+v", name, response)
+		}
+	}
+	deliver(t, p, "disabled.json")
+	if response, err = ask("asker", "canary-asker", sampleToken); err != nil || response.Active || response.Claims["reason"] != "disabled" {
+		t.Errorf("a disabled one: %+v, %v", response, err)
+	}
+	silent(t, "stderr", p.stderr.String())
+}
+
+// TestOAuthClientAlone asks a receiver without keys, to which any name and any key
+// are as good as none.
+func TestOAuthClientAlone(t *testing.T) {
+	p := serving(t, nil)
+	deliver(t, p, "created.json")
+	server, err := rs.NewResourceServerClientCredentials(t.Context(), "http://"+p.api, "anybody", "canary",
+		rs.WithClient(&http.Client{Transport: lonely.Transport}), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+introspectPath))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := rs.Introspect[*verdictResponse](t.Context(), server, sampleToken); err != nil || !response.Active {
+		t.Errorf("%+v, %v", response, err)
+	}
+}

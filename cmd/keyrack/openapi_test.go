@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// description is openapi.json, as far as the tests read it. Its schemas are JSON
+// Schema 2020-12, as OpenAPI 3.1 has it.
+type description struct {
+	Paths      map[string]map[string]json.RawMessage
+	Components struct {
+		Schemas map[string]struct{ Enum []string }
+	}
+	schemas *jsonschema.Compiler
+	seen    map[string]bool // the responses that were looked at: method, path, status
+}
+
+// operation is what a path answers to a method.
+type operation struct {
+	Scope     *string `json:"x-scope"`
+	Responses map[string]json.RawMessage
+}
+
+const documentURL = "https://example.invalid/openapi.json"
+
+func describe(t *testing.T) *description {
+	t.Helper()
+	d := &description{schemas: jsonschema.NewCompiler(), seen: map[string]bool{}}
+	if err := json.Unmarshal(openAPI, d); err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(openAPI))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.schemas.DefaultDraft(jsonschema.Draft2020)
+	d.schemas.AssertFormat()
+	if err := d.schemas.AddResource(documentURL, document); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *description) operation(t *testing.T, method, path string) operation {
+	t.Helper()
+	var o operation
+	if raw, ok := d.Paths[path][strings.ToLower(method)]; !ok {
+		t.Fatalf("%s %s is not described", method, path)
+	} else if err := json.Unmarshal(raw, &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// pointer escapes a step of a JSON pointer in a URL's fragment.
+var pointer = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+
+// check validates a reply against what the document says of it.
+func (d *description) check(t *testing.T, method, path string, r reply) {
+	t.Helper()
+	status := fmt.Sprint(r.status)
+	raw, ok := d.operation(t, method, path).Responses[status]
+	if !ok {
+		t.Errorf("%s %s: the status %s is not described", method, path, status)
+		return
+	}
+	at := "/paths/" + pointer.Replace(path) + "/" + strings.ToLower(method) + "/responses/" + status
+	var response struct {
+		Ref     string `json:"$ref"`
+		Content map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &response); err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := strings.CutPrefix(response.Ref, "#/components/responses/"); ok {
+		at = "/components/responses/" + name
+		var whole struct {
+			Components struct{ Responses map[string]json.RawMessage }
+		}
+		if err := json.Unmarshal(openAPI, &whole); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(whole.Components.Responses[name], &response); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	media, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := response.Content[media]; !ok {
+		t.Errorf("%s %s: the media type %s of %s is not described", method, path, media, status)
+		return
+	}
+	d.seen[method+" "+path+" "+status] = true
+	if !strings.HasSuffix(media, "json") {
+		return
+	}
+	schema, err := d.schemas.Compile(documentURL + "#" + at + "/content/" + pointer.Replace(media) + "/schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(r.body))
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Errorf("%s %s: %s is not as described: %v\n%s", method, path, status, err, r.body)
+	}
+}
+
+// TestOpenAPIRoutes: the document describes every route, with its scope, and no other.
+func TestOpenAPIRoutes(t *testing.T) {
+	d := describe(t)
+	routes := newAPI(new(api)).routes
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(routes)), slices.Sorted(maps.Keys(d.Paths))); diff != "" {
+		t.Fatal(diff)
+	}
+	for path, route := range routes {
+		o := d.operation(t, route.method, path)
+		want := route.needs.String()
+		if path == "/livez" {
+			if o.Scope != nil {
+				t.Error("livez needs no key")
+			}
+			continue
+		}
+		if o.Scope == nil || *o.Scope != want {
+			t.Errorf("%s: the document does not say that it takes the scope %q", path, want)
+		}
+	}
+}
+
+// TestOpenAPIEnums: the document names the values that there are.
+func TestOpenAPIEnums(t *testing.T) {
+	d := describe(t)
+	check := func(name string, from int, value func(int) string) {
+		t.Helper()
+		var want []string
+		for i := from; !strings.Contains(value(i), "("); i++ {
+			want = append(want, value(i))
+		}
+		if diff := cmp.Diff(want, d.Components.Schemas[name].Enum); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	check("Status", 0, func(i int) string { return lifecycle.Status(i).String() })
+	check("Reason", 0, func(i int) string { return lifecycle.Reason(i).String() })
+	check("State", 0, func(i int) string { return lifecycle.State(i).String() })
+	check("Kind", 1, func(i int) string { return lifecycle.Kind(i).String() })
+	check("Outcome", 0, func(i int) string { return lifecycle.Outcome(i).String() })
+	check("Answer", 0, func(i int) string { return lifecycle.Answer(i).String() })
+	check("TokenStatus", 1, func(i int) string { return lifecycle.KeyStatus(i).String() })
+}
+
+// TestOpenAPI: what serve really answers is as the document says, on every path,
+// with and without what it takes.
+func TestOpenAPI(t *testing.T) {
+	d := describe(t)
+	one := integrationsPath + "/" + theSample
+	const form, object = "application/x-www-form-urlencoded", "application/json"
+	question := "token=" + sampleToken
+	report := func(status int) string {
+		return fmt.Sprintf(`{"token":"%s","status":%d,"began":"%s"}`, sampleToken, status, time.Now().UTC().Format(time.RFC3339Nano))
+	}
+	for name, keys := range map[string]string{"with keys": testKeys, "without keys": ""} {
+		t.Run(name, func(t *testing.T) {
+			p := serving(t, map[string]string{apiKeysVariable: keys})
+			deliver(t, p, "created.json")
+			ask := func(key, method, target, media, body string) reply {
+				t.Helper()
+				r := call(t, p.api, key, method, target, media, body)
+				path, _, _ := strings.Cut(target, "?")
+				path = regexp.MustCompile(`^/v1/integrations/[^/]+`).ReplaceAllString(path, integrationsPath+"/{id}")
+				d.check(t, method, path, r)
+				return r
+			}
+			for _, key := range []string{"", "reader", "asker", "reporter", "wrong", "boss"} {
+				for path, route := range newAPI(new(api)).routes {
+					if path != "/v1/changes" {
+						ask(key, route.method, strings.Replace(path, "{id}", theSample, 1), object, "{")
+					}
+				}
+				ask(key, "GET", "/v1/changes?after=x", "", "")
+			}
+			ask("asker", "POST", introspectPath, form, question)
+			ask("boss", "POST", introspectPath, form, "token=canary")
+			ask("asker", "POST", introspectPath, form, "token="+strings.Repeat("a", bodyLimit))
+			ask("reader", "GET", integrationsPath+"?limit=1", "", "")
+			ask("reader", "GET", integrationsPath+"?limit=0", "", "")
+			ask("reader", "GET", integrationsPath+"/canary", "", "")
+			ask("reader", "GET", integrationsPath+"/canary/history", "", "")
+			ask("reader", "GET", integrationsPath+"/canary/explain", "", "")
+			ask("holder", "POST", one+"/token", "", "")
+			ask("holder", "POST", integrationsPath+"/canary/token", "", "")
+			if keys != "" {
+				if r := ask("reporter", "POST", "/v1/evidence", object, report(http.StatusUnauthorized)); !strings.Contains(r.body, `"journalled":true`) {
+					t.Errorf("a 401 that is news: %s", r.body)
+				}
+			}
+			ask("reporter", "POST", "/v1/evidence", object, report(http.StatusOK))
+			ask("reporter", "POST", "/v1/evidence", object, `{"token":"canary","status":200,"began":"2020-01-01T00:00:00Z"}`)
+			ask("reporter", "POST", "/v1/evidence", object, `"`+strings.Repeat("a", bodyLimit)+`"`)
+			ask("boss", "POST", integrationsPath+"/adopted/import", object, `{"token":"canary-adopted","enterprise":"e"}`)
+			ask("boss", "POST", one+"/import", object, `{"token":"`+strings.Repeat("a", bodyLimit)+`"}`)
+			ask("boss", "POST", one+"/probe", object, "{}")
+			ask("boss", "POST", "/v1/subscriptions/pause", object, `{"name":"canary"}`)
+			ask("boss", "POST", "/v1/subscriptions/resume", object, `{"name":"canary"}`)
+			ask("boss", "POST", "/v1/subscriptions/replay", object, `{"name":"canary","after":0}`)
+			for _, event := range []string{"disabled.json", "enabled.json", "api_key_created.json", "canceled.json", "reinstated.json"} {
+				deliver(t, p, event)
+				ask("reader", "GET", one, "", "")
+				ask("holder", "POST", one+"/token", "", "")
+			}
+			ask("reader", "GET", integrationsPath, "", "")
+			ask("reader", "GET", one+"/history", "", "")
+			ask("reader", "GET", one+"/explain", "", "")
+			deliver(t, p, "deleted.json")
+			ask("reader", "GET", one+"/explain", "", "")
+			ask("holder", "POST", one+"/token", "", "")
+			if got := ask("reader", "GET", "/v1/openapi.json", "", "").body; keys != "" && got != string(openAPI) {
+				t.Error("another document is served than is committed")
+			}
+			silent(t, "stderr", p.stderr.String())
+		})
+	}
+	// Every answer that can be had so was had.
+	for path, methods := range d.Paths {
+		for method := range methods {
+			if method == "parameters" {
+				continue
+			}
+			method = strings.ToUpper(method)
+			for status := range d.operation(t, method, path).Responses {
+				elsewhere := status == "503" || status == "410" || // of a store that fails
+					path == "/v1/changes" && status == "200" || path == "/livez" && status == "403" || // of other tests
+					strings.HasPrefix(path, "/v1/subscriptions") && (status == "200" || status == "413") ||
+					strings.HasSuffix(path, "/probe") && (status == "200" || status == "404") ||
+					strings.HasSuffix(path, "/v1/openapi.json") && status == "403" || path == "/readyz" && status == "403"
+				if !elsewhere && !d.seen[method+" "+path+" "+status] {
+					t.Errorf("%s %s: no answer with status %s was looked at", method, path, status)
+				}
+			}
+		}
+	}
+}

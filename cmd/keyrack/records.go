@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// record is one line of a file of integrations.
+type record struct {
+	line        int
+	integration string
+	adoption    adoption
+	problem     string // why it cannot be meant; it quotes nothing, and then the rest means nothing
+}
+
+// jsonRecord is a record of JSON Lines.
+type jsonRecord struct {
+	Integration string `json:"integration"`
+	adoption
+}
+
+// columns are the names that a file of CSV may have.
+var columns = []string{
+	"integration", "integration_name", "enterprise", "enterprise_name", "service", "service_name", "token", "disabled", "created_utc",
+}
+
+// readRecords reads integrations with their tokens: CSV, or JSON Lines if the first
+// thing is a brace. What ends it too early is in failed, and quotes nothing.
+func readRecords(in io.Reader, failed *error) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		text := bufio.NewReader(in)
+		if mark, _ := text.Peek(3); string(mark) == "\ufeff" { // of a spreadsheet
+			_, _ = text.Discard(3)
+		}
+		first, err := firstByte(text)
+		switch {
+		case errors.Is(err, io.EOF):
+			*failed = errors.New("there is nothing in it")
+		case err != nil:
+			*failed = err
+		case first == '{':
+			readJSONRecords(text, failed)(yield)
+		default:
+			readCSVRecords(text, failed)(yield)
+		}
+	}
+}
+
+// firstByte returns the first byte that is no space, without reading it.
+func firstByte(text *bufio.Reader) (byte, error) {
+	for n := 1; ; n++ {
+		ahead, err := text.Peek(n)
+		if len(ahead) < n {
+			return 0, err
+		}
+		if b := ahead[n-1]; !bytes.ContainsRune([]byte(" \t\r\n"), rune(b)) {
+			return b, nil
+		}
+	}
+}
+
+func readJSONRecords(text io.Reader, failed *error) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for n, line := range lines(text, failed) {
+			var j jsonRecord
+			r := record{line: n}
+			if err := json.Unmarshal(line, &j, json.RejectUnknownMembers(true)); err != nil {
+				r.problem = "not a JSON object of the names that keyrack adopt --help lists"
+			} else {
+				r.integration, r.adoption = j.Integration, j.adoption
+				r.check()
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		reader := csv.NewReader(text)
+		reader.Comma = separator(text)
+		reader.FieldsPerRecord = -1
+		reader.TrimLeadingSpace = true
+		names, err := reader.Read()
+		if err != nil || !slices.Contains(names, "integration") || !slices.Contains(names, "token") {
+			*failed = errors.New("its first line must name the columns, integration and token among them; see keyrack adopt --help")
+			return
+		}
+		for i, name := range names {
+			if !slices.Contains(columns, name) || slices.Index(names, name) != i {
+				*failed = errors.New("a column has a name that is none, or is there twice; see keyrack adopt --help")
+				return
+			}
+		}
+		for {
+			fields, err := reader.Read()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			var broken *csv.ParseError
+			switch {
+			case errors.As(err, &broken):
+				if !yield(record{line: broken.StartLine, problem: "not CSV: " + broken.Err.Error()}) {
+					return
+				}
+			case err != nil:
+				*failed = err
+				return
+			default:
+				line, _ := reader.FieldPos(0)
+				if !yield(recordOf(line, names, fields)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// separator is a comma, or what spreadsheets of other countries write instead.
+func separator(text *bufio.Reader) rune {
+	ahead, _ := text.Peek(text.Buffered())
+	first, _, _ := bytes.Cut(bytes.TrimLeft(ahead, "\r\n"), []byte("\n"))
+	for _, s := range []string{",", ";", "\t"} {
+		if bytes.Contains(first, []byte(s)) {
+			return rune(s[0])
+		}
+	}
+	return ','
+}
+
+// recordOf makes a record of the fields of a line.
+func recordOf(line int, names, fields []string) record {
+	r := record{line: line}
+	if len(fields) != len(names) {
+		r.problem = "it has " + strconv.Itoa(len(fields)) + " fields, and the first line has " + strconv.Itoa(len(names))
+		return r
+	}
+	for i, name := range names {
+		value := fields[i]
+		switch name {
+		case "integration":
+			r.integration = value
+		case "integration_name":
+			r.adoption.Name = value
+		case "enterprise":
+			r.adoption.Enterprise = value
+		case "enterprise_name":
+			r.adoption.EnterpriseName = value
+		case "service":
+			r.adoption.Service = value
+		case "service_name":
+			r.adoption.ServiceName = value
+		case "token":
+			r.adoption.Token = value
+		case "disabled":
+			disabled, err := strconv.ParseBool(strings.ToLower(value))
+			if value != "" && err != nil {
+				r.problem = "disabled is true or false"
+			}
+			r.adoption.Disabled = disabled
+		case "created_utc":
+			at, err := time.Parse(time.RFC3339, value)
+			if value != "" && err != nil {
+				r.problem = "created_utc is a time such as 2019-12-13T14:42:52Z"
+			}
+			r.adoption.CreatedUtc = at
+		}
+	}
+	if r.problem == "" {
+		r.check()
+	}
+	return r
+}
+
+// check finds what cannot be meant.
+func (r *record) check() {
+	switch {
+	case r.integration == "":
+		r.problem = "the integration's id is missing"
+	case !isIdentifier(r.integration) || r.integration == "." || r.integration == "..":
+		r.problem, r.integration = "the integration's id cannot be one", ""
+	case r.adoption.Token == "":
+		r.problem = "the token is missing"
+	case r.integration == r.adoption.Token, isGUID(r.adoption.Token) && !isGUID(r.integration):
+		r.problem, r.integration = "the id looks like the token, and the token like an id", "" // not to be printed
+	}
+}
+
+// isGUID tells whether an identifier is written as Mews writes all of its own.
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(strings.ToLower(s)) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(c)) {
+			return false
+		}
+	}
+	return true
+}

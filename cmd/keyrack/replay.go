@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/mewstest"
+)
+
+// lineLimit is the longest line of a file of bodies or of integrations, in bytes.
+const lineLimit = 1 << 20
+
+// replay sends recorded bodies once more.
+type replay struct {
+	rate float64
+
+	target target
+	output output
+	errors io.Writer
+}
+
+func newReplay(env environment) *cobra.Command {
+	var r replay
+	verb := &cobra.Command{
+		Use:   "replay FILE|- [flags]",
+		Short: "Send recorded webhooks once more, in order",
+		Long: `Replay reads webhook bodies from a file of JSON Lines, or from stdin (-), and
+sends each to a receiver as Mews would: in order, one after the other, each once.
+
+A line is sent as it is, whatever is in it: whether it is a webhook is for the
+receiver to say. Empty lines are passed over. What is not taken in is told with
+its line number, and the rest goes on; an account comes at the end.
+
+The bodies hold tokens: keep such files as you keep passwords.
+
+` + targetHelp + `
+
+Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
+		Example: `  keyrack replay bodies.jsonl
+  keyrack replay - --rate 5 --to http://127.0.0.1:3000/hooks < bodies.jsonl`,
+		Args: exactly("FILE|-"),
+		RunE: func(verb *cobra.Command, args []string) error {
+			if err := r.output.open(verb, env); err != nil {
+				return err
+			}
+			if r.rate < 0 {
+				return usagef("--rate is a number of bodies a second, or 0 for as fast as they are answered")
+			}
+			if err := r.target.check(env, verb.ErrOrStderr()); err != nil {
+				return err
+			}
+			r.errors = verb.ErrOrStderr()
+			in, close, err := openInput(args[0], verb.InOrStdin())
+			if err != nil {
+				return err
+			}
+			defer close()
+			return r.replay(verb.Context(), in)
+		},
+	}
+	flags := verb.Flags()
+	flags.SortFlags = false
+	r.target.flags(flags)
+	flags.Float64Var(&r.rate, "rate", 0, "`bodies` a second at most; 0 is as fast as they are answered")
+	r.output.flags(flags)
+	return verb
+}
+
+// account is what became of the bodies.
+type account struct {
+	Bodies    int         `json:"bodies"`
+	Delivered int         `json:"delivered"`
+	Answers   map[int]int `json:"answers"` // by status; 0 is none
+	Took      float64     `json:"took_ms"`
+}
+
+func (r *replay) replay(ctx context.Context, in io.Reader) error {
+	sender, close := r.target.sender()
+	defer close()
+	began, sum := time.Now(), account{Answers: map[int]int{}}
+	var last mewstest.Answer // that was no success
+	var failed error
+	for n, line := range lines(in, &failed) {
+		if r.rate > 0 && sum.Bodies > 0 {
+			due := began.Add(time.Duration(float64(sum.Bodies) / r.rate * float64(time.Second)))
+			if failed = sleep(ctx, time.Until(due)); failed != nil {
+				break
+			}
+		}
+		answer := sender.Post(ctx, line)
+		if ctx.Err() != nil {
+			failed = errors.New("interrupted")
+			break
+		}
+		sum.Bodies++
+		sum.Answers[answer.Status]++
+		if succeeded(answer) {
+			sum.Delivered++
+		} else {
+			last = answer
+		}
+		if err := r.tell(n, answer); err != nil {
+			return err
+		}
+	}
+	sum.Took = milliseconds(time.Since(began))
+	if err := r.sum(sum, time.Since(began)); err != nil {
+		return err
+	}
+	switch {
+	case failed != nil:
+		return fmt.Errorf("%w after %d bodies", failed, sum.Bodies)
+	case sum.Delivered == sum.Bodies:
+		return nil
+	case r.target.hint(last) != "":
+		return fmt.Errorf("%d of %d were not delivered; %s", sum.Bodies-sum.Delivered, sum.Bodies, r.target.hint(last))
+	}
+	return fmt.Errorf("%d of %d were not delivered", sum.Bodies-sum.Delivered, sum.Bodies)
+}
+
+// tell prints what became of one line: all of them for a program, and those that
+// failed for a person.
+func (r *replay) tell(line int, a mewstest.Answer) error {
+	switch {
+	case r.output.format == formatJSONL:
+		return r.output.value(struct {
+			Line      int     `json:"line"`
+			Delivered bool    `json:"delivered"`
+			Status    int     `json:"status"`
+			Trouble   string  `json:"trouble,omitempty"`
+			Took      float64 `json:"took_ms"`
+		}{line, succeeded(a), a.Status, a.Trouble, milliseconds(a.Took)})
+	case r.output.text() && !succeeded(a):
+		return r.output.printf("line %d: %v in %v\n", line, a, tookOf(a.Took))
+	}
+	return nil
+}
+
+func (r *replay) sum(sum account, took time.Duration) error {
+	if !r.output.text() {
+		return r.output.value(sum)
+	}
+	text := ""
+	if len(sum.Answers) > 0 {
+		text = " (" + describeAnswers(sum.Answers) + ")"
+	}
+	return r.output.printf("%d of %d bodies delivered in %v%s\n", sum.Delivered, sum.Bodies, tookOf(took), text)
+}
+
+// openInput opens what an argument names: a file, or stdin for "-".
+func openInput(name string, stdin io.Reader) (in io.Reader, close func(), err error) {
+	if name == "-" {
+		return stdin, func() {}, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil
+}
+
+// lines yields the lines of a text that are not empty, with their numbers from 1.
+// What ended it too early is in failed.
+func lines(in io.Reader, failed *error) func(yield func(int, []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		scanner := bufio.NewScanner(in)
+		scanner.Buffer(nil, lineLimit)
+		n := 0
+		for scanner.Scan() {
+			n++
+			line := bytes.TrimSpace(scanner.Bytes())
+			if len(line) > 0 && !yield(n, line) {
+				return
+			}
+		}
+		switch err := scanner.Err(); {
+		case errors.Is(err, bufio.ErrTooLong):
+			*failed = fmt.Errorf("line %d is longer than %d bytes", n+1, lineLimit)
+		case err != nil:
+			*failed = err
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAtRest takes a store through export, import, backup and doctor.
+func TestAtRest(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	p := inFolder(t, folder, nil)
+	deliver(t, p, "created.json")
+	deliver(t, p, "disabled.json")
+
+	keyrack := func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		code, stdout, stderr := once(t, map[string]string{"KEYRACK_STORE": "sqlite:" + at("hotels.db")}, args...)
+		if code != want {
+			t.Fatalf("keyrack %s: exit code %d, want %d; stdout:\n%s\nstderr:\n%s", strings.Join(args, " "), code, want, stdout, stderr)
+		}
+		silent(t, "stdout", stdout)
+		silent(t, "stderr", stderr)
+		return strings.ReplaceAll(stdout, folder, "FOLDER"), stderr
+	}
+	healthy := "schema   ok\nfile     ok\nkeys     ok, of FOLDER/hotels.db.key\njournal  ok: of 1 integrations, each is what its journal folds to\n"
+
+	// While the receiver runs.
+	if out, _ := keyrack(exitOK, "doctor"); out != healthy {
+		t.Errorf("doctor says:\n%s", out)
+	}
+	if out, _ := keyrack(exitOK, "backup", at("copy.db")); out != "FOLDER/copy.db is complete\n" {
+		t.Errorf("backup says: %s", out)
+	}
+	if _, said := keyrack(exitError, "backup", at("copy.db")); !strings.Contains(said, "does not overwrite") {
+		t.Errorf("backup over a file: %s", said)
+	}
+	if _, said := keyrack(exitOK, "export", "--tokens", "-o", at("export.jsonl")); said != "1 integrations\n" {
+		t.Errorf("export says: %s", said)
+	}
+	stop(t, p)
+
+	// The copy is as good as the original, with its key.
+	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("copy.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
+		t.Errorf("doctor says of the copy:\n%s", out)
+	}
+	if _, said := keyrack(exitError, "doctor", "--store", "sqlite:"+at("copy.db")); !strings.Contains(said, "the key of sqlite:") {
+		t.Errorf("doctor says without a key: %s", said)
+	}
+
+	// Into another store, where the same is known and handed out.
+	imports := []string{"import", "--store", "sqlite:" + at("new.db"), "--sealing-key-file", at("hotels.db.key")}
+	if out, _ := keyrack(exitOK, append(imports, at("export.jsonl"))...); out != "1 integrations taken over, 0 refused\n" {
+		t.Errorf("import says: %s", out)
+	}
+	again, _ := keyrack(exitError, append(imports, at("export.jsonl"))...)
+	if again != "line 2: "+theSample+": the store has this integration already\n0 integrations taken over, 1 refused\n" {
+		t.Errorf("import says the second time: %s", again)
+	}
+	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("new.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
+		t.Errorf("doctor says of the new one:\n%s", out)
+	}
+	p = serving(t, map[string]string{"KEYRACK_STORE": "sqlite:" + at("new.db"), "KEYRACK_SEALING_KEY_FILE": at("hotels.db.key")})
+	if i := introspected(t, p, ""); i.Active || i.Reason.String() != "disabled" {
+		t.Errorf("the new store says %+v", i)
+	}
+	deliver(t, p, "deleted.json")
+	stop(t, p)
+
+	// An export to stdout, without tokens; a line that cannot be read is refused.
+	export, _ := keyrack(exitOK, "export")
+	if err := os.WriteFile(at("broken.jsonl"), []byte(export+"{canary\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken, _ := keyrack(exitError, "import", "--store", "sqlite:"+at("third.db"), "--sealing-key-file", at("hotels.db.key"), at("broken.jsonl"))
+	if broken != "line 3: (no integration): the line cannot be read\n1 integrations taken over, 1 refused\n" {
+		t.Errorf("import says of a broken line: %s", broken)
+	}
+}
+
+// TestDoctorFinds: what is wrong with a store is listed.
+func TestDoctorFinds(t *testing.T) {
+	folder := t.TempDir()
+	p := inFolder(t, folder, nil)
+	deliver(t, p, "created.json")
+	stop(t, p)
+	file := filepath.Join(folder, "hotels.db")
+	code, stdout, stderr := once(t, map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, "doctor", "--store", "sqlite:"+file)
+	if code != exitError || !strings.Contains(stdout, "FINDING  keys: the key of KEYRACK_SEALING_KEY is not the one") {
+		t.Errorf("a wrong key: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.ReplaceAll(string(content), `"State":"created_enabled"`, `"State":"created_disable"`)
+	if changed == string(content) {
+		t.Skip("the file has no state in it that could be changed")
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr = once(t, nil, "doctor", "--store", "sqlite:"+file)
+	if code != exitError || !strings.Contains(stdout, "FINDING  ") {
+		t.Errorf("a changed record: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+}
+
+// TestAtRestRefuses: what cannot be meant so says what to do.
+func TestAtRestRefuses(t *testing.T) {
+	none := "sqlite:" + filepath.Join(t.TempDir(), "none.db")
+	for _, test := range []struct {
+		args string
+		code int
+		say  string
+	}{
+		{"doctor --store memory", exitUsage, "what is in memory is in another process"},
+		{"export --store memory", exitUsage, "what is in memory is in another process"},
+		{"import --store memory -", exitUsage, "what is in memory is in another process"},
+		{"doctor --store " + none, exitError, "there is no database at"},
+		{"export --store " + none, exitError, "there is no database at"},
+		{"backup --store " + none + " copy.db", exitError, "there is no database at"},
+		{"import --store " + none + " -", exitError, "the key of sqlite:"},
+		{"import --store " + none, exitUsage, "takes one file"},
+		{"backup --store " + none, exitUsage, "takes the path of a new file"},
+		{"backup --store postgres://canary:canary@127.0.0.1:1/canary copy.db", exitUsage, "only SQLite is backed up"},
+		{"export --store mysql:canary", exitUsage, "there are sqlite:PATH"},
+	} {
+		code, stdout, stderr := once(t, nil, strings.Fields(test.args)...)
+		if code != test.code || stdout != "" || !strings.Contains(stderr, test.say) {
+			t.Errorf("keyrack %s: exit code %d, want %d; stderr should have %q:\n%s", test.args, code, test.code, test.say, stderr)
+		}
+		silent(t, "stderr", stderr)
+	}
+}
+
+// TestHelpAtRest keeps the help of these verbs where a person can review it.
+func TestHelpAtRest(t *testing.T) {
+	var all strings.Builder
+	for _, verb := range []string{"export", "import", "backup", "doctor", "apikey"} {
+		code, stdout, stderr := once(t, nil, verb, "--help")
+		if code != exitOK || stderr != "" {
+			t.Errorf("keyrack %s --help: exit code %d, stderr:\n%s", verb, code, stderr)
+		}
+		all.WriteString("$ keyrack " + verb + " --help\n" + stdout + "\n")
+	}
+	golden(t, "help_rest.txt", all.String())
+	for line := range strings.Lines(all.String()) {
+		if len(line) > 101 {
+			t.Errorf("too long for a terminal: %s", line)
+		}
+	}
+}

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/mewstest"
+)
+
+// TestScripts runs what a user would type: the scripts of testdata/script, each in a
+// directory of its own. The verb is a process of its own, whose output is looked
+// through for secrets every time. Beside what testscript has there are
+//
+//	[!] keyrack ARG... [< FILE]       runs it to its end; "!" if it should fail
+//	code N                            the exit code of the latest one
+//	start NAME keyrack ARG...         runs it in the background, into NAME.out and NAME.err
+//	await FILE REGEXP                 waits until a file matches
+//	stop NAME                         interrupts it, and wants exit code 0
+//	ready                             waits until the API answers
+//	key FILE                          has the verbs use the key of the API in a file
+//	mews                              a Connector API at $MEWS, with one hotel
+//	subscribe STORE NAME              a program with a subscription on a store
+//
+// Secrets and tokens of the scripts have "canary" in them.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup:               setUpScript,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"keyrack": scriptKeyrack, "code": scriptCode, "start": scriptStart, "await": scriptAwait,
+			"stop": scriptStop, "ready": scriptReady, "mews": scriptMews, "subscribe": scriptSubscribe,
+			"key": scriptKey,
+		},
+	})
+}
+
+// scene is what a script's commands know of each other.
+type scene struct {
+	code    int // of the latest verb; -1 before
+	running map[string]*exec.Cmd
+	tokens  []string // that nobody should read, beside canaries
+}
+
+type sceneKey struct{}
+
+func sceneOf(ts *testscript.TestScript) *scene { return ts.Value(sceneKey{}).(*scene) }
+
+func setUpScript(env *testscript.Env) error {
+	one := &scene{code: -1, running: map[string]*exec.Cmd{}}
+	// What trigger makes up begins with the id, and simulate's hotels are those of
+	// their seeds.
+	one.tokens = append(one.tokens, strings.ReplaceAll(sampleIntegration, "-", ""))
+	for seed := range uint64(12) {
+		world := mewstest.New(mewstest.Options{Seed: seed, Manual: true})
+		for n := range 20 {
+			one.tokens = append(one.tokens, strings.ToLower(world.Connect(hotelName(n+1)).Token()))
+		}
+	}
+	env.Values[sceneKey{}] = one
+	webhooks, api, mews := freeAddr(), freeAddr(), freeAddr()
+	for name, value := range deskEnvironment(webhooks, api) {
+		env.Setenv(name, value)
+	}
+	env.Setenv("MEWS_ADDR", mews)
+	env.Setenv("MEWS", "http://"+mews)
+	return nil
+}
+
+// deskEnvironment has serve and those who ask it meet, away from what this machine
+// runs in earnest.
+func deskEnvironment(webhooks, api string) map[string]string {
+	return map[string]string{
+		asCommand:              "1",
+		secretVariable:         secret,
+		"KEYRACK_WEBHOOK_ADDR": webhooks,
+		"KEYRACK_API_ADDR":     api,
+		"KEYRACK_STORE":        "memory",
+		"KEYRACK_TO":           "http://" + webhooks + keyrack.DefaultPath,
+		"KEYRACK_API":          "http://" + api,
+		"NO_COLOR":             "",
+	}
+}
+
+var handedOut struct {
+	mu    sync.Mutex
+	addrs map[string]bool
+}
+
+// freeAddr returns an address that nobody listens at, and that no other script got.
+func freeAddr() string {
+	handedOut.mu.Lock()
+	defer handedOut.mu.Unlock()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		if !handedOut.addrs[addr] {
+			if handedOut.addrs == nil {
+				handedOut.addrs = map[string]bool{}
+			}
+			handedOut.addrs[addr] = true
+			return addr
+		}
+	}
+}
+
+// verbOf makes the process of a verb.
+func verbOf(ts *testscript.TestScript, args []string) *exec.Cmd {
+	binary, err := os.Executable()
+	ts.Check(err)
+	c := exec.Command(binary, args...)
+	c.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR"} {
+		c.Env = append(c.Env, name+"="+os.Getenv(name))
+	}
+	for _, name := range append(knownVariables(newRoot(func(string) string { return "" })),
+		asCommand, "KEYRACK_CONFIG", "NO_COLOR", "SOURCE_DATE_EPOCH") {
+		if value := ts.Getenv(name); value != "" {
+			c.Env = append(c.Env, name+"="+value)
+		}
+	}
+	return c
+}
+
+// quietly fails where a text has a secret in it. A key of the API is shown once, by
+// the verb that makes it.
+func quietly(ts *testscript.TestScript, args []string, text string) {
+	forbidden := append([]string{"canary"}, sceneOf(ts).tokens...)
+	if len(args) == 0 || args[0] != "apikey" {
+		forbidden = append(forbidden, "krk_")
+	}
+	for _, f := range forbidden {
+		if strings.Contains(strings.ToLower(text), f) {
+			ts.Fatalf("keyrack %s shows what is secret:\n%s", strings.Join(args, " "), text)
+		}
+	}
+}
+
+func scriptKeyrack(ts *testscript.TestScript, neg bool, args []string) {
+	c := verbOf(ts, nil)
+	if n := len(args); n > 1 && args[n-2] == "<" {
+		c.Stdin = strings.NewReader(ts.ReadFile(args[n-1]))
+		args = args[:n-2]
+	}
+	c.Args = append(c.Args[:1], args...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	ts.Check(c.Start())
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(patience):
+		_ = c.Process.Kill()
+		<-done
+		ts.Fatalf("keyrack %s does not end; stderr:\n%s", strings.Join(args, " "), &stderr)
+	}
+	_, _ = ts.Stdout().Write(stdout.Bytes())
+	_, _ = ts.Stderr().Write(stderr.Bytes())
+	quietly(ts, args, stdout.String()+stderr.String())
+	sceneOf(ts).code = c.ProcessState.ExitCode()
+	if neg == (err == nil) {
+		ts.Fatalf("exit code %d", c.ProcessState.ExitCode())
+	}
+}
+
+func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: code N")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := sceneOf(ts).code; (got == want) == neg {
+		ts.Fatalf("exit code %d", got)
+	}
+}
+
+func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || args[1] != "keyrack" {
+		ts.Fatalf("usage: start NAME keyrack ARG...")
+	}
+	name, args := args[0], args[2:]
+	c := verbOf(ts, args)
+	files := map[string]*os.File{}
+	for _, end := range []string{".out", ".err"} {
+		f, err := os.Create(ts.MkAbs(name + end))
+		ts.Check(err)
+		files[end] = f
+		ts.Defer(func() { f.Close() })
+	}
+	c.Stdout, c.Stderr = files[".out"], files[".err"]
+	ts.Check(c.Start())
+	s := sceneOf(ts)
+	s.running[name] = c
+	ts.Defer(func() {
+		if s.running[name] == c {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	})
+}
+
+func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+	s := sceneOf(ts)
+	if neg || len(args) != 1 || s.running[args[0]] == nil {
+		ts.Fatalf("usage: stop NAME")
+	}
+	name := args[0]
+	c := s.running[name]
+	delete(s.running, name)
+	_ = c.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	err := c.Wait()
+	quietly(ts, c.Args[1:], ts.ReadFile(name+".out")+ts.ReadFile(name+".err"))
+	s.code = c.ProcessState.ExitCode()
+	if err != nil {
+		ts.Fatalf("%v; stderr:\n%s", err, ts.ReadFile(name+".err"))
+	}
+}
+
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	for end := time.Now().Add(patience); !re.MatchString(ts.ReadFile(args[0])); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("%s has no match:\n%s", args[0], ts.ReadFile(args[0]))
+		}
+	}
+}
+
+func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		// Any answer will do: with keys there is none without one.
+		resp, err := client.Get(ts.Getenv("KEYRACK_API") + "/livez")
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v", err)
+		}
+	}
+}
+
+func scriptKey(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(apiKeyVariable, strings.TrimSpace(ts.ReadFile(args[0])))
+}
+
+// mewsSeed is that of the hotel in the scripts' Connector API.
+const mewsSeed = 11
+
+// scriptMews serves a Connector API. Its hotel's token, whose id is $HOTEL, is in the
+// file token.txt, and a file of it for adopt is hotel.jsonl.
+func scriptMews(ts *testscript.TestScript, _ bool, _ []string) {
+	world := mewstest.New(mewstest.Options{Seed: mewsSeed, Manual: true, ClientToken: lifecycle.NewToken("canary-client-token")})
+	hotel := world.Connect("Alpenrose")
+	l, err := net.Listen("tcp", ts.Getenv("MEWS_ADDR"))
+	ts.Check(err)
+	server := &http.Server{Handler: world.Connector()}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	ts.Defer(func() { server.Close(); <-done })
+	ts.Setenv("HOTEL", hotel.ID())
+	sceneOf(ts).tokens = append(sceneOf(ts).tokens, strings.ToLower(hotel.Token()))
+	ts.Check(os.WriteFile(ts.MkAbs("token.txt"), []byte(hotel.Token()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("hotel.jsonl"), fmt.Appendf(nil, "{\"integration\":%q,\"token\":%q}\n", hotel.ID(), hotel.Token()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("wrong.jsonl"), []byte(`{"integration":"00000000-0000-4000-8000-000000000001","token":"canary-wrong"}`+"\n"), 0o600))
+}
+
+// scriptSubscribe lets a program subscribe to a store's changes, and ends it.
+func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: subscribe STORE NAME")
+	}
+	d, err := parseDepot("sqlite:" + ts.MkAbs(args[0]))
+	ts.Check(err)
+	ring, err := sealing{}.ring(d, true)
+	ts.Check(err)
+	s, err := d.open(context.Background())
+	ts.Check(err)
+	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring.Ring})
+	ts.Check(err)
+	ts.Check(rack.Subscribe(args[1], nobody, nil))
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		all, err := rack.Subscriptions(context.Background())
+		ts.Check(err)
+		if len(all) > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the store does not know of the subscription")
+		}
+	}
+	ts.Check(errors.Join(rack.Close(), s.Close()))
+}
+
+// TestDocs runs the commands of docs/command.md, in order, as a shell does.
+func TestDocs(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "command.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	script.WriteString("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+	for _, b := range blocks {
+		script.WriteString(b[1])
+	}
+	if len(blocks) < 5 {
+		t.Fatal("where are the commands?")
+	}
+	bin := t.TempDir()
+	binary, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(binary, filepath.Join(bin, "keyrack"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), bash, "-c", script.String())
+	c.Dir = t.TempDir()
+	c.WaitDelay = 10 * time.Second
+	c.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+c.Dir)
+	for name, value := range deskEnvironment(freeAddr(), freeAddr()) {
+		c.Env = append(c.Env, name+"="+value)
+	}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	silent(t, "the output", string(out))
+}
+
+// nobody is a handler that is content with everything.
+func nobody(context.Context, keyrack.Entry) error { return nil }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack/seal"
+)
+
+// inFolder starts serve on a file in a folder.
+func inFolder(t *testing.T, folder string, env map[string]string, args ...string) *process {
+	t.Helper()
+	all := map[string]string{"KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db")}
+	maps.Copy(all, env)
+	return serving(t, all, args...)
+}
+
+// stop ends a process as a signal would, and expects it to be content.
+func stop(t *testing.T, p *process) {
+	t.Helper()
+	p.signal()
+	if code := p.wait(t); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, &p.stderr)
+	}
+	silent(t, "stderr", p.stderr.String())
+}
+
+// TestServeSQLite: what was taken in is there after a restart, under a key that
+// was made beside the file; no token is in the files in clear.
+func TestServeSQLite(t *testing.T) {
+	folder := t.TempDir()
+	p := inFolder(t, folder, nil)
+	p.waitFor(t, `level=WARN msg="a sealing key was made; .* file=\S*/hotels.db.key`)
+	deliver(t, p, "created.json")
+	stop(t, p)
+	key := filepath.Join(folder, "hotels.db.key")
+	info, err := os.Stat(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the key's mode is %v", info.Mode())
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(sampleToken)) {
+			t.Errorf("%s has the token in it", filepath.Base(file))
+		}
+	}
+
+	p = inFolder(t, folder, map[string]string{apiKeysVariable: testKeys})
+	if i := introspected(t, p, "asker"); !i.Active || i.Integration != theSample {
+		t.Errorf("after the restart: %+v", i)
+	}
+	handed := readReply[tokenAnswer](t, call(t, p.api, "holder", "POST", "/v1/integrations/"+theSample+"/token", "", ""))
+	if handed.Token != sampleToken {
+		t.Error("another token was handed out")
+	}
+	stop(t, p)
+	if strings.Contains(p.stderr.String(), "a sealing key was made") {
+		t.Error("a second key was made")
+	}
+}
+
+// TestServeKeys: a store opens with its own key alone, wherever that is.
+func TestServeKeys(t *testing.T) {
+	folder := t.TempDir()
+	stop(t, inFolder(t, folder, nil))
+	file := filepath.Join(folder, "hotels.db.key")
+	own, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := base64.StdEncoding.EncodeToString(seal.NewKey())
+	fails := func(what, say string, env map[string]string, args ...string) {
+		t.Helper()
+		all := map[string]string{
+			secretVariable: secret, "KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db"),
+			"KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
+		}
+		maps.Copy(all, env)
+		code, _, stderr := once(t, all, append([]string{"serve"}, args...)...)
+		if code == exitOK || !strings.Contains(stderr, say) {
+			t.Errorf("%s: exit code %d, stderr should have %q:\n%s", what, code, say, stderr)
+		}
+		for _, key := range []string{other, strings.TrimSpace(string(own))} {
+			if strings.Contains(stderr, key) {
+				t.Errorf("%s: stderr has the key in it", what)
+			}
+		}
+	}
+	fails("a wrong key", "the key of KEYRACK_SEALING_KEY is not the one that this store was begun with", map[string]string{sealingVariable: other})
+	fails("two sources", "take one of them away", map[string]string{sealingVariable: other}, "--sealing-key-file", file)
+	// The first key of a ring seals, and all of them open.
+	stop(t, inFolder(t, folder, map[string]string{sealingVariable: other + "," + strings.TrimSpace(string(own))}))
+	if runtime.GOOS != "windows" {
+		if err := os.Chmod(file, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		fails("a key for everybody", "can be read or written by others; take that away: chmod 600", nil)
+	}
+	moved := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(moved, own, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	fails("no key", "Put the file back, or name the key with --sealing-key-file", nil)
+	stop(t, inFolder(t, folder, nil, "--sealing-key-file", moved))
+	if err := os.WriteFile(moved, []byte("canary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fails("a file that is no key", "a key is 32 bytes", nil, "--sealing-key-file", moved)
+}
+
+// TestMakeKey: of two who make a key at the same time, both take the same one.
+func TestMakeKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	rings := make(chan keyRing, 8)
+	for range cap(rings) {
+		go func() {
+			ring, err := makeKey(file)
+			if err != nil {
+				t.Error(err)
+			}
+			rings <- ring
+		}()
+	}
+	made, first := 0, keyRing{}
+	for range cap(rings) {
+		ring := <-rings
+		if ring.made {
+			made++
+		}
+		if first.Ring == nil {
+			first = ring
+		}
+		sealed, err := first.Seal([]byte("plain"), "owner")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ring.Open(sealed, "owner"); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob(file + "*"); made != 1 || len(left) != 1 {
+		t.Errorf("%d were made; there is %v", made, left)
+	}
+}

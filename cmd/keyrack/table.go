@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The formats in which a verb answers.
+const (
+	formatText  = "text"  // for people
+	formatJSON  = "json"  // one value, indented
+	formatJSONL = "jsonl" // one value a line
+)
+
+// output is where a verb writes to, and how.
+type output struct {
+	format string
+
+	w      io.Writer
+	colour bool
+}
+
+func (o *output) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.format, "format", formatText, "`text` for people; json or jsonl for programs")
+}
+
+// open checks the format, and takes what the verb writes to.
+func (o *output) open(verb *cobra.Command, env environment) error {
+	o.w = verb.OutOrStdout()
+	o.colour = isTerminal(o.w) && env("NO_COLOR") == "" && env("TERM") != "dumb"
+	switch o.format {
+	case formatText, formatJSON, formatJSONL:
+		return nil
+	}
+	return usagef("there is no --format %s; there is: text, json, jsonl", quoted(o.format))
+}
+
+func (o *output) text() bool { return o.format == formatText }
+
+func (o *output) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(o.w, format, args...)
+	return err
+}
+
+// value writes one value for a program.
+func (o *output) value(v any) error {
+	encoder := json.NewEncoder(o.w)
+	encoder.SetEscapeHTML(false)
+	if o.format == formatJSON {
+		encoder.SetIndent("", "  ")
+	}
+	return encoder.Encode(v)
+}
+
+// raw writes a value that is JSON already.
+func (o *output) raw(v json.RawMessage) error {
+	var b bytes.Buffer
+	var err error
+	if o.format == formatJSON {
+		err = json.Indent(&b, v, "", "  ")
+	} else {
+		err = json.Compact(&b, v)
+	}
+	if err != nil {
+		return err
+	}
+	return o.printf("%s\n", bytes.TrimSpace(b.Bytes()))
+}
+
+// status returns a verdict's status, in its colour where there is one.
+func (o *output) status(s string) string {
+	if !o.colour {
+		return plain(s)
+	}
+	colour := map[string]int{"valid": 32, "invalid": 31, "unknown": 33}[s]
+	if colour == 0 {
+		return plain(s)
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
+}
+
+// table is lines of cells in columns, for people.
+type table struct {
+	rows [][]string
+}
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write writes the columns as wide as they must be, and no blanks at the ends of
+// lines. Cells may have colours in them.
+func (t *table) write(w io.Writer) error {
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], width(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range t.rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-width(cell)+2))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// width is how many columns of a terminal a cell takes, as far as one letter takes
+// one.
+func width(cell string) int {
+	n, escape := 0, false
+	for _, r := range cell {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		case !unicode.Is(unicode.Mn, r):
+			n++
+		}
+	}
+	return n
+}
+
+// plain makes what came over a network fit for a terminal: names are the hotel's to
+// choose, and could hold what moves a cursor or recolours a line.
+func plain(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// quoted quotes an argument in a message, shortened. It is for what can hardly be a
+// secret.
+func quoted(s string) string {
+	if runes := []rune(s); len(runes) > 24 {
+		s = string(runes[:24]) + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// isTerminal tells whether somebody may be at the other end of stdin, stdout or
+// stderr.
+func isTerminal(end any) bool {
+	f, ok := end.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
+
+// namesOf returns what values are called.
+func namesOf[T any](values []T) []string {
+	names := make([]string, 0, len(values))
+	for _, v := range values {
+		names = append(names, fmt.Sprint(v))
+	}
+	return names
+}

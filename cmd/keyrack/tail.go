@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+const (
+	// silence is how long a stream may be silent before it is taken for dead: three
+	// heartbeats.
+	silence = 3 * heartbeatEvery
+
+	firstPause = time.Second // before a stream is opened again
+	mostPause  = 30 * time.Second
+)
+
+// tailing follows the changes.
+type tailing struct {
+	after string // the id of the latest event; empty for what is new from now on
+	kinds []string
+	count int
+
+	client   client
+	output   output
+	warnings io.Writer
+	seen     int
+}
+
+func newTail(env environment) *cobra.Command {
+	var t tailing
+	tail := &cobra.Command{
+		Use:   "tail [flags]",
+		Short: "Follow what happens, one line for each change",
+		Long: `Tail follows a receiver's journal and prints a line for each thing that happens to
+an integration, until it is interrupted or --count lines were printed. When the
+connection is lost it connects again, and goes on where it stood.
+
+With --format jsonl each line has a position: --after POSITION goes on from there,
+and --after 0 begins with the oldest that is left.
+
+` + clientHelp + `
+The key needs the scope read.`,
+		Example: `  keyrack tail
+  keyrack tail --kind status,alarm
+  keyrack tail --after 0 --format jsonl`,
+		Args: noArguments,
+		RunE: func(verb *cobra.Command, _ []string) error {
+			if err := t.check(); err != nil {
+				return err
+			}
+			if err := t.output.open(verb, env); err != nil {
+				return err
+			}
+			if err := t.client.open(env, verb.ErrOrStderr()); err != nil {
+				return err
+			}
+			defer t.client.close()
+			t.warnings = verb.ErrOrStderr()
+			return t.tail(verb.Context())
+		},
+	}
+	flags := tail.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&t.after, "after", "", "begin after this `position`, 0 for the oldest (default: from now on)")
+	flags.StringSliceVar(&t.kinds, "kind", nil, "`kinds` of changes: status, state, token, alarm (default: any)")
+	flags.IntVar(&t.count, "count", 0, "end after so many lines; 0 is never")
+	t.output.flags(flags)
+	t.client.flags(flags)
+	return tail
+}
+
+func (t *tailing) check() error {
+	for _, kind := range t.kinds {
+		if !slices.Contains(changeKinds, keyrack.ChangeKind(kind)) {
+			return usagef("there is no --kind %s; there is: status, state, token, alarm, any", quoted(kind))
+		}
+	}
+	if _, err := strconv.ParseUint(t.after, 10, 64); t.after != "" && err != nil {
+		return usagef("--after is a position, which is a number; --format jsonl shows them")
+	}
+	if t.count < 0 {
+		return usagef("--count is a number of lines, or 0")
+	}
+	return nil
+}
+
+// errEnough ends a stream of which enough was seen.
+var errEnough = errors.New("enough")
+
+// tail follows until the context ends, which is no error.
+func (t *tailing) tail(ctx context.Context) error {
+	for pause, connected := firstPause, false; ; {
+		before := t.seen
+		err := t.follow(ctx, &connected)
+		var refused *apiError
+		switch {
+		case ctx.Err() != nil || errors.Is(err, errEnough):
+			return nil
+		case errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusTooManyRequests, !connected:
+			return err // which trying again does not change
+		case errors.As(err, new(writeError)):
+			return err
+		}
+		if t.seen > before {
+			pause = firstPause
+		}
+		fmt.Fprintf(t.warnings, "keyrack: the stream ended; connecting again in %v\n", pause)
+		if sleep(ctx, pause) != nil {
+			return nil
+		}
+		pause = min(2*pause, mostPause)
+	}
+}
+
+// writeError is one of stdout's.
+type writeError struct{ error }
+
+// follow reads one stream to its end, which is an error.
+func (t *tailing) follow(ctx context.Context, connected *bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(clientTimeout, cancel)
+	defer watchdog.Stop()
+	q := question{
+		method: http.MethodGet, path: []string{"v1", "changes"}, query: url.Values{},
+		header: map[string]string{"Accept": "text/event-stream"},
+	}
+	if len(t.kinds) > 0 {
+		q.query.Set("kind", strings.Join(t.kinds, ","))
+	}
+	if t.after != "" {
+		q.header["Last-Event-ID"] = t.after
+	}
+	resp, err := t.client.ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	*connected = true
+	return readEvents(resp.Body, func() { watchdog.Reset(silence) }, t.take)
+}
+
+// take takes one event.
+func (t *tailing) take(e streamEvent) error {
+	if e.id != "" {
+		t.after = e.id
+	}
+	switch {
+	case e.name == "problem":
+		p, err := read[problem](e.data)
+		if err != nil {
+			return err
+		}
+		return &apiError{t.client.who, p.Status, plain(p.Code), plain(p.Detail)}
+	case e.name != "change" || !json.Valid(e.data):
+		return nil // of a later version
+	}
+	t.seen++
+	if err := t.tell(e.data); err != nil {
+		return err
+	}
+	if t.seen == t.count {
+		return errEnough
+	}
+	return nil
+}
+
+func (t *tailing) tell(data json.RawMessage) error {
+	if !t.output.text() {
+		if err := t.output.raw(data); err != nil {
+			return writeError{err}
+		}
+		return nil
+	}
+	d, err := read[entryDocument](data)
+	if err != nil {
+		return writeError{err}
+	}
+	if err := t.output.printf("%s\n", t.line(d)); err != nil {
+		return writeError{err}
+	}
+	return nil
+}
+
+// line is an entry in one line: when, of which integration, what, what was decided,
+// and what became of state and verdict.
+func (t *tailing) line(d entryDocument) string {
+	id := plain(d.Integration)
+	if id == "" {
+		id = "(none)"
+	}
+	text := fmt.Sprintf("%s  %-36s  %-24s  %v", d.At.UTC().Format(time.RFC3339), id, whatOf(d), d.Outcome)
+	if d.Cause != "" {
+		text += " (" + plain(d.Cause) + ")"
+	}
+	if d.From != d.To {
+		text += fmt.Sprintf("  %v -> %v", d.From, d.To)
+	}
+	if d.Was != d.Is {
+		text += fmt.Sprintf("  %s -> %s (%v)", t.output.status(d.Was.String()), t.output.status(d.Is.String()), d.Reason)
+	}
+	if d.Alarm {
+		text += "  ALARM"
+	}
+	return text
+}
+
+// whatOf names what happened.
+func whatOf(d entryDocument) string {
+	what := d.Kind.String()
+	if d.Kind == lifecycle.KindDelivery {
+		what = plain(d.Action)
+	}
+	if d.Answered != nil {
+		what += " " + d.Answered.String()
+	}
+	return what
+}
+
+// streamEvent is one server-sent event.
+type streamEvent struct {
+	id   string // of the latest event that had one
+	name string
+	data []byte
+}
+
+// readEvents reads a stream of server-sent events, as far as a JSON API needs
+// them, until it ends or take returns an error. alive is called for every line,
+// heartbeats included.
+func readEvents(stream io.Reader, alive func(), take func(streamEvent) error) error {
+	scanner := bufio.NewScanner(stream)
+	scanner.Buffer(nil, lineLimit)
+	var e streamEvent
+	for scanner.Scan() {
+		alive()
+		line := scanner.Bytes()
+		if len(line) == 0 {
+			if e.data != nil || e.id != "" {
+				if err := take(e); err != nil {
+					return err
+				}
+			}
+			e = streamEvent{id: e.id}
+			continue
+		}
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "id":
+			e.id = string(value)
+		case "event":
+			e.name = string(value)
+		case "data":
+			if e.data != nil {
+				e.data = append(e.data, '\n')
+			}
+			e.data = append(e.data, value...)
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return errors.New("the stream broke off")
+	}
+	return errors.New("the stream ended")
+}
