@@ -1,0 +1,265 @@
+package sqlitestore
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"math"
+	"strings"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Commit applies c. Where its error is neither of those that mean that nothing
+// happened, its outcome is unknown, as [store.Store] has it.
+func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Receipt{}, failure(ctx, err)
+	}
+	if err := c.Check(); err != nil {
+		return store.Receipt{}, err
+	}
+	change := newChange(&c)
+	err := s.write(ctx, change.apply)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	return change.receipt, nil
+}
+
+// change is a commit in the form in which it is written, a copy of it in all parts,
+// since it may be written after its caller has given up.
+type change struct {
+	id, integration    string // the entry's; the id is 16 bytes
+	evidence, decision string
+	at, status, took   int64
+	body               []byte
+	expect             int64
+	record             string
+	claim              []store.Claim
+	disown             []lifecycle.Digest
+	eraseBodies        bool
+	forget             bool
+	receipt            store.Receipt
+}
+
+func newChange(c *store.Commit) *change {
+	e := &c.Entry
+	to := &change{
+		id: string(e.ID[:]), integration: strings.Clone(e.Integration),
+		evidence: string(e.Evidence), decision: string(e.Decision),
+		at: int64(e.At), status: int64(e.Answered.Status), took: int64(e.Answered.Took),
+		body:   bytes.Clone(c.Body),
+		expect: number(c.Expect), record: string(c.Record),
+		claim: append([]store.Claim(nil), c.Claim...), disown: append([]lifecycle.Digest(nil), c.Disown...),
+		eraseBodies: c.EraseBodies, forget: c.Forget,
+	}
+	for i := range to.claim {
+		to.claim[i].Sealed = bytes.Clone(to.claim[i].Sealed)
+	}
+	return to
+}
+
+// number returns n as SQLite has numbers. No version or position comes near the
+// largest one, so that a larger one may be that one too.
+func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+const (
+	// What must be known before anything is written.
+	selectStanding = `SELECT (SELECT position FROM entry WHERE id = ?), i.number, i.newest,
+		max(b.removed, (SELECT coalesce(max(position), 0) FROM entry))
+		FROM journal_bounds b LEFT JOIN integration i ON i.id = ?`
+	selectOwner = `SELECT t.integration, i.id FROM token t JOIN integration i ON i.number = t.integration
+		WHERE t.digest = ?`
+
+	insertIntegration = `INSERT INTO integration (id, version, record, newest) VALUES (?, ?, ?, ?)`
+	updateIntegration = `UPDATE integration SET version = ?, record = ?, newest = ? WHERE number = ? AND version = ?`
+	updateBase        = `UPDATE integration SET base = ?, base_version = ? WHERE number = ?`
+
+	insertEntry = `INSERT INTO entry
+		(position, id, integration, version, previous, at, evidence, decision, status, took)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertBody  = `INSERT INTO body (position, sealed) VALUES (?, ?)`
+	insertToken = `INSERT INTO token (digest, integration, sealed) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET sealed = coalesce(excluded.sealed, sealed)`
+
+	deleteToken   = `DELETE FROM token WHERE digest = ? AND integration = ?`
+	deleteTokens  = `DELETE FROM token WHERE integration = ?`
+	deleteBodies  = `DELETE FROM body WHERE position IN (` + historyFrom + `)`
+	deleteEntries = `DELETE FROM entry WHERE position IN (` + historyFrom + `)`
+
+	// The positions of the entries of an integration, from its newest one back.
+	// Among them may be some that are gone.
+	historyFrom = `WITH RECURSIVE history (position) AS (VALUES (?)
+		UNION ALL SELECT e.previous FROM history h JOIN entry e ON e.position = h.position)
+		SELECT position FROM history`
+)
+
+// standing is what a commit is compared with.
+type standing struct {
+	repeated int64 // the position of the entry with the same id, 0 for none
+	number   int64 // the integration's, 0 if there is none
+	newest   int64 // the position of its newest entry
+	last     int64 // the newest position there ever was
+}
+
+// apply checks everything before it changes anything.
+func (c *change) apply(l *link) error {
+	ctx := context.Background()
+	c.receipt = store.Receipt{}
+	var at standing
+	err := l.query(ctx, selectStanding, func(row []driver.Value) {
+		at.repeated, _ = row[0].(int64)
+		at.number, _ = row[1].(int64)
+		at.newest, _ = row[2].(int64)
+		at.last, _ = row[3].(int64)
+	}, []byte(c.id), c.integration)
+	if err != nil {
+		return err
+	}
+	if at.repeated != 0 {
+		return c.repeat(ctx, l)
+	}
+	if c.integration != "" {
+		if err := c.admit(ctx, l, &at); err != nil {
+			return err
+		}
+		if err := c.advance(ctx, l, &at); err != nil {
+			return err
+		}
+		if err := c.writeKeys(ctx, l, &at); err != nil {
+			return err
+		}
+	}
+	return c.writeEntry(ctx, l, &at)
+}
+
+func (c *change) repeat(ctx context.Context, l *link) error {
+	e, err := entryByID(ctx, l, []byte(c.id))
+	if err != nil {
+		return err
+	}
+	c.receipt = store.Receipt{Version: e.Version, Entry: e, Repeated: true}
+	return nil
+}
+
+// admit returns ErrOwned if the commit claims what is another's.
+func (c *change) admit(ctx context.Context, l *link, at *standing) error {
+	for i := range c.claim {
+		d := &c.claim[i].Digest
+		var owned error
+		err := l.query(ctx, selectOwner, func(row []driver.Value) {
+			if n, _ := row[0].(int64); n != at.number {
+				owner, _ := row[1].(string)
+				owned = &store.OwnedError{Digest: *d, Owner: owner}
+			}
+		}, d[:])
+		if err != nil {
+			return err
+		}
+		if owned != nil {
+			return owned
+		}
+	}
+	return nil
+}
+
+// advance is the compare-and-set, and the first change that is made. It returns
+// ErrConflict if the integration is not at the version that the commit expects.
+func (c *change) advance(ctx context.Context, l *link, at *standing) (err error) {
+	switch {
+	case c.expect == math.MaxInt64, (at.number == 0) != (c.expect == 0):
+		return store.ErrConflict
+	case at.number == 0:
+		_, at.number, err = l.exec(ctx, insertIntegration, c.integration, c.expect+1, c.record, at.last+1)
+		return err
+	}
+	changed, _, err := l.exec(ctx, updateIntegration, c.expect+1, c.record, at.last+1, at.number, c.expect)
+	if err == nil && changed != 1 {
+		err = store.ErrConflict
+	}
+	return err
+}
+
+// writeKeys writes what else belongs to the integration.
+func (c *change) writeKeys(ctx context.Context, l *link, at *standing) error {
+	if c.forget || c.eraseBodies {
+		if _, _, err := l.exec(ctx, deleteBodies, at.newest); err != nil {
+			return err
+		}
+	}
+	if c.forget {
+		if _, _, err := l.exec(ctx, deleteEntries, at.newest); err != nil {
+			return err
+		}
+		if _, _, err := l.exec(ctx, deleteTokens, at.number); err != nil {
+			return err
+		}
+		if _, _, err := l.exec(ctx, updateBase, c.record, c.expect+1, at.number); err != nil {
+			return err
+		}
+	}
+	for i := range c.disown {
+		if _, _, err := l.exec(ctx, deleteToken, c.disown[i][:], at.number); err != nil {
+			return err
+		}
+	}
+	for i := range c.claim {
+		if _, _, err := l.exec(ctx, insertToken, c.claim[i].Digest[:], at.number, blob(c.claim[i].Sealed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) writeEntry(ctx context.Context, l *link, at *standing) error {
+	position := at.last + 1
+	var integration driver.Value
+	var version int64
+	if c.integration != "" {
+		integration, version = at.number, c.expect+1
+	}
+	_, _, err := l.exec(ctx, insertEntry, position, []byte(c.id), integration, version, at.newest,
+		c.at, c.evidence, c.decision, c.status, c.took)
+	if err != nil {
+		return err
+	}
+	if len(c.body) > 0 {
+		if _, _, err := l.exec(ctx, insertBody, position, c.body); err != nil {
+			return err
+		}
+	}
+	c.receipt = store.Receipt{Version: uint64(version), Entry: store.Entry{
+		Position: store.Position(position), ID: store.EntryID([]byte(c.id)),
+		Integration: c.integration, Version: uint64(version), At: lifecycle.Instant(c.at),
+		Evidence: []byte(c.evidence), Decision: []byte(c.decision),
+		Answered: answer(c.status, c.took),
+	}}
+	return nil
+}
+
+// blob returns b as the driver takes it: NULL if it is empty.
+func blob(b []byte) driver.Value {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// Resolve returns the receipt of the commit with this entry id, or ErrNotFound.
+func (s *Store) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
+	e, err := s.entry(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		// It may still be on its way: in the queue, or in a transaction of another
+		// process. Behind the queue, in a transaction of our own, it no longer is.
+		if err = s.write(ctx, func(*link) error { return nil }); err == nil {
+			e, err = s.entry(ctx, id)
+		}
+	}
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	return store.Receipt{Version: e.Version, Entry: e, Repeated: true}, nil
+}

@@ -1,0 +1,130 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+var (
+	// ErrClosed: the store was closed. Nothing was changed.
+	ErrClosed = errors.New("sqlitestore: the store is closed")
+	// ErrNotDurable: the database cannot be brought to WAL with synchronous=FULL,
+	// without which a commit may be lost with the power.
+	ErrNotDurable = errors.New("sqlitestore: not durable: the database does not do WAL with synchronous=FULL")
+	// ErrNewer: a newer version of Keyrack has changed the schema. Use that one.
+	ErrNewer = errors.New("sqlitestore: the file has the schema of a newer version of Keyrack")
+	// ErrForeign: the file is a database of something else.
+	ErrForeign = errors.New("sqlitestore: the file is not a Keyrack database")
+	// ErrPool: the application's handle allows fewer connections than the store
+	// holds.
+	ErrPool = errors.New("sqlitestore: the pool is limited to too few connections")
+
+	// ErrBusy: another process writes, and did not finish in time.
+	ErrBusy = errors.New("sqlitestore: another process holds the database")
+	// ErrFull: the disk is full. Once it has room, the store works on.
+	ErrFull = errors.New("sqlitestore: the disk is full")
+	// ErrReadOnly: the file, its folder or its disk cannot be written to.
+	ErrReadOnly = errors.New("sqlitestore: the database cannot be written to")
+	// ErrCorrupt: the file is damaged, or is no database. Check says more; the way
+	// back is a backup.
+	ErrCorrupt = errors.New("sqlitestore: the database is damaged")
+	// ErrIO: the disk, or the operating system, failed.
+	ErrIO = errors.New("sqlitestore: input or output failed")
+	// ErrOther: SQLite refused for a reason that has no name here.
+	ErrOther = errors.New("sqlitestore: SQLite failed")
+)
+
+// Error is a failure of SQLite. It unwraps to one of the package's sentinels, and
+// says nothing of what SQLite said but its result code, since that could hold values.
+type Error struct {
+	Code int // an extended result code of SQLite, 0 if there is none
+	kind error
+}
+
+func (e *Error) Error() string {
+	if e.Code == 0 {
+		return e.kind.Error()
+	}
+	return fmt.Sprintf("%v (SQLite code %d)", e.kind, e.Code)
+}
+
+// Unwrap returns the sentinel.
+func (e *Error) Unwrap() error { return e.kind }
+
+// SQLite's primary result codes, of those that mean something here.
+const (
+	codePerm     = 3
+	codeBusy     = 5
+	codeLocked   = 6
+	codeReadOnly = 8
+	codeIO       = 10
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeCantOpen = 14
+	codeProtocol = 15
+	codeNotADB   = 26
+)
+
+// kinds maps primary result codes.
+var kinds = map[int]error{
+	codePerm:     ErrReadOnly,
+	codeBusy:     ErrBusy,
+	codeLocked:   ErrBusy,
+	codeReadOnly: ErrReadOnly,
+	codeIO:       ErrIO,
+	codeCorrupt:  ErrCorrupt,
+	codeFull:     ErrFull,
+	codeCantOpen: ErrIO,
+	codeProtocol: ErrBusy,
+	codeNotADB:   ErrCorrupt,
+}
+
+// failure turns an error of the driver into one of ours. Those that are ours
+// already, or the context's, stay.
+func failure(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ended := ctx.Err(); ended != nil {
+		return fmt.Errorf("sqlitestore: %w", ended)
+	}
+	if isOurs(err) {
+		return err
+	}
+	out := &Error{kind: ErrOther}
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		out.Code = coded.Code()
+		if kind, ok := kinds[out.Code&0xff]; ok {
+			out.kind = kind
+		}
+	}
+	return out
+}
+
+// isOurs tells whether an error was made here, and so holds no values.
+func isOurs(err error) bool {
+	var made *Error
+	return isRefusal(err) || errors.As(err, &made) || errors.Is(err, ErrClosed) ||
+		errors.Is(err, ErrNotDurable) || errors.Is(err, ErrNewer) || errors.Is(err, ErrForeign) ||
+		errors.Is(err, ErrPool) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isRefusal tells whether err says that nothing was changed, as store.Store has it.
+func isRefusal(err error) bool {
+	for _, sentinel := range []error{
+		store.ErrConflict, store.ErrOwned, store.ErrInvalid,
+		store.ErrNotFound, store.ErrFenced, store.ErrTrimmed,
+	} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+func isBusy(err error) bool { return errors.Is(err, ErrBusy) }

@@ -1,0 +1,164 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql/driver"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+const (
+	// A row for each entry of the page and, so that where the journal begins is
+	// of the same moment, at least one.
+	selectJournal = `SELECT b.trimmed, ` + entryColumns + ` FROM journal_bounds b
+		LEFT JOIN entry e ON e.position > ? AND e.position <= ?
+		LEFT JOIN integration i ON i.number = e.integration
+		WHERE b.only = 1 ORDER BY e.position LIMIT ?`
+	selectHistory = `WITH RECURSIVE history (position) AS (SELECT newest FROM integration WHERE id = ?
+		UNION ALL SELECT e.previous FROM history h JOIN entry e ON e.position = h.position)
+		SELECT h.position FROM history h JOIN entry e ON e.position = h.position ORDER BY h.position`
+	selectEntries = `SELECT ` + entryColumns + ` FROM entry e
+		LEFT JOIN integration i ON i.number = e.integration
+		WHERE e.position IN (SELECT value FROM json_each(?)) ORDER BY e.position`
+	selectNameless = `SELECT ` + entryColumns + ` FROM entry e
+		LEFT JOIN integration i ON i.number = e.integration
+		WHERE e.integration IS NULL
+		AND e.position > ? AND e.position <= ? ORDER BY e.position LIMIT ?`
+	selectBounds = `SELECT trimmed, max(removed, (SELECT coalesce(max(position), 0) FROM entry))
+		FROM journal_bounds`
+	updateAnswer = `UPDATE entry SET status = ?, took = ? WHERE id = ?`
+)
+
+// pageSize is how many rows are read at once. Between pages no connection is held,
+// and the database may change.
+const pageSize = 256
+
+// Journal yields all entries after a position. It reads them in pages.
+func (s *Store) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+	return s.follow(ctx, after, func(after, until store.Position) (page []store.Entry, err error) {
+		trimmed := int64(0)
+		err = s.read(ctx, selectJournal, func(row []driver.Value) {
+			trimmed, _ = row[0].(int64)
+			if row[1] != nil {
+				page = append(page, readEntry(row[1:]))
+			}
+		}, number(uint64(after)), int64(until), int64(pageSize))
+		if err == nil && after < store.Position(trimmed) {
+			err = store.ErrTrimmed
+		}
+		return page, err
+	})
+}
+
+// History yields the entries of one integration that are left, oldest first. It
+// reads them in pages.
+func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+	if integration == "" {
+		return s.follow(ctx, 0, func(after, until store.Position) (page []store.Entry, err error) {
+			err = s.read(ctx, selectNameless, func(row []driver.Value) {
+				page = append(page, readEntry(row))
+			}, int64(after), int64(until), int64(pageSize))
+			return page, err
+		})
+	}
+	return func(yield func(store.Entry, error) bool) {
+		var positions []int64
+		err := s.read(ctx, selectHistory, func(row []driver.Value) {
+			position, _ := row[0].(int64)
+			positions = append(positions, position)
+		}, integration)
+		for chunk := range slices.Chunk(positions, pageSize) {
+			if err != nil {
+				break
+			}
+			var page []store.Entry
+			err = s.read(ctx, selectEntries, func(row []driver.Value) {
+				page = append(page, readEntry(row))
+			}, list(chunk))
+			for i := range page {
+				if err = failure(ctx, ctx.Err()); err != nil {
+					break
+				}
+				if !yield(page[i], nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(store.Entry{}, err)
+		}
+	}
+}
+
+// list returns numbers as an array of JSON.
+func list(numbers []int64) string {
+	b := []byte{'['}
+	for i, n := range numbers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(append(b, ']'))
+}
+
+// follow yields pages of entries after a position, up to what is the newest entry
+// when it begins.
+func (s *Store) follow(ctx context.Context, after store.Position, next func(after, until store.Position) ([]store.Entry, error)) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		after := after // each range begins anew
+		_, until, err := s.Bounds(ctx)
+		for err == nil && after < until {
+			var page []store.Entry
+			if page, err = next(after, until); err != nil {
+				break
+			}
+			for i := range page {
+				if err = failure(ctx, ctx.Err()); err != nil {
+					break
+				}
+				after = page[i].Position
+				if !yield(page[i], nil) {
+					return
+				}
+			}
+			if len(page) < pageSize && err == nil {
+				return
+			}
+		}
+		if err != nil {
+			yield(store.Entry{}, err)
+		}
+	}
+}
+
+// Bounds returns the first position from which Journal can be followed, and that
+// of the newest entry.
+func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err error) {
+	err = s.read(ctx, selectBounds, func(row []driver.Value) {
+		trimmed, _ := row[0].(int64)
+		newest, _ := row[1].(int64)
+		first, last = store.Position(trimmed), store.Position(newest)
+	})
+	return first, last, err
+}
+
+// Annotate notes how deliveries were answered. It shares a transaction with
+// whatever is committed at the same time.
+func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {
+	answers = append([]store.Answered(nil), answers...)
+	return s.write(ctx, func(l *link) error {
+		for i := range answers {
+			a := &answers[i]
+			_, _, err := l.exec(context.Background(), updateAnswer,
+				int64(a.Answer.Status), int64(a.Answer.Took), a.ID[:])
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

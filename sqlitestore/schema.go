@@ -1,0 +1,102 @@
+package sqlitestore
+
+import (
+	"context"
+	_ "embed"
+	"strconv"
+	"strings"
+)
+
+// applicationID marks the file as Keyrack's: "Kyrk" in ASCII, at byte 68.
+const applicationID = 0x4b79726b
+
+//go:embed schema.sql
+var schema string
+
+// migrations lead from one version of the schema, which is the index, to the next.
+// The version is the file's user_version. One that was released never changes.
+var migrations = []string{
+	0: schema,
+}
+
+// migrate brings the schema to this version, in one transaction. It returns
+// ErrForeign for the database of something else, ErrNewer for that of a newer
+// version of this package.
+func migrate(ctx context.Context, l *link) error {
+	// The transaction comes first, whether there is something to do or not: a
+	// database that cannot be written to shows here, and so does another process
+	// that migrates.
+	return transact(ctx, l, func() error {
+		version, err := schemaVersion(ctx, l)
+		if err != nil || version == len(migrations) {
+			return err
+		}
+		for _, script := range migrations[version:] {
+			if _, _, err := l.exec(ctx, script); err != nil {
+				return err
+			}
+		}
+		if _, err := l.pragma(ctx, "application_id = "+strconv.Itoa(applicationID)); err != nil {
+			return err
+		}
+		_, err = l.pragma(ctx, "user_version = "+strconv.Itoa(len(migrations)))
+		return err
+	})
+}
+
+// schemaVersion returns the version of the schema, 0 for an empty database.
+func schemaVersion(ctx context.Context, l *link) (int, error) {
+	var answers [3]string
+	for i, name := range []string{"application_id", "user_version", "schema_version"} {
+		var err error
+		if answers[i], err = l.pragma(ctx, name); err != nil {
+			return 0, err
+		}
+	}
+	switch version, err := strconv.Atoi(answers[1]); {
+	case answers == [3]string{"0", "0", "0"}: // nobody ever made a table in it
+		return 0, nil
+	case err != nil || answers[0] != strconv.Itoa(applicationID) || version < 1:
+		return 0, ErrForeign
+	case version > len(migrations):
+		return 0, ErrNewer
+	default:
+		return version, nil
+	}
+}
+
+// transact runs f in a transaction that is alone in writing.
+func transact(ctx context.Context, l *link, f func() error) error {
+	if _, _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, _, err = l.exec(ctx, "COMMIT")
+	}
+	if err != nil {
+		// What is left of the transaction, if SQLite has not undone it already.
+		_, _, _ = l.exec(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
+}
+
+// durable brings the connection to WAL and synchronous=FULL, reads both back, and
+// returns ErrNotDurable if they are not in force.
+func durable(ctx context.Context, l *link) error {
+	mode, err := l.pragma(ctx, "journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if _, err := l.pragma(ctx, "synchronous = FULL"); err != nil {
+		return err
+	}
+	level, err := l.pragma(ctx, "synchronous")
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(mode, "wal") || level != "2" && level != "3" { // FULL, EXTRA
+		return ErrNotDurable
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// setup is what all connections of a store have in common.
+type setup struct {
+	busy       time.Duration
+	checkpoint int // pages
+	rewrite    func(query string) string
+}
+
+// dial takes a connection out of the pool and sets it up, for writing or for
+// reading alone. Only writing brings the schema up to date.
+func (s *Store) dial(ctx context.Context, write bool) (*link, error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := newLink(conn, s.setup.rewrite)
+	if write {
+		err = s.setup.write(ctx, l)
+	} else {
+		err = s.setup.read(ctx, l)
+	}
+	if err != nil {
+		l.discard()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (c *setup) write(ctx context.Context, l *link) error {
+	if err := c.common(ctx, l); err != nil {
+		return err
+	}
+	// Before anything is changed about a database that is not ours.
+	if _, err := schemaVersion(ctx, l); err != nil {
+		return err
+	}
+	if err := durable(ctx, l); err != nil {
+		return err
+	}
+	err := pragmas(ctx, l,
+		"secure_delete = ON",
+		"wal_autocheckpoint = "+strconv.Itoa(c.checkpoint))
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, l); err != nil {
+		return err
+	}
+	// What a crash left in the log goes into the database before anything is
+	// appended to it: parts of it may be in the memory of the system alone, if
+	// the disk failed before. Other processes may make that impossible; then they
+	// have done it.
+	_, err = l.pragma(ctx, "wal_checkpoint(PASSIVE)")
+	return err
+}
+
+func (c *setup) read(ctx context.Context, l *link) error {
+	if err := c.common(ctx, l); err != nil {
+		return err
+	}
+	return pragmas(ctx, l, "query_only = ON")
+}
+
+func (c *setup) common(ctx context.Context, l *link) error {
+	return pragmas(ctx, l,
+		"busy_timeout = "+strconv.FormatInt(c.busy.Milliseconds(), 10),
+		"temp_store = MEMORY",
+		"trusted_schema = OFF",
+		"cell_size_check = ON")
+}
+
+func pragmas(ctx context.Context, l *link, texts ...string) error {
+	for _, text := range texts {
+		if _, err := l.pragma(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ioError turns an error of the operating system into one of ours, which does not
+// hold the path.
+func ioError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC):
+		return &Error{kind: ErrFull}
+	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
+		return &Error{kind: ErrReadOnly}
+	default:
+		return &Error{kind: ErrIO}
+	}
+}

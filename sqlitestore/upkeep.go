@@ -1,0 +1,216 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Checkpoint carries the write-ahead log over into the database and empties it, so
+// that what was erased is nowhere any more, and the file alone is everything. It
+// waits up to Options.BusyTimeout for readers of other processes, and returns
+// ErrBusy if they still hold on to the log: the rest is as it was.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	return s.aside(ctx, func(l *link) error {
+		busy := false
+		err := l.query(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", func(row []driver.Value) {
+			busy = row[0] != int64(0)
+		})
+		if err == nil && busy {
+			err = &Error{kind: ErrBusy}
+		}
+		return err
+	})
+}
+
+// aside calls f with a connection of its own, which is closed afterwards.
+func (s *Store) aside(ctx context.Context, f func(*link) error) error {
+	// A place of a reader is held meanwhile, so that Close waits.
+	return s.reading(ctx, func(*link) error {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return failure(ctx, err)
+		}
+		l := newLink(conn, nil)
+		defer l.discard()
+		if err = s.setup.common(ctx, l); err == nil {
+			err = f(l)
+		}
+		return failure(ctx, err)
+	})
+}
+
+// Backup writes a copy of the database to a new file, as it is at one moment, while
+// the store goes on working. The file appears when it is complete and durable, for
+// its owner's eyes alone; until then there is one beside it whose name ends in
+// ".partial", which a crash leaves behind and the next Backup replaces. Where path
+// exists already, Backup returns an error that wraps os.ErrExist. Open opens the
+// copy. Without the sealing key it is worthless, so keep that elsewhere.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("sqlitestore: backup: %w", os.ErrExist)
+	}
+	partial := path + ".partial"
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return ioError(err)
+	}
+	if err := create(partial); err != nil {
+		return err
+	}
+	err := s.aside(ctx, func(l *link) error {
+		_, _, err := l.exec(ctx, "VACUUM INTO ?", partial)
+		return err
+	})
+	if err == nil {
+		err = ioError(publish(partial, path))
+	}
+	if err != nil {
+		_ = os.Remove(partial)
+	}
+	return err
+}
+
+// publish makes a file durable under its final name.
+func publish(partial, path string) error {
+	f, err := os.OpenFile(partial, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(partial, path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes the names in a folder durable, where the system can.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // Windows cannot, and does not need to
+	return d.Close()
+}
+
+// CheckError says what Check found. It unwraps to ErrCorrupt.
+type CheckError struct {
+	// Problems are what SQLite says, which names tables and rows but no values,
+	// and what does not fit together although SQLite sees nothing wrong.
+	Problems []string
+}
+
+func (e *CheckError) Error() string {
+	return fmt.Sprintf("%v: %d problems", ErrCorrupt, len(e.Problems))
+}
+
+// Unwrap returns ErrCorrupt.
+func (e *CheckError) Unwrap() error { return ErrCorrupt }
+
+// rules are queries that find no row in a sound database.
+var rules = []struct{ problem, query string }{
+	{"an entry is newer than the record of its integration",
+		`SELECT 1 FROM entry e JOIN integration i ON i.number = e.integration WHERE e.version > i.version`},
+	{"an integration has two entries of one version",
+		`SELECT 1 FROM entry WHERE integration IS NOT NULL GROUP BY integration, version HAVING count(*) > 1`},
+	{"an integration lacks the entry of a version",
+		`SELECT 1 FROM integration i LEFT JOIN (SELECT integration, count(*) AS n, max(version) AS newest FROM entry GROUP BY integration) e
+			ON e.integration = i.number
+			WHERE i.version > i.base_version AND coalesce(e.n, 0) < i.version - i.base_version
+			OR e.newest < i.version`},
+	{"an entry does not hang together with its integration's others",
+		`SELECT position FROM entry WHERE integration IS NOT NULL
+			EXCEPT SELECT newest FROM integration EXCEPT SELECT previous FROM entry`},
+	{"an entry hangs together with another integration's",
+		`SELECT 1 FROM entry e JOIN entry p ON p.position = e.previous WHERE p.integration IS NOT e.integration
+			UNION ALL SELECT 1 FROM integration i JOIN entry e ON e.position = i.newest WHERE e.integration IS NOT i.number`},
+	{"an entry is left that should have been trimmed",
+		`SELECT 1 FROM entry e JOIN integration i ON i.number = e.integration
+			WHERE e.version < i.base_version`},
+	{"the base of a record is newer than the record",
+		`SELECT 1 FROM integration WHERE base_version > version`},
+	{"the journal's bounds contradict each other",
+		`SELECT 1 FROM journal_bounds WHERE trimmed > removed`},
+	{"the journal's bounds are missing",
+		`SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journal_bounds)`},
+}
+
+// Check reads the whole database and returns a *CheckError if it is not sound. It
+// takes its time, and holds up nobody.
+func (s *Store) Check(ctx context.Context) error {
+	var problems []string
+	err := s.aside(ctx, func(l *link) error {
+		// One moment for all of it.
+		if _, _, err := l.exec(ctx, "BEGIN"); err != nil {
+			return err
+		}
+		err := l.query(ctx, "PRAGMA integrity_check", func(row []driver.Value) {
+			if text, _ := row[0].(string); text != "ok" {
+				problems = append(problems, text)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		err = l.query(ctx, "PRAGMA foreign_key_check", func(row []driver.Value) {
+			problems = append(problems, fmt.Sprintf("a row of table %v belongs to nothing", row[0]))
+		})
+		if err != nil {
+			return err
+		}
+		for _, rule := range rules {
+			found := false
+			if err := l.query(ctx, rule.query, func([]driver.Value) { found = true }); err != nil {
+				return err
+			}
+			if found {
+				problems = append(problems, rule.problem)
+			}
+		}
+		return nil
+	})
+	if len(problems) > 0 && (err == nil || errors.Is(err, ErrCorrupt)) {
+		return &CheckError{Problems: problems}
+	}
+	return err
+}
+
+// Stats are the numbers of a store, all of one moment but LogBytes.
+type Stats struct {
+	Integrations int64
+	Entries      int64
+	Tokens       int64 // digests that have an owner
+	Bytes        int64 // of the database, without its log
+	FreeBytes    int64 // of these, those that the next commits will use again
+	LogBytes     int64 // of the write-ahead log
+}
+
+// Stats counts. It takes a few milliseconds per 100,000 rows.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	var stats Stats
+	err := s.read(ctx, `SELECT (SELECT count(*) FROM integration), (SELECT count(*) FROM entry),
+		(SELECT count(*) FROM token), p.page_count * z.page_size, f.freelist_count * z.page_size,
+		(SELECT file FROM pragma_database_list WHERE name = 'main')
+		FROM pragma_page_count p, pragma_page_size z, pragma_freelist_count f`,
+		func(row []driver.Value) {
+			for i, to := range []*int64{&stats.Integrations, &stats.Entries, &stats.Tokens, &stats.Bytes, &stats.FreeBytes} {
+				*to, _ = row[i].(int64)
+			}
+			if path, _ := row[5].(string); path != "" {
+				// Looked at, not opened: closing it would drop SQLite's locks.
+				if info, err := os.Stat(path + "-wal"); err == nil {
+					stats.LogBytes = info.Size()
+				}
+			}
+		})
+	return stats, err
+}
