@@ -304,7 +304,6 @@ type truth struct {
 	created, on, canceled, deleted bool
 	formerly                       bool // the flag before the cancellation
 	tokens                         []string
-	sent                           int
 	changed                        time.Time
 }
 

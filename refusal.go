@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -93,11 +94,7 @@ func (r *refusals) add(one Refused) {
 func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) {
 	h.refusals.mu.Lock()
 	defer h.refusals.mu.Unlock()
-	counts = make(map[Refusal]uint64, len(h.refusals.counts))
-	for refusal, n := range h.refusals.counts {
-		counts[refusal] = n
-	}
-	return counts, append([]Refused(nil), h.refusals.recent...)
+	return maps.Clone(h.refusals.counts), append([]Refused(nil), h.refusals.recent...)
 }
 
 // refuse answers a request that is not taken in.

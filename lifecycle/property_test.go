@@ -331,7 +331,7 @@ func TestRecordIsBounded(t *testing.T) {
 	const limit = 8 << 10
 	var r Record
 	largest, b := 0, make([]byte, 0, limit)
-	e := created(Yes, token(0), start)
+	var e Evidence
 	for i := range 100_000 {
 		// A storm, in which every token is new and toggles come in runs.
 		now := start.Add(time.Duration(i) * 100 * time.Millisecond)

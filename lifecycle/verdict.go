@@ -198,14 +198,14 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 func (k *Key) tally(t *tally, p *Policy, now Instant) {
 	switch k.Status {
 	case Current:
-	default: // Candidate
-		t.doubt(ReasonSuspectKey, true)
 	case Superseded:
 		if p.Grace <= 0 || !fresh(now, k.Until, p.Grace) {
 			t.deny(ReasonSuperseded)
 		}
 	case Revoked:
 		t.deny(ReasonSuperseded)
+	default: // Candidate
+		t.doubt(ReasonSuspectKey, true)
 	}
 	if k.Dispute != NoCause {
 		t.doubt(ReasonDisputed, false)

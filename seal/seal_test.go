@@ -93,8 +93,9 @@ func TestDigests(t *testing.T) {
 	b, _ := seal.NewDigester(seal.NewKey())
 	long := strings.Repeat("x", 1000)
 	for _, token := range []string{"made-up", long} {
+		digest := a.Sum(token)
 		switch {
-		case a.Sum(token) != a.Sum(token):
+		case digest != a.Sum(token):
 			t.Error("one token, two digests")
 		case a.Sum(token) == a.Sum(token+"x"):
 			t.Error("two tokens, one digest")
