@@ -175,8 +175,8 @@ func walk(v reflect.Value, b *strings.Builder, seen map[visit]bool) {
 	case reflect.Interface:
 		walk(v.Elem(), b, seen)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), b, seen)
+		for _, field := range v.Fields() {
+			walk(field, b, seen)
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 {

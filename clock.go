@@ -10,9 +10,17 @@ import (
 // that was set back, the time that has passed since the start. A wall clock that
 // jumps ahead makes evidence older than it is, which is safe; one that is set
 // back would make it younger.
-type clock struct{ start time.Time }
+type clock struct {
+	start time.Time
+	wall  lifecycle.Instant // at the start
+}
 
-func (c clock) now() time.Time {
+func newClock() clock {
+	start := time.Now()
+	return clock{start, lifecycle.At(start)}
+}
+
+func (c *clock) now() time.Time {
 	now := time.Now()
 	if steady := c.start.Add(now.Sub(c.start)); now.Round(0).Before(steady.Round(0)) {
 		return steady
@@ -20,8 +28,7 @@ func (c clock) now() time.Time {
 	return now
 }
 
-func (c clock) instant() lifecycle.Instant {
+func (c *clock) instant() lifecycle.Instant {
 	now := time.Now()
-	wall := lifecycle.Instant(now.UnixMicro())
-	return max(wall, lifecycle.At(c.start).Add(now.Sub(c.start)))
+	return max(lifecycle.Instant(now.UnixMicro()), c.wall+lifecycle.Instant(now.Sub(c.start)/time.Microsecond))
 }

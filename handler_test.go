@@ -318,29 +318,30 @@ func (s *server) application(w http.ResponseWriter, req *http.Request) {
 // exchange sends a request and writes down what comes back, and what came of it.
 func (s *server) exchange(b *strings.Builder, x exchange) {
 	s.store.fail(x.faults...)
-	head := x.line + " HTTP/1.1\r\nHost: keyrack.test\r\n"
+	var head strings.Builder
+	head.WriteString(x.line + " HTTP/1.1\r\nHost: keyrack.test\r\n")
 	for _, h := range x.headers {
-		head += h + "\r\n"
+		head.WriteString(h + "\r\n")
 	}
 	body := x.body
 	switch {
 	case x.chunked:
-		head += "Transfer-Encoding: chunked\r\n"
+		head.WriteString("Transfer-Encoding: chunked\r\n")
 		body = chunks(body)
 	case !strings.HasPrefix(x.line, "GET") && !strings.HasPrefix(x.line, "HEAD"):
-		head += fmt.Sprintf("Content-Length: %d\r\n", len(body))
+		head.WriteString(fmt.Sprintf("Content-Length: %d\r\n", len(body)))
 	}
 	if x.cut > 0 {
 		body = body[:x.cut]
 	}
-	fmt.Fprintf(b, "== %s\n%s", x.about, quote("> ", strings.ReplaceAll(head, "\r", "")+"\n"+short(x.body)))
+	fmt.Fprintf(b, "== %s\n%s", x.about, quote("> ", strings.ReplaceAll(head.String(), "\r", "")+"\n"+short(x.body)))
 	client, there := net.Pipe()
 	defer client.Close()
 	began := time.Now()
 	s.connections <- there
 	goOn := make(chan bool, 1)
 	go func() { // the server may answer before it has read all
-		fmt.Fprint(client, head+"\r\n")
+		fmt.Fprint(client, head.String()+"\r\n")
 		if !x.wait || <-goOn {
 			fmt.Fprint(client, body)
 		}
@@ -360,14 +361,15 @@ func (s *server) exchange(b *strings.Builder, x exchange) {
 			s.t.Errorf("%s: redirected", x.about)
 		}
 		answer.Header.Del("Date")
-		lines := answer.Status + "\n"
+		var lines strings.Builder
+		lines.WriteString(answer.Status + "\n")
 		for _, name := range slices.Sorted(maps.Keys(answer.Header)) {
-			lines += name + ": " + strings.Join(answer.Header[name], ", ") + "\n"
+			lines.WriteString(name + ": " + strings.Join(answer.Header[name], ", ") + "\n")
 		}
 		if answer.Close {
-			lines += "(and the connection is closed)\n"
+			lines.WriteString("(and the connection is closed)\n")
 		}
-		b.WriteString(quote("< ", lines+"\n"+string(text)))
+		b.WriteString(quote("< ", lines.String()+"\n"+string(text)))
 		if answer.StatusCode != http.StatusContinue {
 			goOn <- false
 			break

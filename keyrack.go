@@ -179,7 +179,7 @@ type Volatile interface {
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	s = guard{s}
-	r := &Rack{store: s, clock: clock{time.Now()}, doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
+	r := &Rack{store: s, clock: newClock(), doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
 	if options != nil {
 		r.options = *options
 	}

@@ -26,7 +26,7 @@ type question struct {
 // anything is everything that can happen, webhooks most of all.
 var everything = []string{
 	"toggle", "toggle", "toggle", "toggle", "toggle", "toggle", "rotated", "rotated", "created",
-	"probe", "probe", "own", "import", "deleted",
+	"probe", "probe", "own", "import", "deleted", "ask",
 }
 
 // webhooks are deliveries alone.
@@ -49,6 +49,8 @@ func (s *source) draw(t *rapid.T, r *Record) Evidence {
 		return delivery(IntegrationDeleted, s.now)
 	case "import":
 		return imported(rapid.SampledFrom([]Flag{Unset, No, Yes}).Draw(t, "IsEnabled"), digest, s.now)
+	case "ask":
+		return Evidence{Kind: KindAsk, At: s.now, Horizon: horizon, Integration: Named{ID: integration}}
 	case "probe":
 		return s.answer(t, KindProbe, digest, []Answer{NoAnswer, Accepted, Accepted, Rejected, Rejected, Unattributed})
 	case "own":

@@ -173,8 +173,8 @@ func fill(t *rapid.T, v reflect.Value) {
 			}
 		}
 	default:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
+		for _, field := range v.Fields() {
+			fill(t, field)
 		}
 	}
 }

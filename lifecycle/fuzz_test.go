@@ -2,7 +2,6 @@ package lifecycle_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"math"
 	"reflect"
@@ -16,7 +15,7 @@ import (
 )
 
 // evidenceSize is how many bytes make one piece of evidence.
-const evidenceSize = 8
+const evidenceSize = 9
 
 // evidenceOf makes evidence of any bytes: what cannot be as well as what can.
 func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
@@ -24,8 +23,8 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 	*now = now.Add(steps[int(b[1])%len(steps)])
 	id := [...]string{integration, integration, integration, integration, "another"}[int(b[2])%5]
 	e := Evidence{
-		Kind: Kind(b[0] % 11), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
-		Action: Action(b[0] / 16 % 10), Integration: Named{ID: id, Name: [...]string{"", "WebhookTEST"}[b[2]/128]},
+		Kind: Kind(b[0] % 13), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
+		Action: Action(b[8] % 10), Integration: Named{ID: id, Name: [...]string{"", "WebhookTEST"}[b[2]/128]},
 		Enterprise: Named{ID: [...]string{hotel, hotel, "", "another"}[b[4]%4]}, Service: Named{ID: [...]string{"", "s"}[b[4]/128]},
 		Token: token(int(b[5]%40) - 1), IsEnabled: Flag(b[6] % 4), Owner: [...]string{"", "", "", "", "another"}[b[6]/16%5],
 		Answer: Answer(b[6] / 4 % 4), Began: now.Add(-steps[int(b[7])%len(steps)]), Portfolio: b[7]/128 == 1,
@@ -38,13 +37,20 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 // FuzzApply holds what must hold for any evidence in any order.
 func FuzzApply(f *testing.F) {
 	f.Add([]byte{})
-	life := []byte{0x11, 0, 0, 0, 0, 2, 2, 0} // created
-	for _, action := range []byte{0x31, 0x21, 0x41, 0x51, 0x71, 0x61} {
-		life = append(life, action, 2, 0, 0, 0, 3, 1, 0)
+	var life []byte
+	for _, action := range []Action{
+		IntegrationCreated, IntegrationDisabled, IntegrationEnabled, IntegrationCanceled, IntegrationReinstated,
+		IntegrationApiKeyCreated, IntegrationDeleted,
+	} {
+		life = append(life, byte(KindDelivery), 2, 0, 0, 0, byte(action), 2, 0, byte(action))
 		f.Add(bytes.Clone(life))
 	}
-	f.Add(append(bytes.Clone(life), 2, 2, 0, 0, 0, 3, 4, 0, 4, 2, 0, 0, 0, 3, 2, 0)) // and a probe, and an import
-	f.Add(bytes.Repeat([]byte{0x71, 1, 0, 0, 0, 9, 0, 0, 2, 3, 0, 0, 0, 9, 8, 0}, 20))
+	for _, kind := range []Kind{KindProbe, KindApplication, KindContest, KindImport, KindForget} {
+		life = append(life, byte(kind), 2, 0, 0, 0, 1, 4, 0, 0)
+		f.Add(bytes.Clone(life))
+	}
+	rotation := []byte{byte(KindDelivery), 1, 0, 0, 0, 9, 0, 0, byte(IntegrationApiKeyCreated)}
+	f.Add(bytes.Repeat(append(rotation, byte(KindProbe), 3, 0, 0, 0, 9, 8, 0, 0), 20))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		now := start
 		r := Record{ID: integration}
@@ -129,7 +135,7 @@ func FuzzParseRecord(f *testing.F) {
 			t.Fatalf("written\n%s, and read back\n%s", encoded, again)
 		}
 		if now := start; len(b) >= evidenceSize {
-			r.Apply(evidenceOf(binary.BigEndian.AppendUint64(nil, binary.BigEndian.Uint64(b[len(b)-8:])), &now, &r))
+			r.Apply(evidenceOf(b[len(b)-evidenceSize:], &now, &r))
 			r.Question()
 			r.Current(new(Policy), now)
 		}

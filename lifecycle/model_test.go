@@ -15,7 +15,7 @@ type model struct {
 	begun      int        // of heard, what began the course; -1 while unseen
 	deleted    bool
 	enterprise string
-	deliveries uint64
+	asks       uint64  // deliveries, and questions of somebody's: what an answer must be newer than
 	arrived    Instant // the latest delivery
 	tokens     []modelToken
 }
@@ -28,7 +28,7 @@ type modelToken struct {
 	from     Kind // of Created's token KindUnknown, so that it rivals nobody
 	answer   Answer
 	asked    Instant // when the request of the answer began
-	at       uint64  // how many deliveries had come then
+	at       uint64  // how many asks had come then
 	doubt    Instant
 	disputed bool
 	worked   bool
@@ -217,11 +217,14 @@ func (m *model) inUse() (all []*modelToken) {
 func (m *model) take(e Evidence) Outcome {
 	switch e.Kind {
 	case KindDelivery:
-		m.deliveries++
+		m.asks++
 		m.arrived = e.At
 		return m.deliver(e)
 	case KindImport:
 		return m.imported(e)
+	case KindAsk:
+		m.asks++
+		return Applied
 	}
 	return m.answered(e)
 }
@@ -364,7 +367,7 @@ func (m *model) answered(e Evidence) Outcome {
 	if e.Answer == NoAnswer {
 		return Duplicate
 	}
-	fenced := e.Generation != m.deliveries
+	fenced := e.Generation != m.asks
 	if e.Kind == KindApplication && e.Generation == 0 {
 		fenced = e.Began <= m.arrived
 	}
@@ -375,11 +378,11 @@ func (m *model) answered(e Evidence) Outcome {
 		t.doubt = e.Began
 		return Applied
 	}
-	t.answer, t.asked, t.at, t.doubt = e.Answer, e.Began, m.deliveries, 0
+	t.answer, t.asked, t.at, t.doubt = e.Answer, e.Began, m.asks, 0
 	use := m.inUse()
 	if e.Answer == Rejected && (t.status == Current || t.status == Candidate) {
 		for i := range m.tokens {
-			if old := &m.tokens[i]; old.status == Superseded && old.answer == Accepted && old.at == m.deliveries {
+			if old := &m.tokens[i]; old.status == Superseded && old.answer == Accepted && old.at == m.asks {
 				old.doubt = e.At
 			}
 		}

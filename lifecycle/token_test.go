@@ -145,8 +145,8 @@ func reachable(v reflect.Value, depth int) (found []string) {
 			found = reachable(v.Elem(), depth-1)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			found = append(found, reachable(v.Field(i), depth-1)...)
+		for _, field := range v.Fields() {
+			found = append(found, reachable(field, depth-1)...)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {

@@ -41,7 +41,7 @@ func (f *fake) Errorf(s string, args ...any) {
 func (f *fake) failures() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.failures()
+	return len(f.errors)
 }
 
 func (f *fake) String() string {
