@@ -1,5 +1,13 @@
 package keyrack
 
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/keyrack-dev/keyrack/internal/index"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
 // What tests outside the package need of its inside.
 
 // ParseEntry reads an entry of a store's journal.
@@ -7,3 +15,29 @@ var ParseEntry = parseEntry
 
 // NoteAnswers notes at once what the background would note within a second.
 func (r *Rack) NoteAnswers() { r.flushAnswers() }
+
+// FillView puts records into the view, as if they had been read from a store.
+func (r *Rack) FillView(records func(yield func(Record) bool)) {
+	for record := range records {
+		r.view.publish(record)
+	}
+}
+
+// Digest is the digest under which the view has a token.
+func (r *Rack) Digest(token string) lifecycle.Digest { return r.digester.Sum(token) }
+
+// LookUp is what Check does before it asks the record: the digest, and the index.
+func (r *Rack) LookUp(token string) bool {
+	d := r.digester.Sum(token)
+	return r.view.byDigest.Get(digestHash(&d), d) != nil
+}
+
+// FillIndex fills an index of n tokens, all of one integration, and returns it.
+func FillIndex(n int) any {
+	t, h := new(index.Table[lifecycle.Digest, hook]), new(hook)
+	for i := range n {
+		d := lifecycle.Digest(sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i))))
+		t.Put(digestHash(&d), d, h)
+	}
+	return t
+}

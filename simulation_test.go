@@ -21,12 +21,12 @@ var worlds = []struct {
 	most   float64 // 0: only stated
 }{
 	{"flaky", mewstest.Flaky(), 0.0001},
-	{"outages", mewstest.Outages(), 0.0001},
+	{"outages", mewstest.Bursty(), 0.0001},
 	{"both", both(), 0},
 }
 
 func both() mewstest.Faults {
-	f := mewstest.Outages()
+	f := mewstest.Bursty()
 	flaky := mewstest.Flaky()
 	f.Reorder, f.Fail, f.LoseAnswer = flaky.Reorder, flaky.Fail, flaky.LoseAnswer
 	return f

@@ -125,6 +125,20 @@ func TestEventuallyBites(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
+		// A former token may be forgotten, and need not be known to work still.
+		mews := mewstest.New(mewstest.Options{Receiver: nothing{}, Readings: mewstest.Readings{FormerKey: day}})
+		hotel := mews.Connect("A")
+		hotel.RotateKey()
+		for _, former := range []lifecycle.Status{lifecycle.Unknown, lifecycle.Valid, lifecycle.Invalid} {
+			mews.EventuallyRight(t, func(token string) lifecycle.Status {
+				if token == hotel.Token() {
+					return lifecycle.Valid
+				}
+				return former
+			}, 0)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		// It ends whatever goes on, and says that the receiver panics.
 		mews := mewstest.New(mewstest.Options{Receiver: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(1) })})
 		mews.Connect("A")
@@ -145,7 +159,7 @@ func TestNeverSilentlyWrong(t *testing.T) {
 		hotel := mews.Connect("A")
 		time.Sleep(time.Hour)
 		var f fake
-		mews.NeverSilentlyWrong(&f, keys.Status, time.Minute)
+		watch := mews.NeverSilentlyWrong(&f, keys.Status, time.Minute)
 		hotel.Disable()
 		time.Sleep(time.Hour)
 		hotel.Enable()
@@ -155,6 +169,7 @@ func TestNeverSilentlyWrong(t *testing.T) {
 		}
 		hotel.Disable().Drop()
 		time.Sleep(time.Minute)
+		watch.Account() // looks at all
 		if f.failures() > 0 {
 			t.Fatalf("too early: %s", &f)
 		}

@@ -97,6 +97,23 @@ func firstDifference(a, b string) string {
 	return "the one is longer"
 }
 
+// TestSameMoment: what happens at the same moment stands in a fixed order.
+func TestSameMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mews := mewstest.New(mewstest.Options{Manual: true})
+		var all sync.WaitGroup
+		for range 200 {
+			hotel := mews.Connect("A")
+			all.Go(func() { ask(mews, mews.Connector().ClientToken().Reveal(), hotel.Token()) })
+		}
+		all.Wait()
+		log := mews.Log()
+		if len(log) != 400 || !slices.IsSortedFunc(log, func(a, b mewstest.Entry) int { return a.Integration - b.Integration }) {
+			t.Errorf("%d entries, in no order", len(log))
+		}
+	})
+}
+
 // TestFaultsApart: turning up one fault leaves the fate of everything else where
 // it was.
 func TestFaultsApart(t *testing.T) {

@@ -46,10 +46,10 @@ type Faults struct {
 // that about one message in a thousand never arrives.
 func Flaky() Faults { return Faults{Reorder: 1, Fail: 0.1, LoseAnswer: 0.1} }
 
-// Outages returns faults of a receiver that is away for an hour in each week, and of
-// a Mews that is stuck for 20 minutes in each day. What happens in the hour is
-// mostly lost for good.
-func Outages() Faults {
+// Bursty returns faults of a receiver that is away for an hour in each week, and of
+// a Mews that is stuck for 20 minutes in each day and then sends all at once. What
+// happens in the hour is mostly lost for good.
+func Bursty() Faults {
 	return Faults{
 		Outages: []Window{{Start: 50 * time.Hour, For: time.Hour, Every: 7 * 24 * time.Hour}},
 		Jams:    []Window{{Start: 5 * time.Hour, For: 20 * time.Minute, Every: 24 * time.Hour}},
@@ -58,7 +58,7 @@ func Outages() Faults {
 
 // Hostile returns all faults at once.
 func Hostile() Faults {
-	f := Outages()
+	f := Bursty()
 	f.Lose, f.Duplicate, f.Reorder, f.Delay = 0.02, 0.3, 1, 0.1
 	f.Null, f.Extra, f.Unknown, f.General = 0.2, 0.2, 0.1, 0.3
 	f.Fail, f.LoseAnswer, f.Untyped = 0.2, 0.2, 0.5

@@ -21,7 +21,7 @@ type Message struct {
 
 	// Guarded by world.mu.
 	state    state
-	turn     int // what was planned for an earlier turn is void
+	turn     int // what was planned before the last send is void
 	attempts int
 	follows  *Message   // it waits until that one was tried
 	waiting  []*Message // for this one to be tried
@@ -112,11 +112,10 @@ func (m *Message) integration() int {
 // fate returns the number by which the message's fate is drawn.
 func (m *Message) fate() int { return m.number*int(numSorts) + int(m.sort) }
 
-// set moves a message to another state, which voids what was planned for it.
-// w.mu is held.
+// set moves a message to another state. What was planned for it is void then, as
+// it is after the next send. w.mu is held.
 func (m *Message) set(to state) {
 	w := m.world
-	m.turn++
 	switch {
 	case m.state.waited() && !to.waited():
 		w.await(-1)

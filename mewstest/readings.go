@@ -68,7 +68,7 @@ type truth struct {
 	canceled  bool
 	deleted   bool
 	offInMews bool // disabled on the second level
-	before    bool // enabled, when it was canceled
+	before    bool // enabled, when it was canceled last
 }
 
 func (t truth) works(r *Readings) bool {
@@ -127,7 +127,6 @@ func (t truth) after(a act, r *Readings) (next truth, tells lifecycle.Action, ch
 		case ReinstatingSets:
 			next.enabled = true
 		}
-		next.before = false
 	case remove:
 		next.deleted, tells = true, lifecycle.IntegrationDeleted
 	case rotate:

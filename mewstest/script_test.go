@@ -52,12 +52,20 @@ func TestScript(t *testing.T) {
 		key.Hold()
 		key.Release() // what is over is over
 		hotel.Cancel()
+		mews.SetFaults(mewstest.Faults{})
 		mews.Release()
+		hotel.Delete()
 		if err := mews.Settle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := keys.got(); len(got) < 6 || got[5] != "IntegrationCanceled" {
+		want = append(want, "IntegrationCanceled", "IntegrationDeleted")
+		if got := keys.got(); len(got) != len(want) || !slices.Contains(got, want[5]) || !slices.Contains(got, want[6]) {
 			t.Errorf("got %v", got)
+		}
+		for n, e := range mews.Log() {
+			if e.Kind == mewstest.Lost && e.What != "IntegrationApiKeyCreated" {
+				t.Errorf("entry %d: %s", n, e)
+			}
 		}
 	})
 }

@@ -91,7 +91,7 @@ func TestOverHTTP(t *testing.T) {
 	server := httptest.NewServer(keys)
 	mews := mewstest.New(mewstest.Options{
 		URL: server.URL + "/webhooks/mews", Secret: lifecycle.NewToken("s"), Lag: mewstest.AtOnce,
-		Gap: mewstest.Spread{Max: time.Millisecond}, Faults: mewstest.Faults{Duplicate: 0.5, CopyAfter: mewstest.AtOnce},
+		Gap: mewstest.Spread{Max: time.Millisecond}, Faults: mewstest.Faults{General: 0.5},
 	})
 	var hotels []*mewstest.Integration
 	for range 20 {
@@ -102,7 +102,7 @@ func TestOverHTTP(t *testing.T) {
 		hotel.Disable()
 	}
 	mews.EventuallyRight(t, keys.Status, time.Second)
-	if s := mews.Stats(); s.Answers[204] != 60+s.Duplicates {
+	if s := mews.Stats(); s.Answers[204] <= 60 || s.Answers[204] != s.Attempts {
 		t.Errorf("%+v", s)
 	}
 	server.Close()
@@ -132,7 +132,9 @@ func TestNeverAskedForNetwork(t *testing.T) {
 // TestTransport: requests by direct calls look to both sides as over a network.
 func TestTransport(t *testing.T) {
 	t.Run("both sides", func(t *testing.T) {
+		var ctx context.Context
 		client := &http.Client{Transport: mewstest.Transport(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			ctx = req.Context()
 			body, err := io.ReadAll(req.Body)
 			if err != nil || string(body) != "hello" || req.Host != "mews.test" || req.RequestURI != "/a?b=c" ||
 				req.URL.Host != "" || req.RemoteAddr == "" || req.ContentLength != 5 {
@@ -152,6 +154,11 @@ func TestTransport(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Minute):
+			t.Error("the request's context does not end with its handler")
+		}
 		answer, err := io.ReadAll(res.Body)
 		if err != nil || string(answer) != "short and stout" || res.StatusCode != http.StatusTeapot || res.Header.Get("X") != "before" {
 			t.Errorf("%q, %v: %+v", answer, err, res)
