@@ -41,6 +41,7 @@ func TestHandingOutIsJournalled(t *testing.T) {
 		if last.Evidence.Kind != lifecycle.KindHandOut || last.Evidence.By != "billing" {
 			t.Errorf("the journal ends with %v", last)
 		}
+		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
 		if _, _, err := b.HandOut(context.Background(), integrationID("a"), "billing"); !errors.Is(err, keyrack.ErrNotActive) {
 			t.Errorf("a disabled integration's token is handed out: %v", err)

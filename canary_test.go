@@ -387,9 +387,11 @@ type aviary struct {
 	options keyrack.Options
 	choices keyrack.HandlerOptions
 	logs    lines
-	values  map[string][]any // by the name of their type
 	answers map[int]bool
-	mood    string // of the application's own code
+
+	mu     sync.Mutex
+	values map[string][]any // by the name of their type
+	mood   string           // of the application's own code
 }
 
 func TestCanaries(t *testing.T) {
@@ -427,13 +429,24 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 
 // talk is the application's own code, in a bad mood.
 func (a *aviary) talk() {
-	if a.mood == "panic" {
+	a.mu.Lock()
+	mood := a.mood
+	a.mu.Unlock()
+	if mood == "panic" {
 		panic(errors.New(strings.Join(canaryTokens, " ") + strings.Join(canaryPersons, " ")))
 	}
 }
 
+func (a *aviary) be(mood string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mood = mood
+}
+
 // keep keeps values to be looked at.
 func (a *aviary) keep(values ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, v := range values {
 		name := strings.TrimPrefix(reflect.TypeOf(v).String(), "*")
 		if len(a.values[name]) < 12 {
@@ -690,9 +703,9 @@ func (a *aviary) fly() {
 
 	a.all()
 	for _, mood := range []string{"error", "panic"} {
-		a.mood = mood // the application's
+		a.be(mood)
 		a.all()
-		a.mood = ""
+		a.be("")
 		a.store.be(mood)
 		a.all()
 		a.store.be("")

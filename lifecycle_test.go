@@ -701,6 +701,7 @@ func TestChanges(t *testing.T) {
 			delivered("", []byte(`[]`)), reported("A", "k", 200, 0), deleted("B", time.Time{}),
 		} {
 			time.Sleep(time.Second)
+			synctest.Wait()
 			before := len(*all)
 			d.do(tr)
 			synctest.Wait()

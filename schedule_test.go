@@ -32,7 +32,8 @@ type oracle struct {
 }
 
 func newOracle(tokens ...string) *oracle {
-	o := &oracle{works: map[string]string{}, askedBy: map[string]int{}}
+	// The answer takes its time, so that a test can look before it is there.
+	o := &oracle{works: map[string]string{}, askedBy: map[string]int{}, delay: 100 * time.Millisecond}
 	for _, token := range tokens {
 		o.works[tokenText(token)] = enterpriseID("H")
 	}
