@@ -199,7 +199,7 @@ func TestKill(t *testing.T) {
 			path = filepath.Join(t.TempDir(), "keyrack.db")
 			known = acknowledged{}
 		}
-		n := killOnce(t, path, "", known, &sync.Mutex{})
+		n := killOnce(t, path, "", done%4 > 0, known, &sync.Mutex{})
 		answers += n
 		s, err := sqlitestore.Open(t.Context(), path, nil)
 		if err != nil {
@@ -222,8 +222,9 @@ func TestKill(t *testing.T) {
 }
 
 // killOnce starts a victim, kills it after a moment, and returns how many commits
-// it had acknowledged.
-func killOnce(t *testing.T, path, name string, known acknowledged, mu *sync.Mutex) (answers int) {
+// it had acknowledged. The moment begins with its first commit, or, where nothing
+// need have been committed, when it opens the store.
+func killOnce(t *testing.T, path, name string, commits bool, known acknowledged, mu *sync.Mutex) (answers int) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), envVictim+"="+path, envVictimName+"="+name)
 	cmd.Stderr = os.Stderr
@@ -237,14 +238,16 @@ func killOnce(t *testing.T, path, name string, known acknowledged, mu *sync.Mute
 		return 0
 	}
 	lines := bufio.NewScanner(out)
-	if rand.IntN(10) > 0 { // else it may be killed while it opens
+	if commits || rand.IntN(4) > 0 { // else it may be killed while it opens
 		lines.Scan()
 		if lines.Text() != "open" {
 			t.Errorf("the process did not open the store: %s", lines.Text())
 		}
 	}
-	kill := time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
-	defer kill.Stop()
+	moment := func() { time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, func() { _ = cmd.Process.Kill() }) }
+	if !commits {
+		moment()
+	}
 	for lines.Scan() {
 		what, rest, _ := strings.Cut(lines.Text(), " ")
 		switch what {
@@ -255,7 +258,9 @@ func killOnce(t *testing.T, path, name string, known acknowledged, mu *sync.Mute
 				mu.Lock()
 				known[integration] = max(known[integration], version)
 				mu.Unlock()
-				answers++
+				if answers++; commits && answers == 1 {
+					moment()
+				}
 			} // else the line was cut off
 		case "error":
 			t.Errorf("a commit failed: %s", rest)
@@ -279,7 +284,7 @@ func TestKillTwo(t *testing.T) {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for i, name := range []string{"one:", "two:"} {
-			wg.Go(func() { answers[i] += killOnce(t, path, name, known, &mu) })
+			wg.Go(func() { answers[i] += killOnce(t, path, name, (cycle+i)%2 == 0, known, &mu) })
 		}
 		wg.Wait()
 		s, err := openPlanted(t.Context(), path, nil)
