@@ -63,6 +63,38 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// TestAcceptedPairs tells what a 200 leaves of the two pairs: since when they are
+// what they are, and which copies still count.
+func TestAcceptedPairs(t *testing.T) {
+	off, canceled := created(No, token(0), minute(0)), delivery(IntegrationCanceled, minute(1))
+	r := fold(off, delivery(IntegrationDisabled, minute(1)), canceled, canceled)
+	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
+	want := Course{
+		State:    ReinstatedEnabled,
+		Enabled:  Pair{Set: minute(2), Cleared: minute(1), Since: minute(3)},
+		Canceled: Pair{Set: minute(1), Cleared: minute(2), Since: minute(3)},
+	}
+	if diff := cmp.Diff(want, r.Course); diff != "" {
+		t.Errorf("what was not so (-want +got):\n%s", diff)
+	}
+	r = fold(created(Yes, token(0), minute(0)), delivery(IntegrationEnabled, minute(1)), delivery(IntegrationReinstated, minute(1)))
+	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
+	want = Course{
+		State:    CreatedEnabled,
+		Enabled:  Pair{Set: minute(2), Since: minute(0), Early: []Instant{minute(1)}},
+		Canceled: Pair{Cleared: minute(2), Early: []Instant{minute(1)}},
+	}
+	if diff := cmp.Diff(want, r.Course); diff != "" {
+		t.Errorf("what was so already (-want +got):\n%s", diff)
+	}
+	// An import is not fenced: what it said later than a request began stays.
+	r = fold(imported(Yes, token(0), minute(5)))
+	r = then(r, own(token(0), Accepted, minute(4), minute(6)))
+	if r.Enabled.Set != minute(5) || r.Canceled.Cleared != minute(5) {
+		t.Errorf("said at minute 5: %v, %v", r.Enabled.Set, r.Canceled.Cleared)
+	}
+}
+
 // TestAcceptedElsewhere: the worst would be to answer for another enterprise.
 func TestAcceptedElsewhere(t *testing.T) {
 	r := fold(created(Yes, token(0), minute(0)))

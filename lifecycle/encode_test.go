@@ -266,6 +266,10 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%d and 292 years are %d", i, later)
 		}
 	}
+	never := minute(1)
+	if err := never.UnmarshalText(nil); err != nil || !never.IsZero() {
+		t.Errorf("nothing is read as %v, %v", never, err)
+	}
 	for _, text := range []string{canary, "2019-12-13", "2019-12-13T14:42:52", "13.12.2019"} {
 		i := minute(1)
 		if err := i.UnmarshalText([]byte(text)); err == nil || leaks(err.Error()) || i != minute(1) {

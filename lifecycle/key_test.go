@@ -122,11 +122,19 @@ func TestSwap(t *testing.T) {
 	says(t, "the former", swapped, token(0), minute(102), Valid, ReasonLive, Valid)
 	says(t, "the new one", swapped, token(1), minute(102), Invalid, ReasonSuperseded, Invalid)
 
+	if k, ok := swapped.CurrentKey(); !ok || k.Digest != token(0) {
+		t.Errorf("swapped, and %v is handed out", k.Digest)
+	}
+
 	// The former worked first: that alone proves nothing of the new one.
 	former := then(r, own(token(0), Accepted, minute(101), minute(101)))
 	says(t, "the new one, after the former worked", former, token(1), minute(101), Valid, ReasonLive, Valid)
 	if former.Basis != r.Basis {
 		t.Errorf("the former's 200 counts for the new one: %+v", former.Basis)
+	}
+	unattributed := then(former, probe(&former, token(1), Unattributed, minute(102)))
+	if k, _ := unattributed.Key(token(0)); k.Doubt != 0 {
+		t.Errorf("a 401 that may be about anything puts the former in doubt: %+v", k)
 	}
 	rejected = then(former, probe(&former, token(1), Rejected, minute(102)))
 	if q, ok := rejected.Question(); !ok || !q.Open || q.Token != token(0) {

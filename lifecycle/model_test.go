@@ -1,10 +1,6 @@
 package lifecycle_test
 
-import (
-	"slices"
-
-	. "github.com/keyrack-dev/keyrack/lifecycle"
-)
+import . "github.com/keyrack-dev/keyrack/lifecycle"
 
 // model is what a record must be, said again as plainly as possible: it keeps
 // whatever it hears, and works out the flags from the beginning every time.
@@ -20,119 +16,7 @@ type model struct {
 	tokens     []modelToken
 }
 
-// modelToken is a token as the model knows it.
-type modelToken struct {
-	digest   Digest
-	status   KeyStatus
-	since    Instant
-	from     Kind // of Created's token KindUnknown, so that it rivals nobody
-	answer   Answer
-	asked    Instant // when the request of the answer began
-	at       uint64  // how many asks had come then
-	doubt    Instant
-	disputed bool
-	worked   bool
-}
-
 func newModel(table map[State]map[Column]cell) *model { return &model{table: table, begun: -1} }
-
-// modelPair is one of the two flags.
-type modelPair struct {
-	suspect bool
-	said    []saying
-	waiting []Instant // copies, or early halves
-}
-
-// saying is that a flag was said to be so.
-type saying struct {
-	on    bool
-	at    Instant
-	first bool // it alone changed what was certain
-}
-
-// within tells whether anything that matches was said within the horizon before.
-func (p *modelPair) within(at Instant, matches func(saying) bool) bool {
-	return slices.ContainsFunc(p.said, func(s saying) bool { return matches(s) && at.Sub(s.at) <= horizon })
-}
-
-func anything(saying) bool { return true }
-
-// modelCourse is a state with its two flags.
-type modelCourse struct {
-	state             State
-	enabled, canceled modelPair
-}
-
-func (m *model) toggle(c *modelCourse, e Evidence) Outcome {
-	pair, on := &c.enabled, e.Action == IntegrationEnabled
-	if e.Action == IntegrationCanceled || e.Action == IntegrationReinstated {
-		pair, on = &c.canceled, e.Action == IntegrationCanceled
-	}
-	alone := !pair.within(e.At, anything)
-	if pair == &c.enabled && c.canceled.within(e.At, func(s saying) bool { return !s.on }) {
-		alone = false // a reinstatement may have touched it
-	}
-	reordered := len(pair.said) == 0 || !pair.said[len(pair.said)-1].first
-	pair.waiting = slices.DeleteFunc(pair.waiting, func(at Instant) bool { return e.At.Sub(at) > horizon })
-
-	column, _ := ColumnOf(e.Action, false)
-	cell := m.table[c.state][column]
-	said := saying{on: on, at: e.At}
-	outcome := Applied
-	switch {
-	case !cell.moves:
-		outcome = map[string]Outcome{"dup": Duplicate, "park": Parked}[cell.text]
-		if pair.waiting = append(pair.waiting, e.At); len(pair.waiting) > 8 {
-			pair.waiting = pair.waiting[1:] // a storm
-		}
-		if alone {
-			pair.suspect = false
-		}
-		if e.Action == IntegrationReinstated && !pair.within(e.At, func(s saying) bool { return !s.on }) {
-			c.enabled.suspect = true
-		}
-	case len(pair.waiting) > 0:
-		outcome = Reconciled
-		pair.waiting = pair.waiting[1:]
-		pair.suspect = true
-		if pair == &c.canceled {
-			c.enabled.suspect = true
-		}
-	default:
-		c.state = cell.to
-		said.first = alone && !pair.suspect
-		if alone {
-			pair.suspect = false
-		}
-		if pair.within(e.At, func(s saying) bool { return s.on != on }) && reordered {
-			pair.suspect = true
-		}
-		if e.Action == IntegrationReinstated {
-			c.enabled.suspect = true
-		}
-	}
-	pair.said = append(pair.said, said)
-	return outcome
-}
-
-// works takes in that a token worked.
-func (c *modelCourse) works(e Evidence) {
-	if !c.state.Enabled() {
-		c.enabled.waiting = nil
-	}
-	if c.state.Canceled() {
-		c.canceled.waiting = nil
-	}
-	switch c.state {
-	case Unseen, Disabled, CreatedDisabled:
-		c.state = Enabled
-	case CanceledEnabled, CanceledDisabled, ReinstatedDisabled:
-		c.state = ReinstatedEnabled
-	}
-	c.enabled.suspect, c.canceled.suspect = false, false
-	c.enabled.said = append(c.enabled.said, saying{on: true, at: e.Began})
-	c.canceled.said = append(c.canceled.said, saying{on: false, at: e.Began})
-}
 
 // begin is the course of an integration that began in a state before it is
 // heard of, up to what tells of the beginning.
@@ -192,25 +76,6 @@ func (m *model) course() (c *modelCourse, latest Outcome) {
 		}
 	}
 	return c, latest
-}
-
-func (m *model) token(d Digest) *modelToken {
-	for i := range m.tokens {
-		if m.tokens[i].digest == d {
-			return &m.tokens[i]
-		}
-	}
-	return nil
-}
-
-// inUse are the tokens that may be the current one.
-func (m *model) inUse() (all []*modelToken) {
-	for i := range m.tokens {
-		if s := m.tokens[i].status; s == Current || s == Candidate {
-			all = append(all, &m.tokens[i])
-		}
-	}
-	return all
 }
 
 // take takes in a piece of evidence.
@@ -276,65 +141,6 @@ func (m *model) doubtRejections(at Instant) {
 			m.tokens[i].doubt = at
 		}
 	}
-}
-
-// keep takes in the token of an IntegrationCreated.
-func (m *model) keep(e Evidence, outcome Outcome) Outcome {
-	if m.token(e.Token) != nil {
-		return outcome
-	}
-	status := Current
-	switch {
-	case m.deleted:
-		status = Revoked
-	case len(m.tokens) == 0:
-	case slices.ContainsFunc(m.tokens, func(t modelToken) bool { return t.from == KindDelivery }):
-		status = Superseded // a rotation is newer
-	default:
-		status, outcome = Candidate, Conflict
-		for _, t := range m.inUse() {
-			t.status = Candidate
-		}
-	}
-	m.tokens = append(m.tokens, modelToken{digest: e.Token, status: status, since: e.At})
-	return outcome
-}
-
-func (m *model) rotate(e Evidence) Outcome {
-	t := modelToken{digest: e.Token, status: Current, since: e.At, from: KindDelivery}
-	switch {
-	case m.deleted && m.token(e.Token) == nil:
-		t.status = Revoked
-		m.tokens = append(m.tokens, t)
-		return Stale
-	case m.deleted:
-		return Stale
-	case m.token(e.Token) != nil:
-		return Duplicate
-	}
-	for _, other := range m.inUse() {
-		if other.answer == Rejected || other.answer == Unattributed {
-			t.doubt = e.At
-		}
-		if other.from != KindUnknown && e.At.Sub(other.since) <= horizon {
-			other.status, t.status = Candidate, Candidate
-		} else {
-			other.status = Superseded
-		}
-	}
-	m.tokens = append(m.tokens, t)
-	if m.begun < 0 {
-		return Parked
-	}
-	return Applied
-}
-
-// becomesCurrent makes a token the one in use.
-func (m *model) becomesCurrent(d Digest) {
-	for _, t := range m.inUse() {
-		t.status = Superseded
-	}
-	m.token(d).status = Current
 }
 
 func (m *model) imported(e Evidence) Outcome {
@@ -424,92 +230,4 @@ func (m *model) answered(e Evidence) Outcome {
 		m.begun = len(m.heard) - 1
 	}
 	return Applied
-}
-
-// view is what a model and a record must agree on.
-type view struct {
-	State             State
-	Enabled, Canceled bool // suspect
-	Keys              map[string]KeyStatus
-	Status, Guess     map[string]Status
-	Enterprise        string
-}
-
-func (m *model) view() view {
-	v := view{Enterprise: m.enterprise, Keys: make(map[string]KeyStatus), Status: make(map[string]Status), Guess: make(map[string]Status)}
-	var courses []*modelCourse
-	switch {
-	case m.deleted:
-		v.State = Deleted
-	case m.begun >= 0:
-		c, _ := m.course()
-		v.State, v.Enabled, v.Canceled = c.state, c.enabled.suspect, c.canceled.suspect
-		courses = append(courses, c)
-	default:
-		all := model{table: m.table, heard: append(slices.Clone(m.heard), Evidence{}), begun: len(m.heard)}
-		courses = append(courses, all.begin(CreatedDisabled), all.begin(CreatedEnabled))
-	}
-	for _, t := range m.tokens {
-		v.Keys[t.digest.String()] = t.status
-		v.Status[t.digest.String()], v.Guess[t.digest.String()] = m.verdict(t, courses)
-	}
-	return v
-}
-
-// verdict is the conjunction of all that must be so, in three values.
-func (m *model) verdict(t modelToken, courses []*modelCourse) (status, guess Status) {
-	if m.deleted {
-		if t.answer == Accepted {
-			return Unknown, Invalid
-		}
-		return Invalid, Invalid
-	}
-	no, unknown, doubtful := false, m.begun < 0 || t.status == Candidate, false
-	no = no || t.status == Superseded || t.status == Revoked
-	switch {
-	case t.disputed:
-		unknown, doubtful = true, true
-	case t.doubt != 0:
-		unknown, doubtful = true, t.answer != Rejected
-	}
-	switch {
-	case t.doubt != 0:
-	case t.answer == Rejected:
-		no = true
-	case t.answer == Unattributed:
-		unknown, doubtful = true, true
-	}
-	refusals := 0
-	for _, c := range courses {
-		certain := c.state.Canceled() && !c.canceled.suspect || !c.state.Enabled() && !c.enabled.suspect
-		if certain {
-			refusals++
-		}
-		unknown = unknown || c.enabled.suspect || c.canceled.suspect
-	}
-	no = no || refusals == len(courses)
-	doubtful = doubtful || !courses[len(courses)-1].state.Live()
-	switch {
-	case no:
-		return Invalid, Invalid
-	case unknown && doubtful:
-		return Unknown, Invalid
-	case unknown:
-		return Unknown, Valid
-	}
-	return Valid, Valid
-}
-
-// viewOf is a record's view.
-func viewOf(r *Record, now Instant) view {
-	v := view{
-		State: r.State, Enabled: r.Enabled.Suspect, Canceled: r.Canceled.Suspect, Enterprise: r.Enterprise.ID,
-		Keys: make(map[string]KeyStatus), Status: make(map[string]Status), Guess: make(map[string]Status),
-	}
-	for _, k := range r.Keys {
-		verdict := verdict(r, k.Digest, now)
-		d := k.Digest.String()
-		v.Keys[d], v.Status[d], v.Guess[d] = k.Status, verdict.Status, verdict.Guess
-	}
-	return v
 }

@@ -59,6 +59,8 @@ func TestRetains(t *testing.T) {
 	rotation := fold(birth, rotated(token(1), minute(10)))
 	proved := then(rotation, probe(&rotation, token(1), Accepted, minute(11)))
 	deleted := then(rotation, delivery(IntegrationDeleted, minute(20)))
+	back := then(rotation, probe(&rotation, token(1), Rejected, minute(11)))
+	back = then(back, probe(&back, token(0), Accepted, minute(12)))
 	confirmed := then(deleted, probe(&deleted, token(1), Rejected, minute(21)))
 	for name, c := range map[string]struct {
 		r        Record
@@ -73,6 +75,7 @@ func TestRetains(t *testing.T) {
 		"the former, its successor works": {proved, 0, 11, 0, false},
 		"the former, for an hour":         {rotation, 0, 69, time.Hour, true},
 		"the former, after an hour":       {rotation, 0, 70, time.Hour, false},
+		"swapped back":                    {back, 1, 12, 0, false},
 		"deleted":                         {deleted, 1, 99999, 0, true},
 		"deleted, long superseded":        {deleted, 0, 20, 0, false},
 		"deleted, confirmed":              {confirmed, 1, 21, 0, false},
@@ -87,6 +90,7 @@ func TestRetains(t *testing.T) {
 
 func TestCurrent(t *testing.T) {
 	birth := created(Yes, token(0), minute(0))
+	deleted := fold(birth, delivery(IntegrationDeleted, minute(1)))
 	for name, c := range map[string]struct {
 		r      Record
 		status Status
@@ -95,7 +99,8 @@ func TestCurrent(t *testing.T) {
 		"unseen":                {fold(delivery(IntegrationEnabled, minute(0))), Unknown, ReasonUnseen},
 		"created":               {fold(birth), Valid, ReasonLive},
 		"rotated":               {fold(birth, rotated(token(1), minute(1))), Valid, ReasonLive},
-		"deleted":               {fold(birth, delivery(IntegrationDeleted, minute(1))), Invalid, ReasonDeleted},
+		"deleted":               {deleted, Invalid, ReasonDeleted},
+		"deleted, and works":    {then(deleted, probe(&deleted, token(0), Accepted, minute(2))), Unknown, ReasonDeletedAccepted},
 		"deleted with no token": {fold(delivery(IntegrationDeleted, minute(1))), Invalid, ReasonDeleted},
 	} {
 		if v := c.r.Current(new(Policy), minute(1)); v.Status != c.status || v.Reason != c.reason || v.Integration != integration {

@@ -81,6 +81,8 @@ func TestUnseenVerdicts(t *testing.T) {
 	} {
 		says(t, action.String(), fold(key, delivery(action, minute(1))), token(0), minute(1), want.status, want.reason, want.guess)
 	}
+	// Born disabled, it is disabled; born enabled, the two may have changed places.
+	says(t, "Enabled, then Disabled", fold(key, delivery(IntegrationEnabled, minute(1)), delivery(IntegrationDisabled, minute(2))), token(0), minute(2), Unknown, ReasonUnseen, Valid)
 	// A Created that comes much later than a toggle leaves open what was lost between.
 	says(t, "created late", fold(delivery(IntegrationEnabled, minute(0)), created(No, token(0), minute(31))), token(0), minute(31), Unknown, ReasonSuspectEnabled, Valid)
 	says(t, "created soon", fold(delivery(IntegrationEnabled, minute(0)), created(No, token(0), minute(30))), token(0), minute(30), Valid, ReasonLive, Valid)
@@ -113,6 +115,7 @@ func TestPolicies(t *testing.T) {
 		"assume, after a while":              {reinstated, Policy{Assume: true, AssumeAfter: time.Hour}, 161, Valid, ReasonSuspectEnabled},
 		"do not assume":                      {reinstated, Policy{}, 99999, Unknown, ReasonSuspectEnabled},
 		"lease":                              {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, 59, Valid, ReasonLive},
+		"a clock a minute behind":            {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, -1, Unknown, ReasonLease},
 		"lease expired":                      {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, 60, Unknown, ReasonLease},
 		"lease expired, assume":              {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour, Assume: true}, 60, Unknown, ReasonLease},
 		"no lease":                           {fold(created(Yes, token(0), minute(0))), Policy{}, 1 << 30, Valid, ReasonLive},
@@ -140,6 +143,9 @@ func TestLease(t *testing.T) {
 		s := newSource(everything)
 		for range rapid.IntRange(1, 10).Draw(t, "length") {
 			r = then(r, s.draw(t, &r))
+		}
+		if k, ok := r.CurrentKey(); ok && rapid.Bool().Draw(t, "settled") {
+			r = then(r, probe(&r, k.Digest, Accepted, s.now))
 		}
 		policy := Policy{
 			Lease:    time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "lease")),

@@ -1,0 +1,99 @@
+package lifecycle_test
+
+import (
+	"slices"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// modelToken is a token as the model knows it.
+type modelToken struct {
+	digest   Digest
+	status   KeyStatus
+	since    Instant
+	from     Kind // of Created's token KindUnknown, so that it rivals nobody
+	answer   Answer
+	asked    Instant // when the request of the answer began
+	at       uint64  // how many asks had come then
+	doubt    Instant
+	disputed bool
+	worked   bool
+}
+
+func (m *model) token(d Digest) *modelToken {
+	for i := range m.tokens {
+		if m.tokens[i].digest == d {
+			return &m.tokens[i]
+		}
+	}
+	return nil
+}
+
+// inUse are the tokens that may be the current one.
+func (m *model) inUse() (all []*modelToken) {
+	for i := range m.tokens {
+		if s := m.tokens[i].status; s == Current || s == Candidate {
+			all = append(all, &m.tokens[i])
+		}
+	}
+	return all
+}
+
+// keep takes in the token of an IntegrationCreated.
+func (m *model) keep(e Evidence, outcome Outcome) Outcome {
+	if m.token(e.Token) != nil {
+		return outcome
+	}
+	status := Current
+	switch {
+	case m.deleted:
+		status = Revoked
+	case len(m.tokens) == 0:
+	case slices.ContainsFunc(m.tokens, func(t modelToken) bool { return t.from == KindDelivery }):
+		status = Superseded // a rotation is newer
+	default:
+		status, outcome = Candidate, Conflict
+		for _, t := range m.inUse() {
+			t.status = Candidate
+		}
+	}
+	m.tokens = append(m.tokens, modelToken{digest: e.Token, status: status, since: e.At})
+	return outcome
+}
+
+func (m *model) rotate(e Evidence) Outcome {
+	t := modelToken{digest: e.Token, status: Current, since: e.At, from: KindDelivery}
+	switch {
+	case m.deleted && m.token(e.Token) == nil:
+		t.status = Revoked
+		m.tokens = append(m.tokens, t)
+		return Stale
+	case m.deleted:
+		return Stale
+	case m.token(e.Token) != nil:
+		return Duplicate
+	}
+	for _, other := range m.inUse() {
+		if other.answer == Rejected || other.answer == Unattributed {
+			t.doubt = e.At
+		}
+		if other.from != KindUnknown && e.At.Sub(other.since) <= horizon {
+			other.status, t.status = Candidate, Candidate
+		} else {
+			other.status = Superseded
+		}
+	}
+	m.tokens = append(m.tokens, t)
+	if m.begun < 0 {
+		return Parked
+	}
+	return Applied
+}
+
+// becomesCurrent makes a token the one in use.
+func (m *model) becomesCurrent(d Digest) {
+	for _, t := range m.inUse() {
+		t.status = Superseded
+	}
+	m.token(d).status = Current
+}

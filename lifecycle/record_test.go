@@ -1,0 +1,146 @@
+package lifecycle_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	. "github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// TestApplyHoldsWhatItWasTold: names follow the latest delivery that carries
+// them; what identifies an integration is completed and never replaced.
+func TestApplyHoldsWhatItWasTold(t *testing.T) {
+	named := func(e Evidence, integration, enterprise, service string) Evidence {
+		e.Integration.Name, e.Enterprise.Name, e.Service.Name = integration, enterprise, service
+		return e
+	}
+	birth := named(created(Yes, token(0), minute(1)), "", "Hotel", "")
+	birth.Enterprise.ID, birth.Service.ID = "", "s"
+	birth.CreatedUtc = minute(-5)
+	r := fold(named(delivery(IntegrationEnabled, minute(0)), "First", "", ""), birth)
+	want := Record{
+		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
+		Name: "First", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), Created: true,
+		Course: Course{State: CreatedEnabled, Enabled: Pair{Set: minute(0), Since: minute(1), Early: []Instant{minute(0)}}},
+		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1)}},
+	}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	// A copy completes: the enterprise's identifier, its name, the service's name.
+	again := named(created(Yes, token(0), minute(2)), "Second", "Grand Hotel", "Rooms")
+	again.Service.ID = "s"
+	r = then(r, again)
+	if r.Name != "Second" || r.Enterprise != (Named{hotel, "Grand Hotel"}) || r.Service != (Named{"s", "Rooms"}) || r.CreatedUtc != minute(-5) {
+		t.Errorf("after a copy: %q, %v, %v, %v", r.Name, r.Enterprise, r.Service, r.CreatedUtc)
+	}
+	// One without names leaves them; another service's name is not this one's.
+	again = named(again, "", "", "Parking")
+	again.Service.ID = "another"
+	if r = then(r, again); r.Name != "Second" || r.Enterprise.Name != "Grand Hotel" || r.Service != (Named{"s", "Rooms"}) {
+		t.Errorf("after another copy: %q, %v, %v", r.Name, r.Enterprise, r.Service)
+	}
+	// After the deletion a Created completes the record, and no more.
+	deletion := named(delivery(IntegrationDeleted, minute(9)), "Third", "", "")
+	deletion.DeletedUtc = minute(8)
+	r = fold(deletion, named(birth, "Fourth", "Hotel", ""))
+	want = Record{
+		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
+		Name: "Third", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), DeletedUtc: minute(8), DeletedAt: minute(9), Created: true,
+		Course: Course{State: Deleted},
+		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1)}},
+	}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	// An answer, and an import, complete too.
+	r = fold(rotated(token(0), minute(0)))
+	accepted := named(probe(&r, token(0), Accepted, minute(1)), "", "Hotel", "Rooms")
+	accepted.Service.ID = "s"
+	if r = then(r, accepted); r.Enterprise != (Named{hotel, "Hotel"}) || r.Service != (Named{"s", "Rooms"}) {
+		t.Errorf("after an answer: %v, %v", r.Enterprise, r.Service)
+	}
+	r = fold(named(imported(Yes, token(0), minute(0)), "By hand", "Hotel", ""))
+	if r.Name != "By hand" || r.Enterprise != (Named{hotel, "Hotel"}) || r.Basis != (Basis{KindImport, ActionUnknown, minute(0)}) {
+		t.Errorf("after an import: %q, %v, %+v", r.Name, r.Enterprise, r.Basis)
+	}
+	if r = then(r, named(imported(Yes, token(0), minute(1)), "", "Grand Hotel", "")); r.Enterprise.Name != "Grand Hotel" {
+		t.Errorf("after a second import: %v", r.Enterprise)
+	}
+}
+
+// TestOtherKinds: evidence that does not concern the state.
+func TestOtherKinds(t *testing.T) {
+	r := fold(created(Yes, token(0), minute(0)))
+	for name, c := range map[string]struct {
+		e       Evidence
+		outcome Outcome
+		want    func(*Record)
+	}{
+		"an action of tomorrow": {delivery(ActionUnknown, minute(1)), Unrecognized, func(r *Record) { r.Generation++; r.Arrived = minute(1) }},
+		"a kind of tomorrow":    {Evidence{Kind: 99}, Unrecognized, func(*Record) {}},
+		"no kind":               {Evidence{}, Unrecognized, func(*Record) {}},
+		"a restored record":     {Evidence{Kind: KindRestore}, Unrecognized, func(*Record) {}},
+		"erased":                {Evidence{Kind: KindErase}, Applied, func(*Record) {}},
+		"handed out":            {Evidence{Kind: KindHandOut}, Applied, func(*Record) {}},
+		"asked":                 {Evidence{Kind: KindAsk, At: minute(1)}, Applied, func(r *Record) { r.Generation++ }},
+		"forgotten":             {Evidence{Kind: KindForget}, Applied, func(r *Record) { *r = Record{ID: r.ID, Version: r.Version, Generation: r.Generation} }},
+	} {
+		want := r
+		want.Version++
+		c.want(&want)
+		got, d := r.Apply(c.e)
+		if diff := cmp.Diff(want, got); diff != "" || d.Outcome != c.outcome || d.Alarm {
+			t.Errorf("%s: %+v (-want +got)\n%s", name, d, diff)
+		}
+	}
+	// What is no delivery has no action, whatever stands in it.
+	e := imported(Yes, token(1), minute(1))
+	e.Action = IntegrationCreated
+	if next, d := r.Apply(e); d.Action != ActionUnknown || next.Keys[1].From != ActionUnknown {
+		t.Errorf("an import with an action: %+v, %+v", d, next.Keys)
+	}
+}
+
+// TestFencing: of a probe, and of an own answer that tells one, the generation
+// counts; of one that does not, the time.
+func TestFencing(t *testing.T) {
+	r := fold(created(Yes, token(0), minute(10)), delivery(IntegrationEnabled, minute(11)))
+	answer := func(kind Kind, generation uint64, began int) Evidence {
+		e := own(token(0), Accepted, minute(began), minute(20))
+		e.Kind, e.Generation = kind, generation
+		return e
+	}
+	for name, c := range map[string]struct {
+		e      Evidence
+		fenced bool
+	}{
+		"a probe of now":                           {answer(KindProbe, 2, 12), false},
+		"a probe of now, the clock set back":       {answer(KindProbe, 2, 5), false},
+		"a probe from before":                      {answer(KindProbe, 1, 12), true},
+		"a probe from before everything":           {answer(KindProbe, 0, 12), true},
+		"an own answer of now":                     {answer(KindApplication, 2, 12), false},
+		"an own answer of now, the clock set back": {answer(KindApplication, 2, 5), false},
+		"an own answer from before":                {answer(KindApplication, 1, 12), true},
+		"an own answer without a generation":       {answer(KindApplication, 0, 12), false},
+		"one from before":                          {answer(KindApplication, 0, 10), true},
+		"one of the moment of the delivery":        {answer(KindApplication, 0, 11), true},
+	} {
+		if _, d := r.Apply(c.e); (d.Outcome == Fenced) != c.fenced || !c.fenced && d.Outcome != Applied {
+			t.Errorf("%s: %v", name, d.Outcome)
+		}
+	}
+	// The latest request is the one that counts, unless a clock was wrong.
+	r = then(r, answer(KindProbe, 2, 15))
+	for began, outcome := range map[int]Outcome{14: Fenced, 15: Applied, 16: Applied} {
+		if _, d := r.Apply(answer(KindProbe, 2, began)); d.Outcome != outcome {
+			t.Errorf("a request of minute %d after one of minute 15: %v", began, d.Outcome)
+		}
+	}
+	ahead := answer(KindProbe, 2, 1_000_000)
+	ahead.At = ahead.Began
+	if _, d := then(r, ahead).Apply(answer(KindProbe, 2, 16)); d.Outcome != Applied {
+		t.Errorf("after one of a clock that was ahead: %v", d.Outcome)
+	}
+}
