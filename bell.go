@@ -2,23 +2,33 @@ package keyrack
 
 import "sync/atomic"
 
-// bell wakes everyone who waits for news in the journal.
+// bell wakes everyone who waits for news in the journal. Ringing it costs nothing
+// where nobody waits.
 type bell struct {
-	next *atomic.Pointer[chan struct{}]
+	next *atomic.Pointer[chan struct{}] // nil: nobody waits
 }
 
-func newBell() bell {
-	b := bell{next: new(atomic.Pointer[chan struct{}])}
-	c := make(chan struct{})
-	b.next.Store(&c)
-	return b
-}
+func newBell() bell { return bell{new(atomic.Pointer[chan struct{}])} }
 
 // wait returns a channel that is closed by the next ring. Take it before
 // looking for news, so that none is missed between.
-func (b bell) wait() <-chan struct{} { return *b.next.Load() }
+func (b bell) wait() <-chan struct{} {
+	fresh := make(chan struct{})
+	for {
+		if c := b.next.Load(); c != nil {
+			return *c
+		}
+		if b.next.CompareAndSwap(nil, &fresh) {
+			return fresh
+		}
+	}
+}
 
 func (b bell) ring() {
-	c := make(chan struct{})
-	close(*b.next.Swap(&c))
+	if b.next.Load() == nil {
+		return
+	}
+	if c := b.next.Swap(nil); c != nil {
+		close(*c)
+	}
 }
