@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,11 +28,18 @@ import (
 // at most 1.5 times its CPU time. Both run in a process of their own, behind
 // net/http on loopback with keep-alive, and say how much CPU time their process
 // has used, user and system, the collector included. So the client's share is
-// in neither. Requests go one after the other on one connection, in batches that
-// take turns; x-floor compares the cheapest batches, which is what it costs where
-// nobody else drives the processor's caches, and x-floor-median all of them.
+// in neither. Requests come on several connections at once, one after the other
+// on each, in batches that take turns; x-floor compares the cheapest batches, which
+// is what it costs where nobody else drives the processor's caches, and
+// x-floor-median all of them.
 func BenchmarkHandler(b *testing.B) {
-	floor, subject := serve(b, "floor"), serve(b, "keyrack")
+	for _, connections := range []int{1, 8} {
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) { benchmarkHandler(b, connections) })
+	}
+}
+
+func benchmarkHandler(b *testing.B, connections int) {
+	floor, subject := serve(b, "floor", connections), serve(b, "keyrack", connections)
 	const hotels, batch = 200, 400
 	var bodies [][]byte
 	for i := range hotels {
@@ -64,14 +72,13 @@ func BenchmarkHandler(b *testing.B) {
 
 // instance is a server in a process of its own.
 type instance struct {
-	conn    net.Conn
-	answers *bufio.Reader
-	ask     io.Writer
-	said    *bufio.Reader
+	conns []net.Conn
+	ask   io.Writer
+	said  *bufio.Reader
 }
 
 // serve starts this very binary as a server of one kind.
-func serve(b *testing.B, kind string) *instance {
+func serve(b *testing.B, kind string, connections int) *instance {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestServe$")
 	cmd.Env = append(os.Environ(), "KEYRACK_TEST_SERVE="+kind)
 	in, err := cmd.StdinPipe()
@@ -91,24 +98,35 @@ func serve(b *testing.B, kind string) *instance {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if i.conn, err = net.Dial("tcp", strings.TrimSpace(address)); err != nil {
-		b.Fatal(err)
+	for range connections {
+		conn, err := net.Dial("tcp", strings.TrimSpace(address))
+		if err != nil {
+			b.Fatal(err)
+		}
+		i.conns = append(i.conns, conn)
 	}
-	i.answers = bufio.NewReader(i.conn)
 	return i
 }
 
-// send sends all bodies on one connection, and returns the CPU time that the
-// server used for them.
+// send sends all bodies, and returns the CPU time that the server used for them.
 func (i *instance) send(b *testing.B, bodies [][]byte) time.Duration {
 	before := i.used(b)
-	for _, body := range bodies {
-		fmt.Fprintf(i.conn, "POST %s HTTP/1.1\r\nHost: keyrack.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", hook, len(body), body)
-		answer, err := http.ReadResponse(i.answers, nil)
-		if err != nil || answer.StatusCode != http.StatusNoContent {
-			b.Fatalf("%v, %v", answer, err)
-		}
+	var wg sync.WaitGroup
+	for n, conn := range i.conns {
+		wg.Go(func() {
+			answers := bufio.NewReader(conn)
+			for at := n; at < len(bodies); at += len(i.conns) {
+				body := bodies[at]
+				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: keyrack.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", hook, len(body), body)
+				answer, err := http.ReadResponse(answers, nil)
+				if err != nil || answer.StatusCode != http.StatusNoContent {
+					b.Errorf("%v, %v", answer, err)
+					return
+				}
+			}
+		})
 	}
+	wg.Wait()
 	return i.used(b) - before
 }
 

@@ -1,6 +1,7 @@
 package keyrack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func firstToken(a, b lifecycle.Token) lifecycle.Token {
 }
 
 func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
-	if !r.options.KeepRequestor {
+	if !r.options.KeepRequestor && mayNameRequestor(body) {
 		var err error
 		if body, err = events.WithoutRequestor(body); err != nil {
 			return nil, err
@@ -78,6 +79,26 @@ func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
 		return nil, fmt.Errorf("keyrack: sealing: %w", err)
 	}
 	return sealed, nil
+}
+
+// mayNameRequestor tells whether there may be a member of that name, in whatever
+// case and however it is escaped. Most bodies are not worth a second reading.
+func mayNameRequestor(body []byte) bool {
+	if bytes.IndexByte(body, '\\') >= 0 {
+		return true
+	}
+	for _, q := range []byte("qQ") { // rare: it is not in a GUID
+		for at := 0; ; {
+			i := bytes.IndexByte(body[at:], q)
+			if i < 0 {
+				break
+			}
+			if at += i + 1; at >= 3 && bytes.EqualFold(body[at-3:at], []byte("req")) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // signOfLife notes that Mews sends General Webhooks for an integration. That does
@@ -121,11 +142,11 @@ func (r *Rack) take(ctx context.Context, t *taking) (Receipt, error) {
 
 func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	id := t.evidence.Integration.ID
-	leave, err := r.doors.enter(ctx, id)
+	door, err := r.doors.enter(ctx, id)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("keyrack: waiting for other evidence: %w", err)
 	}
-	defer leave()
+	defer door.leave()
 	base, err := r.base(ctx, id)
 	for range attempts {
 		if err != nil {
@@ -216,7 +237,7 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 // commitOf puts together what is committed, and the receipt for it.
 func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
 	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
-	buffer := make([]byte, 0, 2048)
+	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
 	decision := appendJudgement(evidence[len(evidence):], d, was, is, currentOf(&base) != currentOf(&next))
 	record := lifecycle.AppendRecord(decision[len(decision):], next)

@@ -41,3 +41,9 @@ func FillIndex(n int) any {
 	}
 	return t
 }
+
+// MayNameRequestor and PresentedIn are quick where packages are thorough.
+var (
+	MayNameRequestor = mayNameRequestor
+	PresentedIn      = presentedIn
+)

@@ -13,6 +13,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +23,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -619,5 +625,45 @@ func TestRefusedIsBounded(t *testing.T) {
 	counts[keyrack.RefusedSyntax] = 0 // the caller's own
 	if counts, _ := h.Refused(); counts[keyrack.RefusedSyntax] != 1000 {
 		t.Error("the counts can be changed from outside")
+	}
+}
+
+// What is quick says what is thorough.
+func TestPresentedInIsAsURL(t *testing.T) {
+	part := rapid.SampledFrom([]string{"Token", "token", "T%6Fken", "%54oken", "=", "=", "&", "&", ";", "+", "%", "%20", "%zz", "a", "secret", "%26"})
+	rapid.Check(t, func(t *rapid.T) {
+		raw := strings.Join(rapid.SliceOfN(part, 0, 12).Draw(t, "query"), "")
+		query, _ := url.ParseQuery(raw) // what does not parse is left out
+		want := query["Token"]
+		value, ok := keyrack.PresentedIn(raw)
+		if ok != (len(want) == 1) || ok && value != want[0] {
+			t.Errorf("%q: %q, %v; package url says %q", raw, value, ok, want)
+		}
+	})
+}
+
+func TestMayNameRequestor(t *testing.T) {
+	bodies, err := filepath.Glob("events/testdata/bodies/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spared := 0
+	for _, name := range bodies {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, variant := range [][]byte{body, bytes.ToLower(body), bytes.ToUpper(body), bytes.ReplaceAll(body, []byte("Requestor"), []byte(`\u0052equestor`)), bytes.ReplaceAll(body, []byte("Requestor"), []byte("requeſtor"))} {
+			stripped, err := events.WithoutRequestor(variant)
+			if err == nil && !keyrack.MayNameRequestor(variant) {
+				spared++
+				if !bytes.Equal(stripped, variant) {
+					t.Errorf("%s: there is something to be taken out", name)
+				}
+			}
+		}
+	}
+	if spared == 0 {
+		t.Error("nothing was spared")
 	}
 }

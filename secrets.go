@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -47,12 +48,11 @@ func newSecrets(given []Secret) (secrets, error) {
 // match tells whether the query presents one of the secrets, in time that does
 // not depend on which, or on how much of it is right.
 func (all secrets) match(rawQuery string, now time.Time) bool {
-	query, _ := url.ParseQuery(rawQuery) // what does not parse is left out
-	presented := query["Token"]
-	if len(presented) != 1 {
+	presented, ok := presentedIn(rawQuery)
+	if !ok {
 		return false
 	}
-	sum := sha256.Sum256([]byte(presented[0]))
+	sum := sha256.Sum256([]byte(presented))
 	found := false
 	for _, s := range all {
 		if subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1 {
@@ -61,6 +61,27 @@ func (all secrets) match(rawQuery string, now time.Time) bool {
 		}
 	}
 	return found
+}
+
+// presentedIn returns the value of the one member Token of a query. A part that
+// does not parse is left out, as package url does; but url makes a map of it all.
+func presentedIn(rawQuery string) (value string, ok bool) {
+	for part := range strings.SplitSeq(rawQuery, "&") {
+		name, escaped, _ := strings.Cut(part, "=")
+		if strings.Contains(part, ";") {
+			continue
+		}
+		if name, err := url.QueryUnescape(name); err != nil || name != "Token" {
+			continue
+		}
+		if unescaped, err := url.QueryUnescape(escaped); err == nil {
+			if ok {
+				return "", false // twice
+			}
+			value, ok = unescaped, true
+		}
+	}
+	return value, ok
 }
 
 func (all secrets) uses() []SecretUse {
