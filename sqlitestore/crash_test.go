@@ -244,7 +244,9 @@ func killOnce(t *testing.T, path, name string, commits bool, known acknowledged,
 			t.Errorf("the process did not open the store: %s", lines.Text())
 		}
 	}
-	moment := func() { time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, func() { _ = cmd.Process.Kill() }) }
+	moment := func() {
+		time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+	}
 	if !commits {
 		moment()
 	}
