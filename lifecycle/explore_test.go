@@ -1,9 +1,11 @@
 package lifecycle_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -156,85 +158,186 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-// TestTruthSampled draws longer histories with times of their own: a delivery
-// arrives after less than the horizon, and so does its copy.
+// tale is a longer history with times of its own: a delivery arrives after less
+// than the horizon, and so do its copies.
+type tale struct {
+	course   []moment
+	arrivals []Evidence
+}
+
+// moment is since when something is true.
+type moment struct {
+	truth
+	since Instant
+}
+
+// end is what is true in the end, told when everything has arrived for long.
+func (told tale) end() moment {
+	last := told.course[len(told.course)-1]
+	return moment{last.truth, last.since.Add(90 * time.Minute)}
+}
+
+// works is the number of the token that works at a time, of those that the record
+// knows; -1 for none.
+func (told tale) works(r *Record, at Instant) int {
+	w := told.course[0].truth
+	for _, m := range told.course {
+		if m.since <= at {
+			w = m.truth
+		}
+	}
+	if _, known := r.Key(token(w.key)); known && w.works(w.key) {
+		return w.key
+	}
+	return -1
+}
+
+// drawTale draws one of up to seven changes, of whose deliveries up to so many are lost.
+func drawTale(t *rapid.T, losses int) tale {
+	lag := func() time.Duration {
+		return time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 14, 15, 28, 29}).Draw(t, "lag")) * time.Minute
+	}
+	reading := rapid.SampledFrom(readings()).Draw(t, "reading")
+	w, s := birth(rapid.Bool().Draw(t, "enabled"), rapid.IntRange(0, 5).Draw(t, "told") > 0)
+	now := start
+	told := tale{course: []moment{{w, now}}}
+	send := func(s sent) {
+		if losses > 0 && rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
+			losses--
+			return
+		}
+		for range rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "copies") {
+			told.arrivals = append(told.arrivals, s.arrives(now.Add(lag())))
+		}
+	}
+	send(s)
+	for range rapid.IntRange(0, 7).Draw(t, "changes") {
+		a := rapid.SampledFrom(changes).Draw(t, "change")
+		if !w.can(a) {
+			continue
+		}
+		now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 10, 20, 29, 31, 45, 61, 200}).Draw(t, "minutes")) * time.Minute)
+		next, s, sends := w.happens(a, reading)
+		w = next
+		told.course = append(told.course, moment{w, now})
+		if sends {
+			send(s)
+		}
+	}
+	slices.SortStableFunc(told.arrivals, func(a, b Evidence) int { return cmp.Compare(a.At, b.At) })
+	return told
+}
+
+// sample checks many tales: one costs microseconds.
+func sample(t *testing.T, check func(*rapid.T)) {
+	checks := flag.Lookup("rapid.checks").Value
+	before := checks.String()
+	if n, err := strconv.Atoi(before); err != nil || n < 20_000 {
+		if err := checks.Set("20000"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = checks.Set(before) }()
+	}
+	rapid.Check(t, check)
+}
+
+// TestTruthSampled is TestTruth with longer histories.
 func TestTruthSampled(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		lag := func() time.Duration {
-			return time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 14, 15, 28, 29}).Draw(t, "lag")) * time.Minute
-		}
-		reading := rapid.SampledFrom(readings()).Draw(t, "reading")
-		w, s := birth(rapid.Bool().Draw(t, "enabled"), rapid.IntRange(0, 5).Draw(t, "told") > 0)
-		now := start
-		var arrivals []Evidence
-		send := func(s sent) {
-			for range rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "copies") {
-				arrivals = append(arrivals, s.arrives(now.Add(lag())))
-			}
-		}
-		send(s)
-		for range rapid.IntRange(0, 7).Draw(t, "changes") {
-			a := rapid.SampledFrom(changes).Draw(t, "change")
-			if !w.can(a) {
-				continue
-			}
-			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 3, 10, 20, 29, 31, 45, 61, 200}).Draw(t, "minutes")) * time.Minute)
-			next, s, sends := w.happens(a, reading)
-			w = next
-			if sends {
-				send(s)
-			}
-		}
-		slices.SortStableFunc(arrivals, func(a, b Evidence) int { return int(a.At - b.At) })
-		r := fold(arrivals...)
+	sample(t, func(t *rapid.T) {
+		told := drawTale(t, 0)
+		r := fold(told.arrivals...)
+		end := told.end()
 		for n := range maxRotations + 1 {
-			if v := verdict(&r, token(n), now.Add(time.Hour)); wrong(v, w.works(n)) {
-				t.Fatalf("token %d is %v (%v), and in truth %+v", n, v.Status, v.Reason, w)
+			if v := verdict(&r, token(n), end.since); wrong(v, end.works(n)) {
+				t.Fatalf("token %d is %v (%v), and in truth %+v", n, v.Status, v.Reason, end)
 			}
 		}
 	})
 }
 
-// TestProbesSettle goes to every record on the way of every short history, as if
-// all the rest were lost, and supposes every truth that can be behind it: whichever
-// token works, or none. When the record has no more open questions, every answer
-// is the truth.
-func TestProbesSettle(t *testing.T) {
-	policy := Policy{Lease: 24 * time.Hour}
-	settled, asked := 0, 0
-	for _, s := range stories(3) {
-		c := channel{sent: s.sent, meets: func(r *Record, now Instant) {
-			now = now.Add(time.Minute)
-			for works := -1; works <= maxRotations; works++ {
-				if _, known := r.Key(token(works)); works >= 0 && (!known || r.State == Deleted) {
-					continue
-				}
-				settled++
-				next := *r
-				for range 2 * MaxKeys {
-					q, ok := next.Question()
-					if !ok || !q.Open {
-						break
-					}
-					answer := Rejected
-					if works >= 0 && q.Token == token(works) {
-						answer = Accepted
-					}
-					asked++
-					next, _ = next.Apply(probe(&next, q.Token, answer, now))
-				}
-				for _, k := range next.Keys {
-					v := next.Verdict(k.Digest, &policy, now)
-					if want := k.Digest == token(works); v.Active() != want || v.Status == Unknown {
-						t.Fatalf("a part of %v: token %d works, and %v is %v (%v)", s.sent, works, k.Digest, v.Status, v.Reason)
-					}
-				}
-			}
-		}}
-		c.run()
+// settle asks what the record asks, until it has no more open questions, and
+// answers as if one token worked, or none for -1.
+func settle(r Record, works int, now Instant) (settled Record, asked int) {
+	for range 2 * MaxKeys {
+		q, ok := r.Question()
+		if !ok || !q.Open {
+			break
+		}
+		answer := Rejected
+		if works >= 0 && q.Token == token(works) {
+			answer = Accepted
+		}
+		asked++
+		r, _ = r.Apply(probe(&r, q.Token, answer, now))
 	}
+	return r, asked
+}
+
+// unsettled returns what the settled record says of a token of its own that is not
+// so, or nothing.
+func unsettled(r *Record, works int, now Instant) string {
+	policy := Policy{Lease: 24 * time.Hour}
+	for _, k := range r.Keys {
+		v := r.Verdict(k.Digest, &policy, now)
+		if want := works >= 0 && k.Digest == token(works); v.Active() != want || v.Status == Unknown {
+			return fmt.Sprintf("token %d works, and %v is %v (%v)", works, k.Digest, v.Status, v.Reason)
+		}
+	}
+	return ""
+}
+
+// TestProbesSettle goes to every record on the way of every history up to a length,
+// as if all the rest were lost, and supposes every truth that can be behind it:
+// whichever token works, or none. When the record has no more open questions, every
+// answer is the truth.
+func TestProbesSettle(t *testing.T) {
+	n := *length - 1 // it meets many times as many records as TestTruth meets ends
+	if testing.Short() || raceEnabled {
+		n = min(n, 2)
+	}
+	settled, asked := 0, 0
+	for _, s := range stories(n) {
+		for rests := range uint(1) << (len(s.sent) - 1) {
+			c := channel{sent: s.sent, rests: rests, meets: func(r *Record, now Instant) {
+				now = now.Add(time.Minute)
+				for works := -1; works <= maxRotations; works++ {
+					if _, known := r.Key(token(works)); works >= 0 && (!known || r.State == Deleted) {
+						continue
+					}
+					next, questions := settle(*r, works, now)
+					settled, asked = settled+1, asked+questions
+					if problem := unsettled(&next, works, now); problem != "" {
+						t.Fatalf("a part of %v, rests %b: %s", s.sent, rests, problem)
+					}
+				}
+			}}
+			c.run()
+		}
+	}
+	t.Logf("%d changes: %d records and truths, %d questions", n, settled, asked)
 	if settled < 10_000 || asked < settled/2 {
 		t.Errorf("%d records, %d questions", settled, asked)
 	}
-	t.Logf("%d records and truths, %d questions", settled, asked)
+}
+
+// TestProbesSettleSampled loses up to two deliveries of longer histories, and may
+// ask between any two arrivals what is true at that moment.
+func TestProbesSettleSampled(t *testing.T) {
+	sample(t, func(t *rapid.T) {
+		told := drawTale(t, 2)
+		var r Record
+		for i, e := range told.arrivals {
+			r, _ = r.Apply(e)
+			if rapid.IntRange(0, 2).Draw(t, fmt.Sprint("asked after ", i)) == 0 {
+				r, _ = settle(r, told.works(&r, e.At), e.At)
+			}
+		}
+		now := told.end().since
+		works := told.works(&r, now)
+		r, _ = r.Apply(Evidence{Kind: KindAsk, At: now, Horizon: horizon, Integration: Named{ID: integration}})
+		r, _ = settle(r, works, now)
+		if problem := unsettled(&r, works, now); problem != "" {
+			t.Fatal(problem)
+		}
+	})
 }
