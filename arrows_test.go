@@ -40,6 +40,7 @@ var rooms = map[string]string{
 	"memstore":        "lifecycle store",
 	"sqlitestore":     "lifecycle store",
 	"pgstore":         "lifecycle store",
+	"pgstore/pgtest":  "",
 
 	"internal/index": "",
 
@@ -77,7 +78,7 @@ var (
 	// testCode is reachable from no production package but the testKits, which
 	// users import from their own tests.
 	testCode = "testing/... net/http/httptest github.com/google/go-cmp/... pgregory.net/rapid/..."
-	testKits = "store/storetest mewstest"
+	testKits = "store/storetest pgstore/pgtest mewstest"
 )
 
 func TestArrows(t *testing.T) {

@@ -16,19 +16,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
 // syncing returns a cluster that syncs its log to the disk, as the others need not.
-func syncing(tb testing.TB) *cluster {
+func syncing(tb testing.TB) *pgtest.Cluster {
 	tb.Helper()
-	server(tb)
-	c, err := startCluster("fsync = on")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(c.remove)
-	return c
+	return pgtest.Start(tb, "fsync = on")
 }
 
 // variant is one way of committing. Its function commits c, which expects a
@@ -40,9 +35,9 @@ type variant struct {
 }
 
 // variants are the ways of committing that are compared, on one database.
-func variants(tb testing.TB, c *cluster) []variant {
+func variants(tb testing.TB, c *pgtest.Cluster) []variant {
 	pool := func() *pgxpool.Pool {
-		p, err := pgxpool.New(tb.Context(), c.socket("pool_max_conns=20"))
+		p, err := pgxpool.New(tb.Context(), c.Socket("pool_max_conns=20"))
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -252,11 +247,11 @@ func TestCommitRate(t *testing.T) {
 // given to all entries, which is what a reader does who was away.
 func BenchmarkRead(b *testing.B) {
 	const n = 20000
-	c := server(b)
-	schema := c.schema(b)
-	s := open(b, c.socket(), &pgstore.Options{Schema: schema, NoListen: true})
+	c := pgtest.Shared(b)
+	schema := c.Schema(b)
+	s := open(b, c.Socket(), &pgstore.Options{Schema: schema, NoListen: true})
 	in := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
-	admin := c.admin(b)
+	admin := c.Connect(b)
 	for _, statement := range []string{
 		`insert into ` + in("integration") + ` (id, version, record, touched)
 select convert_to(gen_random_uuid()::text, 'UTF8'), 1, convert_to(repeat('x', 700), 'UTF8'), n from generate_series(1, 20000) as n`,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
 // cycles returns how often something is done: few times, or many in a long run.
@@ -24,13 +25,13 @@ func randomly(from, to time.Duration) time.Duration { return from + rand.N(to-fr
 // What it was told is there, nothing is half there, and what it left behind in
 // the database harms nobody.
 func TestClientIsKilled(t *testing.T) {
-	c := server(t)
-	schema := c.schema(t)
-	s := open(t, c.socket(), &pgstore.Options{Schema: schema})
+	c := pgtest.Shared(t)
+	schema := c.Schema(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: schema})
 	f := follow(s)
 	var l ledger
 	for range cycles(8, 200) {
-		cmd, wait, err := startChild(c.socket("application_name=orphan"), schema, "child", l.note)
+		cmd, wait, err := startChild(c.Socket("application_name=orphan"), schema, "child", l.note)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +42,7 @@ func TestClientIsKilled(t *testing.T) {
 		wait()
 	}
 	// What the last one left behind happens or does not; then all is said.
-	admin := c.admin(t)
+	admin := c.Connect(t)
 	for n := 1; n > 0; {
 		if err := admin.QueryRow(t.Context(), `select count(*) from pg_stat_activity where application_name = 'orphan'`).Scan(&n); err != nil {
 			t.Fatal(err)
@@ -52,10 +53,10 @@ func TestClientIsKilled(t *testing.T) {
 
 // The server's processes are ended one by one under load.
 func TestBackendsAreTerminated(t *testing.T) {
-	c := server(t)
-	schema := c.schema(t)
-	s := open(t, c.socket("application_name=victim"), &pgstore.Options{Schema: schema})
-	admin := c.admin(t)
+	c := pgtest.Shared(t)
+	schema := c.Schema(t)
+	s := open(t, c.Socket("application_name=victim"), &pgstore.Options{Schema: schema})
+	admin := c.Connect(t)
 	disturb(t, s, func() {
 		for range cycles(40, 2000) {
 			time.Sleep(randomly(time.Millisecond, 40*time.Millisecond))
@@ -69,13 +70,8 @@ where application_name = 'victim' order by random() limit 2`); err != nil {
 
 // The whole server crashes under load, and recovers from its log.
 func TestServerIsRestarted(t *testing.T) {
-	server(t)
-	c, err := startCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.remove()
-	s, err := pgstore.Open(t.Context(), c.socket(), nil)
+	c := pgtest.Start(t)
+	s, err := pgstore.Open(t.Context(), c.Socket(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +79,7 @@ func TestServerIsRestarted(t *testing.T) {
 	disturb(t, s, func() {
 		for range cycles(3, 100) {
 			time.Sleep(randomly(200*time.Millisecond, 700*time.Millisecond))
-			if err := c.restart(); err != nil {
+			if err := c.Restart(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
 // toxiproxy is a proxy between the store and the server that does to the network
@@ -29,7 +30,7 @@ type toxiproxy struct {
 }
 
 // startToxiproxy builds the pinned Toxiproxy and starts it before the server.
-func startToxiproxy(t *testing.T, c *cluster) *toxiproxy {
+func startToxiproxy(t *testing.T, c *pgtest.Cluster) *toxiproxy {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "toxiproxy")
 	build := exec.Command("go", "build", "-C", filepath.Join("testdata", "toxiproxy"), "-o", binary, "github.com/Shopify/toxiproxy/v2/cmd/server")
@@ -40,15 +41,9 @@ func startToxiproxy(t *testing.T, c *cluster) *toxiproxy {
 		}
 		t.Skipf("SKIPPED, NO NETWORK FAULTS ARE TESTED: Toxiproxy cannot be built: %v", err)
 	}
-	var ports [2]int
-	for i := range ports {
-		var err error
-		if ports[i], err = freePort(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p := &toxiproxy{t: t, api: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), address: fmt.Sprintf("127.0.0.1:%d", ports[1])}
-	cmd := exec.Command(binary, "-host", "127.0.0.1", "-port", fmt.Sprint(ports[0]))
+	port := pgtest.FreePort(t)
+	p := &toxiproxy{t: t, api: fmt.Sprintf("http://127.0.0.1:%d", port), address: fmt.Sprintf("127.0.0.1:%d", pgtest.FreePort(t))}
+	cmd := exec.Command(binary, "-host", "127.0.0.1", "-port", fmt.Sprint(port))
 	cmd.Env = append(os.Environ(), "LOG_LEVEL=error")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -69,7 +64,7 @@ func startToxiproxy(t *testing.T, c *cluster) *toxiproxy {
 		}
 	}
 	p.call(http.MethodPost, "/proxies", map[string]any{
-		"name": "pg", "listen": p.address, "upstream": fmt.Sprintf("127.0.0.1:%d", c.port), "enabled": true,
+		"name": "pg", "listen": p.address, "upstream": fmt.Sprintf("127.0.0.1:%d", c.Port()), "enabled": true,
 	})
 	return p
 }
@@ -114,7 +109,7 @@ func (p *toxiproxy) cut(d time.Duration) {
 }
 
 func TestNetwork(t *testing.T) {
-	c := server(t)
+	c := pgtest.Shared(t)
 	p := startToxiproxy(t, c)
 	for _, fault := range []struct {
 		name  string
@@ -148,7 +143,7 @@ func TestNetwork(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			p.t = t
-			s := open(t, c.url(p.address, "connect_timeout=2"), &pgstore.Options{Schema: c.schema(t)})
+			s := open(t, c.URL(p.address, "connect_timeout=2"), &pgstore.Options{Schema: c.Schema(t)})
 			disturb(t, s, func() {
 				for range cycles(fault.often, 20*fault.often) {
 					time.Sleep(randomly(10*time.Millisecond, 50*time.Millisecond))
@@ -162,12 +157,12 @@ func TestNetwork(t *testing.T) {
 // A client falls silent in the middle of a transaction. The server ends it, and
 // nobody waits for its locks until the network notices.
 func TestSilenceInATransaction(t *testing.T) {
-	c := server(t)
+	c := pgtest.Shared(t)
 	p := startToxiproxy(t, c)
-	schema := c.schema(t)
-	near := open(t, c.socket(), &pgstore.Options{Schema: schema, NoListen: true})
+	schema := c.Schema(t)
+	near := open(t, c.Socket(), &pgstore.Options{Schema: schema, NoListen: true})
 	commitPiece(t, near, "a", 0)
-	far := open(t, c.url(p.address, "pool_max_conns=1"), &pgstore.Options{Schema: schema, NoListen: true})
+	far := open(t, c.URL(p.address, "pool_max_conns=1"), &pgstore.Options{Schema: schema, NoListen: true})
 	first := piece("b", 0) // which prepares the statements
 	first.EraseBodies = true
 	if _, err := far.Commit(t.Context(), first); err != nil {
@@ -184,7 +179,7 @@ func TestSilenceInATransaction(t *testing.T) {
 		_, err := far.Commit(ctx, commit)
 		ended <- err
 	}()
-	admin := c.admin(t)
+	admin := c.Connect(t)
 	for held, deadline := 0, time.Now().Add(10*time.Second); held == 0; {
 		err := admin.QueryRow(t.Context(), `select count(*) from pg_stat_activity where state = 'idle in transaction' and query like '%body (entry, sealed)%'`).Scan(&held)
 		if err != nil || time.Now().After(deadline) {

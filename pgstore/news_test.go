@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -41,9 +42,9 @@ func quiet(t *testing.T, news <-chan struct{}) {
 }
 
 func TestNewsOfOthers(t *testing.T) {
-	c := server(t)
-	opts := &pgstore.Options{Schema: c.schema(t), Poll: time.Hour}
-	one, two := open(t, c.socket("application_name=one"), opts), open(t, c.socket("application_name=two"), opts)
+	c := pgtest.Shared(t)
+	opts := &pgstore.Options{Schema: c.Schema(t), Poll: time.Hour}
+	one, two := open(t, c.Socket("application_name=one"), opts), open(t, c.Socket("application_name=two"), opts)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	news, own := two.News(ctx), one.News(ctx)
@@ -79,12 +80,12 @@ func TestNewsOfOthers(t *testing.T) {
 
 // A connection that listens is lost; another takes its place.
 func TestNewsAfterCut(t *testing.T) {
-	c := server(t)
-	opts := &pgstore.Options{Schema: c.schema(t), Poll: 50 * time.Millisecond}
-	one, two := open(t, c.socket(), opts), open(t, c.socket("application_name=listener"), opts)
+	c := pgtest.Shared(t)
+	opts := &pgstore.Options{Schema: c.Schema(t), Poll: 50 * time.Millisecond}
+	one, two := open(t, c.Socket(), opts), open(t, c.Socket("application_name=listener"), opts)
 	news := two.News(t.Context())
 	listeners := `select count(*) from pg_stat_activity where application_name = 'listener' and query like 'listen %'`
-	admin := c.admin(t)
+	admin := c.Connect(t)
 	wait := func() {
 		t.Helper()
 		for n := 0; n == 0; {
@@ -108,8 +109,8 @@ func TestNewsAfterCut(t *testing.T) {
 }
 
 func TestNewsByPollingAlone(t *testing.T) {
-	c := server(t)
-	s := open(t, c.socket(), &pgstore.Options{Schema: c.schema(t), Poll: 5 * time.Millisecond, NoListen: true})
+	c := pgtest.Shared(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: c.Schema(t), Poll: 5 * time.Millisecond, NoListen: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	news := s.News(ctx)
 	for range 3 {
@@ -129,9 +130,9 @@ func BenchmarkNews(b *testing.B) {
 		opts pgstore.Options
 	}{{"notify", pgstore.Options{}}, {"poll-250ms", pgstore.Options{NoListen: true}}} {
 		b.Run(mode.name, func(b *testing.B) {
-			c := server(b)
-			mode.opts.Schema = c.schema(b)
-			one, two := open(b, c.socket(), &mode.opts), open(b, c.socket(), &mode.opts)
+			c := pgtest.Shared(b)
+			mode.opts.Schema = c.Schema(b)
+			one, two := open(b, c.Socket(), &mode.opts), open(b, c.Socket(), &mode.opts)
 			news := two.News(b.Context())
 			time.Sleep(50 * time.Millisecond)
 			var took []time.Duration

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -20,9 +21,9 @@ type orphan struct {
 	c  store.Commit
 }
 
-func begin(t *testing.T, c *cluster, s *pgstore.Store, integration string, expect uint64) *orphan {
+func begin(t *testing.T, c *pgtest.Cluster, s *pgstore.Store, integration string, expect uint64) *orphan {
 	t.Helper()
-	tx, err := c.admin(t).Begin(t.Context())
+	tx, err := c.Connect(t).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +62,8 @@ func journalAfter(t *testing.T, s *pgstore.Store, after store.Position) (all []s
 
 // What commits late comes after what was read by then, and is not missed.
 func TestEntryThatCommitsLate(t *testing.T) {
-	c := server(t)
-	s := open(t, c.socket(), &pgstore.Options{Schema: c.schema(t), NoListen: true})
+	c := pgtest.Shared(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: c.Schema(t), NoListen: true})
 	commitPiece(t, s, "late", 0)
 	o := begin(t, c, s, "late", 1)
 	if err := o.run(t.Context(), s); err != nil {
@@ -87,11 +88,11 @@ func TestEntryThatCommitsLate(t *testing.T) {
 // A backlog that nobody has read gets its positions in parts, without a gap, and
 // each integration's entries in their order.
 func TestLongBacklog(t *testing.T) {
-	c := server(t)
-	schema := c.schema(t)
-	s := open(t, c.socket(), &pgstore.Options{Schema: schema, NoListen: true})
+	c := pgtest.Shared(t)
+	schema := c.Schema(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: schema, NoListen: true})
 	const n = 2*pgstore.SequenceAtOnce + 100
-	_, err := c.admin(t).Exec(t.Context(), `insert into `+pgx.Identifier{schema, "entry"}.Sanitize()+`
+	_, err := c.Connect(t).Exec(t.Context(), `insert into `+pgx.Identifier{schema, "entry"}.Sanitize()+`
 (id, arrived, integration, version, at, evidence, decision, status, took)
 select gen_random_uuid(), 1000000 + 7 * n, convert_to('i' || n % 100, 'UTF8'), 1 + n / 100, n, '', '', 0, 0
 from generate_series(0, `+"$1::int"+` - 1) as n order by random()`, n)
@@ -113,8 +114,8 @@ from generate_series(0, `+"$1::int"+` - 1) as n order by random()`, n)
 
 // Resolve says ErrNotFound only of what will not happen any more.
 func TestResolveOfWhatIsUnderWay(t *testing.T) {
-	c := server(t)
-	s := open(t, c.socket(), &pgstore.Options{Schema: c.schema(t)})
+	c := pgtest.Shared(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: c.Schema(t)})
 	commitPiece(t, s, "a", 0)
 
 	t.Run("not begun", func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
 	"github.com/keyrack-dev/keyrack/store/storetest"
 )
@@ -23,7 +23,7 @@ import (
 // bouncer starts a PgBouncer in transaction mode before the server, with fewer
 // connections than the store, and returns its port. Where it is not installed
 // the test is skipped; under CI it is installed first, as root.
-func bouncer(t *testing.T, c *cluster) int {
+func bouncer(t *testing.T, c *pgtest.Cluster) int {
 	t.Helper()
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -41,10 +41,7 @@ func bouncer(t *testing.T, c *cluster) int {
 	} else if err != nil {
 		t.Skip("SKIPPED, NO POOLER IS TESTED: PgBouncer is not installed")
 	}
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := pgtest.FreePort(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "pgbouncer.ini")
 	text := fmt.Sprintf(`[databases]
@@ -56,7 +53,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
-`, c.port, port)
+`, c.Port(), port)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +62,7 @@ default_pool_size = 3
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(path, "-q", config)
-	if c.as != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
-	}
+	cmd := c.Command(path, "-q", config)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -95,12 +89,12 @@ default_pool_size = 3
 // The whole suite through a pooler in transaction mode: statements of one store
 // go over whichever of three connections is free.
 func TestStoreThroughPooler(t *testing.T) {
-	c := server(t)
-	url := c.url(fmt.Sprintf("127.0.0.1:%d", bouncer(t, c)))
+	c := pgtest.Shared(t)
+	url := c.URL(fmt.Sprintf("127.0.0.1:%d", bouncer(t, c)))
 	storetest.Harness{
 		Histories: cycles(10, 1000),
 		Open: func(t *testing.T) store.Store {
-			return open(t, url, &pgstore.Options{Schema: c.schema(t), Pooler: true})
+			return open(t, url, &pgstore.Options{Schema: c.Schema(t), Pooler: true})
 		},
 		Join: func(t *testing.T, s store.Store) store.Store {
 			how, _ := opened.Load(s)
@@ -111,13 +105,13 @@ func TestStoreThroughPooler(t *testing.T) {
 
 // Every way in which pgx can send a statement does for the store.
 func TestModes(t *testing.T) {
-	c := server(t)
+	c := pgtest.Shared(t)
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe,
 		pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
-			config, err := pgxpool.ParseConfig(c.socket())
+			config, err := pgxpool.ParseConfig(c.Socket())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +121,7 @@ func TestModes(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(pool.Close)
-			s, err := pgstore.New(t.Context(), pool, &pgstore.Options{Schema: c.schema(t)})
+			s, err := pgstore.New(t.Context(), pool, &pgstore.Options{Schema: c.Schema(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

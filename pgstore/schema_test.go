@@ -10,16 +10,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
 func TestMigrateByManyAtOnce(t *testing.T) {
-	c := server(t)
+	c := pgtest.Shared(t)
 	for range cycles(3, 30) {
-		opts := &pgstore.Options{Schema: c.schema(t)}
+		opts := &pgstore.Options{Schema: c.Schema(t)}
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				s, err := pgstore.Open(t.Context(), c.socket(), opts)
+				s, err := pgstore.Open(t.Context(), c.Socket(), opts)
 				if err != nil {
 					t.Errorf("Open: %v", err)
 					return
@@ -35,15 +36,15 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 }
 
 func TestSchemaOfNewerVersion(t *testing.T) {
-	c := server(t)
-	opts := &pgstore.Options{Schema: c.schema(t)}
-	commitPiece(t, open(t, c.socket(), opts), "a", 0)
-	admin := c.admin(t)
+	c := pgtest.Shared(t)
+	opts := &pgstore.Options{Schema: c.Schema(t)}
+	commitPiece(t, open(t, c.Socket(), opts), "a", 0)
+	admin := c.Connect(t)
 	if _, err := admin.Exec(t.Context(), "update "+pgx.Identifier{opts.Schema, "schema_version"}.Sanitize()+" set version = 999"); err != nil {
 		t.Fatal(err)
 	}
 	for _, skip := range []bool{false, true} {
-		_, err := pgstore.Open(t.Context(), c.socket(), &pgstore.Options{Schema: opts.Schema, SkipMigrations: skip})
+		_, err := pgstore.Open(t.Context(), c.Socket(), &pgstore.Options{Schema: opts.Schema, SkipMigrations: skip})
 		if !errors.Is(err, pgstore.ErrNewer) {
 			t.Errorf("an older binary opens a newer schema: %v", err)
 		}
@@ -54,22 +55,22 @@ func TestSchemaOfNewerVersion(t *testing.T) {
 }
 
 func TestSkipMigrations(t *testing.T) {
-	c := server(t)
-	opts := &pgstore.Options{Schema: c.schema(t), SkipMigrations: true}
-	if _, err := pgstore.Open(t.Context(), c.socket(), opts); !errors.Is(err, pgstore.ErrNotMigrated) {
+	c := pgtest.Shared(t)
+	opts := &pgstore.Options{Schema: c.Schema(t), SkipMigrations: true}
+	if _, err := pgstore.Open(t.Context(), c.Socket(), opts); !errors.Is(err, pgstore.ErrNotMigrated) {
 		t.Errorf("Open without a schema: %v", err)
 	}
-	if err := pgstore.Migrate(t.Context(), c.admin(t), opts); err != nil {
+	if err := pgstore.Migrate(t.Context(), c.Connect(t), opts); err != nil {
 		t.Fatal(err)
 	}
-	commitPiece(t, open(t, c.socket(), opts), "a", 0)
+	commitPiece(t, open(t, c.Socket(), opts), "a", 0)
 }
 
 // The files are plain SQL, for the schema keyrack, and may be run again. Who uses
 // the store then needs no right to create anything.
 func TestMigrationsAsSQL(t *testing.T) {
-	c := server(t)
-	conn := c.admin(t)
+	c := pgtest.Shared(t)
+	conn := c.Connect(t)
 	for _, statement := range []string{"drop role if exists app", "create role app login"} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
@@ -98,12 +99,12 @@ func TestMigrationsAsSQL(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := open(t, c.socket("user=app"), nil)
+	s := open(t, c.Socket("user=app"), nil)
 	commitPiece(t, s, "a", 0)
 	if _, _, err := s.Bounds(t.Context()); err != nil {
 		t.Error(err)
 	}
-	_, err = pgstore.Open(t.Context(), c.socket("user=app"), &pgstore.Options{Schema: "another"})
+	_, err = pgstore.Open(t.Context(), c.Socket("user=app"), &pgstore.Options{Schema: "another"})
 	if !errors.Is(err, pgstore.ErrDenied) {
 		t.Errorf("Open where nothing may be created: %v", err)
 	}
@@ -116,17 +117,17 @@ func TestMigrationsAsSQL(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	c := server(t)
+	c := pgtest.Shared(t)
 	for what, open := range map[string]struct {
 		url  string
 		want error
 	}{
-		"a server that may forget": {c.socket("options='-c synchronous_commit=off'"), pgstore.ErrNotDurable},
+		"a server that may forget": {c.Socket("options='-c synchronous_commit=off'"), pgstore.ErrNotDurable},
 		"a URL that is none":       {"postgres://user:secret@[", pgstore.ErrSettings},
 		"a port where nobody is":   {"postgres://keyrack@127.0.0.1:1/postgres", pgstore.ErrUnreachable},
-		"an unknown user":          {c.socket("user=nobody_we_know"), pgstore.ErrDenied},
+		"an unknown user":          {c.Socket("user=nobody_we_know"), pgstore.ErrDenied},
 	} {
-		_, err := pgstore.Open(t.Context(), open.url, &pgstore.Options{Schema: c.schema(t)})
+		_, err := pgstore.Open(t.Context(), open.url, &pgstore.Options{Schema: c.Schema(t)})
 		if !errors.Is(err, open.want) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -135,13 +136,13 @@ func TestOpenRefuses(t *testing.T) {
 
 // The application's pool stays its own.
 func TestNewWithPool(t *testing.T) {
-	c := server(t)
-	pool, err := pgxpool.New(t.Context(), c.socket())
+	c := pgtest.Shared(t)
+	pool, err := pgxpool.New(t.Context(), c.Socket())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	s, err := pgstore.New(t.Context(), pool, &pgstore.Options{Schema: c.schema(t)})
+	s, err := pgstore.New(t.Context(), pool, &pgstore.Options{Schema: c.Schema(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

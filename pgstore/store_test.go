@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
 	"github.com/keyrack-dev/keyrack/store/storetest"
 )
@@ -38,8 +39,8 @@ func harness(settings ...string) storetest.Harness {
 	}
 	return storetest.Harness{
 		Open: func(t *testing.T) store.Store {
-			c := server(t)
-			return open(t, c.socket(settings...), &pgstore.Options{Schema: c.schema(t)})
+			c := pgtest.Shared(t)
+			return open(t, c.Socket(settings...), &pgstore.Options{Schema: c.Schema(t)})
 		},
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			again := join(t, s)
@@ -63,7 +64,7 @@ var tables = []string{"integration", "entry", "bounds", "token", "body", "secret
 // dump returns all tables and views of a schema, as COPY writes them.
 func dump(t *testing.T, schema string) []byte {
 	t.Helper()
-	conn := server(t).admin(t)
+	conn := pgtest.Shared(t).Connect(t)
 	var all bytes.Buffer
 	for _, table := range tables {
 		name := pgx.Identifier{schema, table}.Sanitize()

@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -58,33 +57,4 @@ func TestServeProbes(t *testing.T) {
 	wellFormed(t, page)
 	silent(t, "stderr", p.stderr.String())
 	stop(t, p)
-}
-
-// TestServePostgres takes what TestServeSQLite does to the database that
-// KEYRACK_TEST_POSTGRES names, which is left with a schema in it.
-func TestServePostgres(t *testing.T) {
-	url := os.Getenv("KEYRACK_TEST_POSTGRES")
-	if url == "" {
-		t.Skip("KEYRACK_TEST_POSTGRES names no database")
-	}
-	env := map[string]string{
-		"KEYRACK_STORE": url, sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-	}
-	p := serving(t, env)
-	p.waitFor(t, `"everything is kept" store=postgres`)
-	deliver(t, p, "created.json")
-	stop(t, p)
-	p = serving(t, env)
-	if i := introspected(t, p, ""); i.Integration != theSample {
-		t.Errorf("after the restart: %+v", i)
-	}
-	stop(t, p)
-	code, stdout, stderr := once(t, env, "doctor")
-	if code != exitOK || !strings.Contains(stdout, "journal  ok") {
-		t.Errorf("doctor: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
-	}
-	code, stdout, stderr = once(t, env, "export", "--tokens")
-	if code != exitOK || strings.Count(stdout, "\n") < 2 {
-		t.Errorf("export: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
-	}
 }

@@ -1,0 +1,102 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
+)
+
+// onPostgres is the environment of instances that share a database of the test's.
+func onPostgres(t *testing.T) map[string]string {
+	return map[string]string{
+		"KEYRACK_STORE": pgtest.Shared(t).Database(t), sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+	}
+}
+
+// TestServePostgres does to PostgreSQL what TestServeSQLite does to a file.
+func TestServePostgres(t *testing.T) {
+	env := onPostgres(t)
+	p := serving(t, env)
+	p.waitFor(t, `"everything is kept" store=postgres`)
+	deliver(t, p, "created.json")
+	stop(t, p)
+	p = serving(t, env)
+	if i := introspected(t, p, ""); i.Integration != theSample {
+		t.Errorf("after the restart: %+v", i)
+	}
+	stop(t, p)
+	code, stdout, stderr := once(t, env, "doctor")
+	if code != exitOK || !strings.Contains(stdout, "journal  ok") {
+		t.Errorf("doctor: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = once(t, env, "export", "--tokens")
+	if code != exitOK || strings.Count(stdout, "\n") < 2 {
+		t.Errorf("export: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+}
+
+// servingApart starts serve as a process of its own, which can be killed.
+func servingApart(t *testing.T, env map[string]string) (*process, func()) {
+	t.Helper()
+	p := &process{code: make(chan int, 1)}
+	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+secret)
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	cmd.Stderr = &p.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		p.code <- cmd.ProcessState.ExitCode()
+	}()
+	kill := func() {
+		_ = cmd.Process.Kill()
+		p.wait(t)
+	}
+	t.Cleanup(kill)
+	p.webhooks = p.waitFor(t, `"receiving webhooks" url=http://([^/]+)/`)[1]
+	p.api = p.waitFor(t, `"answering questions" url=http://([^/]+)/`)[1]
+	return p, kill
+}
+
+// TestServeTwice: what one instance takes in the other knows in a moment, and goes
+// on knowing and taking in when the first is killed.
+func TestServeTwice(t *testing.T) {
+	env := onPostgres(t)
+	knows := func(p *process, status lifecycle.Status) {
+		t.Helper()
+		eventually(t, "the other instance to answer "+status.String(), func() bool {
+			return introspected(t, p, "").Status == status
+		})
+	}
+	one, kill := servingApart(t, env)
+	two := serving(t, env)
+	deliver(t, one, "created.json")
+	knows(two, lifecycle.Valid)
+	deliver(t, two, "disabled.json")
+	knows(one, lifecycle.Invalid)
+	kill()
+	if i := introspected(t, two, ""); i.Integration != theSample || i.Status != lifecycle.Invalid {
+		t.Errorf("after the other's death: %+v", i)
+	}
+	deliver(t, two, "deleted.json")
+	three, _ := servingApart(t, env)
+	if i := introspected(t, three, ""); i.Status != lifecycle.Invalid || i.State != lifecycle.Deleted {
+		t.Errorf("in the place of the dead: %+v", i)
+	}
+	silent(t, "stderr", one.stderr.String()+three.stderr.String())
+	stop(t, two)
+	code, stdout, stderr := once(t, env, "doctor")
+	if code != exitOK || !strings.Contains(stdout, "journal  ok") {
+		t.Errorf("doctor: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+}

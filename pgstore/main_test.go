@@ -1,0 +1,16 @@
+package pgstore_test
+
+import (
+	"os"
+	"testing"
+)
+
+// childVariable makes this test binary what a test starts in order to kill it.
+const childVariable = "KEYRACK_PGSTORE_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(child())
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,148 @@
+//go:build unix
+
+// Package pgtest gives a test a PostgreSQL of its own: a cluster made from the
+// installed programs, in a temporary folder, as an unprivileged user, listening on
+// loopback and on a socket in that folder. It ends, and its files go, with the test
+// process, however that ends. It is for Unix, and for tests alone.
+//
+//	cluster := pgtest.Shared(t)
+//	s, err := pgstore.Open(t.Context(), cluster.Socket(), &pgstore.Options{Schema: cluster.Schema(t)})
+//
+// The programs initdb, pg_ctl and postgres are looked for on the path, and where Debian
+// puts them. Where they are not installed, a test that asks for a cluster is
+// skipped, loudly; where the variable CI is true it fails.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Shared returns the cluster of this test process, which the first caller starts.
+// It is fast rather than durable: fsync is off. Tests keep apart by schemas
+// or databases of their own.
+func Shared(tb testing.TB) *Cluster {
+	tb.Helper()
+	c, err := shared()
+	return must(tb, c, err)
+}
+
+var shared = sync.OnceValues(func() (*Cluster, error) { return start(nil) })
+
+// Start returns a cluster that ends with the test. Settings are lines of
+// postgresql.conf, and override ours.
+func Start(tb testing.TB, settings ...string) *Cluster {
+	tb.Helper()
+	c, err := start(settings)
+	c = must(tb, c, err)
+	tb.Cleanup(c.remove)
+	return c
+}
+
+func must(tb testing.TB, c *Cluster, err error) *Cluster {
+	tb.Helper()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
+		tb.Skip("SKIPPED, NOTHING IS TESTED ON POSTGRESQL: its initdb and postgres are not installed")
+	}
+	if err != nil {
+		tb.Fatalf("PostgreSQL does not start: %v", err)
+	}
+	return c
+}
+
+// Socket leads to the database postgres over the server's socket, as keywords and
+// values; settings, such as "pool_max_conns=20", are added to them.
+func (c *Cluster) Socket(settings ...string) string {
+	return strings.Join(append([]string{
+		"host=" + c.dir, "port=" + strconv.Itoa(c.port), "user=keyrack", "dbname=postgres", "sslmode=disable",
+	}, settings...), " ")
+}
+
+// URL leads to the same over loopback; through another address, that of a proxy
+// say, if one is given.
+func (c *Cluster) URL(address string, settings ...string) string {
+	if address == "" {
+		address = fmt.Sprintf("127.0.0.1:%d", c.port)
+	}
+	return "postgres://keyrack@" + address + "/postgres?" + strings.Join(append([]string{"sslmode=disable"}, settings...), "&")
+}
+
+// Port is where the server listens on loopback.
+func (c *Cluster) Port() int { return c.port }
+
+// Connect returns a connection of the superuser's, closed at the end of the test.
+func (c *Cluster) Connect(tb testing.TB) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(context.Background(), c.Socket())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+var made atomic.Int64
+
+// Schema returns the name of a schema that is nobody's yet, dropped at the end of
+// the test. It has a space in it, so that what forgets to quote it fails.
+func (c *Cluster) Schema(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("test %d", made.Add(1))
+	tb.Cleanup(func() { c.execute(tb, "drop schema if exists "+pgx.Identifier{name}.Sanitize()+" cascade") })
+	return name
+}
+
+// Database makes a database and returns the URL that leads to it over loopback. It
+// is dropped at the end of the test, whoever is still connected.
+func (c *Cluster) Database(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("test_%d", made.Add(1))
+	c.execute(tb, "create database "+name)
+	tb.Cleanup(func() { c.execute(tb, "drop database "+name+" with (force)") })
+	return fmt.Sprintf("postgres://keyrack@127.0.0.1:%d/%s?sslmode=disable", c.port, name)
+}
+
+func (c *Cluster) execute(tb testing.TB, statement string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, c.Socket())
+	if err == nil {
+		_, err = conn.Exec(ctx, statement)
+		_ = conn.Close(ctx)
+	}
+	if err != nil {
+		tb.Errorf("%s: %v", statement, err)
+	}
+}
+
+// FreePort returns a port of loopback on which nobody listens at the moment.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	port, err := freePort()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
