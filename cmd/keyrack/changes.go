@@ -100,7 +100,7 @@ func (a *api) changes(w http.ResponseWriter, req *http.Request) {
 		}
 		f.after = &latest
 	}
-	s := stream{w: w, control: http.NewResponseController(w), wants: f.wants, grace: refusalWithin}
+	s := stream{w: w, control: http.NewResponseController(w), wants: f.wants, grace: refusalWithin, passed: *f.after}
 	_ = s.control.SetReadDeadline(time.Time{}) // of a request that has been read
 	if req.Method == http.MethodHead {
 		s.begin()
@@ -118,7 +118,8 @@ type stream struct {
 	wants   func(keyrack.Entry) bool
 	grace   time.Duration // before the headers are sent
 	begun   bool
-	passed  store.Position // of the latest entry that was not wanted
+	passed  store.Position // up to it everything was told, or was not wanted
+	told    store.Position // the latest id that was sent
 	buffer  bytes.Buffer
 }
 
@@ -182,22 +183,27 @@ func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq
 	}
 }
 
-// begin sends the headers.
+// begin sends the headers, and where the stream begins: who loses it before the
+// first event connects again from there, and not from what is new by then. An id
+// without data is no event (HTML, section 9.2.6), but is remembered as the last.
 func (s *stream) begin() {
 	if s.begun {
 		return
 	}
-	s.begun = true
+	s.begun, s.told = true, s.passed
 	s.w.Header().Set("Content-Type", "text/event-stream")
 	s.w.WriteHeader(http.StatusOK)
+	_, _ = fmt.Fprintf(s.w, "id: %d\n\n", s.passed) // what follows fails as well
 }
 
 // beat shows that the stream lives, and up to where there was nothing to tell: who
 // connects again goes on from there.
 func (s *stream) beat() error {
-	if s.passed == 0 {
+	s.begin()
+	if s.passed == s.told {
 		return s.write(": still here\n\n")
 	}
+	s.told = s.passed
 	return s.write(fmt.Sprintf("id: %d\n: still here\n\n", s.passed))
 }
 
@@ -209,7 +215,8 @@ func (s *stream) write(text string) error {
 
 // event writes one entry.
 func (s *stream) event(e keyrack.Entry) error {
-	s.passed = 0
+	s.begin()
+	s.passed, s.told = e.Position, e.Position
 	s.buffer.Reset()
 	fmt.Fprintf(&s.buffer, "id: %d\nevent: change\ndata: ", e.Position)
 	if err := json.NewEncoder(&s.buffer).Encode(entryOf(e)); err != nil {

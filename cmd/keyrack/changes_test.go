@@ -123,6 +123,31 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestChangesLostEarly: who loses the stream before its first event has the id by
+// which it goes on with what happened meanwhile.
+func TestChangesLostEarly(t *testing.T) {
+	p := serving(t, nil)
+	deliver(t, p, "created.json")
+	for _, query := range []string{"", "?after=0"} {
+		f := follow(t, p, query, "")
+		for f.id == "" && f.lines.Scan() {
+			f.id, _ = strings.CutPrefix(f.lines.Text(), "id: ")
+		}
+		if f.id == "" || !f.lines.Scan() || f.lines.Text() != "" {
+			t.Fatalf("%q begins with no id of its own", query)
+		}
+		f.close()
+		deliver(t, p, "disabled.json")
+		want := "IntegrationDisabled"
+		if query != "" {
+			want = "IntegrationCreated"
+		}
+		if a := follow(t, p, "", f.id).action(); a != want {
+			t.Errorf("%q, after %s: %s, want %s", query, f.id, a, want)
+		}
+	}
+}
+
 // TestChangesGone: whoever stops reading is forgotten, and the command still ends.
 func TestChangesGone(t *testing.T) {
 	p := serving(t, nil)
@@ -183,7 +208,7 @@ func TestStreamFails(t *testing.T) {
 // it has come.
 func TestStreamBeats(t *testing.T) {
 	w := &endAtWrite{ResponseRecorder: httptest.NewRecorder(), ending: make(chan struct{})}
-	s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return false }, grace: 50 * time.Millisecond}
+	s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return false }, grace: 50 * time.Millisecond, passed: 3}
 	s.run(t.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
 		return func(yield func(keyrack.Entry, error) bool) {
 			yield(keyrack.Entry{Position: 7}, nil)
@@ -191,8 +216,8 @@ func TestStreamBeats(t *testing.T) {
 		}
 	}, w.ending)
 	switch body := w.Body.String(); body {
-	case "id: 7\n: still here\n\n: going away\n\n":
-	case ": still here\n\n: going away\n\n": // the beat came first
+	case "id: 7\n\n: still here\n\n: going away\n\n":
+	case "id: 3\n\n: still here\n\n: going away\n\n": // the beat came first
 	default:
 		t.Errorf("%q", body)
 	}

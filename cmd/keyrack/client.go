@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -198,16 +200,36 @@ func (c *client) introspect(ctx context.Context, token lifecycle.Token) (introsp
 	return i, answer, err
 }
 
-// history asks what happened to an integration.
-func (c *client) history(ctx context.Context, id string) ([]entryDocument, error) {
-	answer, err := c.get(ctx, nil, ofIntegration(id, "history")...)
-	if err != nil {
-		return nil, err
+// history asks what happened to an integration: for all of it, oldest first, as it
+// came, page by page. An iteration ends at its first error.
+func (c *client) history(ctx context.Context, id string) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		query := url.Values{"limit": {strconv.Itoa(mostLimit)}}
+		for {
+			answer, err := c.get(ctx, query, ofIntegration(id, "history")...)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			page, err := read[struct {
+				Entries []json.RawMessage `json:"entries"`
+				Next    string            `json:"next"`
+			}](answer)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, e := range page.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query.Set("after", page.Next)
+		}
 	}
-	h, err := read[struct {
-		Entries []entryDocument `json:"entries"`
-	}](answer)
-	return h.Entries, err
 }
 
 // ofIntegration is the path of what there is about an integration.

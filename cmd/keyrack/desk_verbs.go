@@ -8,16 +8,12 @@ import (
 
 // deskVerbs are the verbs of the developer's desk, and those that every command has.
 func deskVerbs(env environment, l *layers) []*cobra.Command {
-	verbs := []*cobra.Command{
+	return []*cobra.Command{
 		newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
-		newCheck(env), newList(env), newShow(env), newExplain(env), newTail(env),
+		newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
 		newAdopt(env), newProbe(env), newSubscriptions(env),
 		newConfig(l), newCompletion(), newMan(), newExitCodes(),
 	}
-	for _, verb := range verbs {
-		complete(verb)
-	}
-	return verbs
 }
 
 // complete has shells complete the values that are known beforehand.

@@ -14,6 +14,7 @@ import (
 
 func newDoctor(env environment) *cobra.Command {
 	var r rest
+	var x checkup
 	doctor := &cobra.Command{
 		Use:   "doctor [flags]",
 		Short: "Examine a store, and say what is wrong with it",
@@ -24,9 +25,13 @@ code is 1.
 
 ` + restHelp,
 		Example: `  keyrack doctor
-  keyrack doctor --store sqlite:/backups/keyrack.db --sealing-key-file keyrack.db.key`,
+  keyrack doctor --store sqlite:/backups/keyrack.db --sealing-key-file keyrack.db.key
+  keyrack doctor --format jsonl | jq -r 'select(.ok | not)'`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
+			if err := x.output.open(verb, env); err != nil {
+				return err
+			}
 			d, err := r.check(env)
 			if err != nil {
 				return err
@@ -35,8 +40,8 @@ code is 1.
 			if err != nil {
 				return err
 			}
-			x := checkup{verb: verb, ring: ring}
-			if err := d.with(verb.Context(), x.all); err != nil {
+			x.ring = ring
+			if err := d.with(verb.Context(), func(s store.Store) error { return x.all(verb.Context(), s) }); err != nil {
 				return err
 			}
 			if x.findings > 0 {
@@ -49,94 +54,131 @@ code is 1.
 	flags.SortFlags = false
 	depotFlag(flags, &r.store)
 	sealingFlag(flags, &r.sealing.file)
+	x.output.flags(flags)
 	return doctor
+}
+
+// examined is one thing that was looked at: sound, or a finding.
+type examined struct {
+	Check       string `json:"check"` // schema, file, keys, journal or record
+	OK          bool   `json:"ok"`
+	Integration string `json:"integration,omitempty"` // of a finding
+	Detail      string `json:"detail,omitempty"`      // what is wrong; of what is sound, how it was looked at
 }
 
 // checkup is one examination of a store.
 type checkup struct {
-	verb     *cobra.Command
+	output   output
 	ring     keyRing
+	results  []examined
 	findings int
 }
 
-func (x *checkup) say(format string, args ...any) error {
-	_, err := fmt.Fprintf(x.verb.OutOrStdout(), format, args...)
-	return err
+// note takes a result down, and prints it unless all are printed as one value.
+func (x *checkup) note(e examined) error {
+	if !e.OK {
+		x.findings++
+	}
+	switch {
+	case x.output.format == formatJSON:
+		x.results = append(x.results, e)
+		return nil
+	case x.output.format == formatJSONL:
+		return x.output.value(e)
+	case !e.OK:
+		where := e.Check
+		if e.Integration != "" {
+			where = "integration " + plain(e.Integration)
+		}
+		return x.output.printf("FINDING  %s: %s\n", where, e.Detail)
+	}
+	line := fmt.Sprintf("%-8s ok", e.Check)
+	if e.Detail != "" {
+		line += ", " + e.Detail
+	}
+	return x.output.printf("%s\n", line)
 }
 
-func (x *checkup) find(format string, args ...any) error {
-	x.findings++
-	return x.say("FINDING  "+format+"\n", args...)
+// close prints what is printed as one value.
+func (x *checkup) close() error {
+	if x.output.format != formatJSON {
+		return nil
+	}
+	return x.output.value(struct {
+		OK      bool       `json:"ok"`
+		Results []examined `json:"results"`
+	}{x.findings == 0, x.results})
 }
 
 // all examines everything. That the store opened shows that its schema is ours.
-func (x *checkup) all(s store.Store) error {
-	if err := x.say("schema   ok\n"); err != nil {
+func (x *checkup) all(ctx context.Context, s store.Store) error {
+	if err := x.note(examined{Check: "schema", OK: true}); err != nil {
 		return err
 	}
-	if err := x.integrity(s); err != nil {
+	if err := x.integrity(ctx, s); err != nil {
 		return err
 	}
-	return x.contents(s)
+	if err := x.contents(ctx, s); err != nil {
+		return err
+	}
+	return x.close()
 }
 
 // integrity has the store examine itself, if it can.
-func (x *checkup) integrity(s store.Store) error {
+func (x *checkup) integrity(ctx context.Context, s store.Store) error {
 	checker, ok := s.(interface{ Check(context.Context) error })
 	if !ok {
 		return nil
 	}
-	err := checker.Check(x.verb.Context())
+	err := checker.Check(ctx)
 	if unsound := new(sqlitestore.CheckError); errors.As(err, &unsound) {
 		for _, problem := range unsound.Problems {
-			if err := x.find("integrity: %s", plain(problem)); err != nil {
+			if err := x.note(examined{Check: "file", Detail: plain(problem)}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	if errors.Is(err, sqlitestore.ErrCorrupt) {
-		return x.find("integrity: %v", err)
+		return x.note(examined{Check: "file", Detail: said(err)})
 	}
 	if err != nil {
 		return fmt.Errorf("checking the integrity: %w", err)
 	}
-	return x.say("file     ok\n")
+	return x.note(examined{Check: "file", OK: true})
 }
 
 // contents examines keys, tokens, records and journal.
-func (x *checkup) contents(s store.Store) error {
+func (x *checkup) contents(ctx context.Context, s store.Store) error {
 	before, integrations := x.findings, 0
-	for _, err := range s.Scan(x.verb.Context(), "") {
+	for _, err := range s.Scan(ctx, "") {
 		if err != nil {
-			return x.find("integrations cannot be read: %v", err)
+			return x.note(examined{Check: "record", Detail: "integrations cannot be read: " + said(err)})
 		}
 		integrations++
 	}
-	for f, err := range keyrack.Examine(x.verb.Context(), s, x.ring.Ring) {
+	for f, err := range keyrack.Examine(ctx, s, x.ring.Ring) {
+		finding := examined{Check: "record", Integration: f.Integration, Detail: f.Problem}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return x.say("keys     none: the store is new\n")
+			return x.note(examined{Check: "keys", OK: true, Detail: "there are none: the store is new"})
 		case errors.Is(err, keyrack.ErrSealer):
-			return x.find("keys: %v", wrongKey(err, x.ring))
-		case err != nil && x.verb.Context().Err() != nil:
+			return x.note(examined{Check: "keys", Detail: said(wrongKey(err, x.ring))})
+		case err != nil && ctx.Err() != nil:
 			return err
 		case err != nil:
-			return x.find("%v", err)
-		case f.Integration != "":
-			err = x.find("integration %s: %s", plain(f.Integration), f.Problem)
-		default:
-			err = x.find("%s", f.Problem)
+			finding.Detail = said(err)
 		}
-		if err != nil {
+		if err := x.note(finding); err != nil {
 			return err
 		}
 	}
 	if x.findings > before {
 		return nil
 	}
-	if err := x.say("keys     ok, of %s\n", x.ring.source); err != nil {
+	if err := x.note(examined{Check: "keys", OK: true, Detail: "of " + x.ring.source}); err != nil {
 		return err
 	}
-	return x.say("journal  ok: of %d integrations, each is what its journal folds to\n", integrations)
+	return x.note(examined{Check: "journal", OK: true,
+		Detail: fmt.Sprintf("each of %d integrations is what its journal folds to", integrations)})
 }

@@ -48,9 +48,16 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 					return err
 				}
 				defer c.close()
-				entries, err := c.history(verb.Context(), args[0])
-				if err != nil {
-					return err
+				var entries []entryDocument
+				for raw, err := range c.history(verb.Context(), args[0]) {
+					if err != nil {
+						return err
+					}
+					e, err := read[entryDocument](raw)
+					if err != nil {
+						return err
+					}
+					entries = append(entries, e)
 				}
 				w = walkOf(entries)
 			}

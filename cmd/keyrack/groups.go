@@ -8,7 +8,7 @@ var groups = []struct {
 	verbs []string
 }{
 	{"Receive and answer:", []string{"serve", "apikey", "demo"}},
-	{"Ask a running receiver (--api):", []string{"check", "list", "show", "explain", "tail"}},
+	{"Ask a running receiver (--api):", []string{"check", "list", "show", "explain", "history", "tail"}},
 	{"Act on a running receiver (--api), or on a store at rest (--store):", []string{"adopt", "probe", "subscriptions"}},
 	{"Work on a store (--store):", []string{"export", "import", "backup", "doctor"}},
 	{"The developer's desk (--to a receiver of any make):", []string{"trigger", "replay", "simulate", "graph"}},

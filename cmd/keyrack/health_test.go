@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// fragile is a store whose journal can be made to fail.
+// fragile is a store that can be made to fail.
 type fragile struct {
 	*memstore.Store
 	broken atomic.Bool
@@ -37,6 +38,20 @@ func (f *fragile) Bounds(ctx context.Context) (first, last store.Position, err e
 		return 0, 0, errBroken
 	}
 	return f.Store.Bounds(ctx)
+}
+
+func (f *fragile) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	if f.broken.Load() {
+		return store.Receipt{}, errBroken
+	}
+	return f.Store.Commit(ctx, c)
+}
+
+func (f *fragile) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
+	if f.broken.Load() {
+		return func(yield func(store.Ref, error) bool) { yield(store.Ref{}, errBroken) }
+	}
+	return f.Store.ScanSealed(ctx)
 }
 
 func (f *fragile) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
@@ -62,13 +77,22 @@ func TestDegraded(t *testing.T) {
 	var log buffer
 	ready := new(atomic.Bool)
 	ready.Store(true)
-	a := newAPI(&api{rack: rack, meter: newMeter(), log: slog.New(slog.NewTextHandler(&log, nil)), ready: ready})
-	get := func(target string) *httptest.ResponseRecorder {
+	keys, err := parseAPIKeys(testKeys, "the test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAPI(&api{
+		rack: rack, access: access{keys: keys}, meter: newMeter(), log: slog.New(slog.NewTextHandler(&log, nil)), ready: ready,
+	})
+	ask := func(method, target, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+target, nil)
+		req := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+target, strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer canary-boss")
+		req.Header.Set("Content-Type", "application/json")
 		a.ServeHTTP(w, req)
 		return w
 	}
+	get := func(target string) *httptest.ResponseRecorder { return ask(http.MethodGet, target, "") }
 	if w := get("/readyz"); w.Code != http.StatusOK || w.Body.String() != "ready\n" {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}
@@ -86,17 +110,26 @@ func TestDegraded(t *testing.T) {
 		t.Errorf("from memory: %d, %s", w.Code, w.Body)
 	}
 	d := describe(t)
-	for path, target := range map[string]string{
-		integrationsPath + "/{id}/history": integrationsPath + "/" + theSample + "/history",
-		integrationsPath + "/{id}/explain": integrationsPath + "/" + theSample + "/explain",
-		"/v1/changes":                      "/v1/changes",
+	// What has to be in the journal first, or is read from there, is not answered.
+	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, sampleToken, time.Now().UTC().Format(time.RFC3339Nano))
+	for _, one := range []struct{ method, path, body string }{
+		{http.MethodGet, integrationsPath + "/{id}/history", ""},
+		{http.MethodGet, integrationsPath + "/{id}/explain", ""},
+		{http.MethodGet, "/v1/changes", ""},
+		{http.MethodGet, subscriptionsPath, ""},
+		{http.MethodPost, subscriptionsPath + "/pause", `{"name":"one"}`},
+		{http.MethodPost, subscriptionsPath + "/resume", `{"name":"one"}`},
+		{http.MethodPost, subscriptionsPath + "/replay", `{"name":"one","after":0}`},
+		{http.MethodPost, integrationsPath + "/{id}/token", ""},
+		{http.MethodPost, integrationsPath + "/{id}/import", `{"token":"canary-adopted"}`},
+		{http.MethodPost, "/v1/evidence", report},
 	} {
-		w := get(target)
+		w := ask(one.method, strings.Replace(one.path, "{id}", theSample, 1), one.body)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-			t.Errorf("%s: %d", target, w.Code)
+			t.Errorf("%s %s: %d, %s", one.method, one.path, w.Code, w.Body)
 		}
-		d.check(t, http.MethodGet, path, reply{w.Code, w.Header(), w.Body.String()})
-		silent(t, target, w.Body.String())
+		d.check(t, one.method, one.path, reply{w.Code, w.Header(), w.Body.String()})
+		silent(t, one.path, w.Body.String())
 	}
 	silent(t, "the log", log.String())
 	ready.Store(false)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,9 @@ import (
 
 func newImport(env environment) *cobra.Command {
 	var r rest
+	var o output
 	imports := &cobra.Command{
-		Use:   "import FILE",
+		Use:   "import FILE [flags]",
 		Short: "Take over the integrations of an export",
 		Long: `Import takes over the integrations that keyrack export has written; - is stdin.
 The store must be a new one, or have begun with an import of the same export. The
@@ -24,7 +26,7 @@ sealing key must open what the export has sealed: KEYRACK_SEALING_KEY or
 
 An integration that the store has already is refused, as is a line that cannot be
 read, and the rest goes on. What is refused is listed with its reason, and then the
-exit code is 1.
+exit code is 1. As --format jsonl has it, only what is refused is printed.
 
 ` + restHelp,
 		Example: `  keyrack import --store sqlite:new.db --sealing-key-file keyrack.db.key hotels.jsonl`,
@@ -35,6 +37,9 @@ exit code is 1.
 			return nil
 		},
 		RunE: func(verb *cobra.Command, args []string) (err error) {
+			if err := o.open(verb, env); err != nil {
+				return err
+			}
 			r.sealing.inline = env(sealingVariable)
 			d, err := parseDepot(r.store)
 			if err == nil && d.kind == inMemory {
@@ -56,39 +61,67 @@ exit code is 1.
 				defer f.Close()
 				in = f
 			}
-			return d.with(verb.Context(), func(s store.Store) error { return restore(verb, s, ring, in) })
+			return d.with(verb.Context(), func(s store.Store) error { return restore(verb.Context(), &o, s, ring, in) })
 		},
 	}
 	flags := imports.Flags()
 	flags.SortFlags = false
 	depotFlag(flags, &r.store)
 	sealingFlag(flags, &r.sealing.file)
+	o.flags(flags)
 	return imports
 }
 
+// restored is the account of an import.
+type restored struct {
+	Taken   int           `json:"taken"`
+	Refused []refusedLine `json:"refused"`
+}
+
+// refusedLine is a line of an export that was not taken over.
+type refusedLine struct {
+	Line        int    `json:"line"`
+	Integration string `json:"integration,omitempty"` // missing where the line cannot be read
+	Reason      string `json:"reason"`
+}
+
 // restore takes over an export, and gives an account of it line by line.
-func restore(verb *cobra.Command, s store.Store, ring keyRing, in io.Reader) error {
-	taken, refused := 0, 0
-	for one, err := range keyrack.Restore(verb.Context(), s, ring.Ring, in) {
+func restore(ctx context.Context, o *output, s store.Store, ring keyRing, in io.Reader) error {
+	account := restored{Refused: []refusedLine{}}
+	for one, err := range keyrack.Restore(ctx, s, ring.Ring, in) {
 		if errors.Is(err, keyrack.ErrSealer) {
-			return fmt.Errorf("the key of %s does not open the export; give the one that it was made under: %w", ring.source, err)
+			return &wrongKeyError{ring.source, "does not open the export; give the one that it was made under", err}
 		}
 		if err != nil {
-			return fmt.Errorf("after %d integrations: %w", taken, err)
+			return fmt.Errorf("after %d integrations: %w", account.Taken, err)
 		}
 		if one.Refused == "" {
-			taken++
+			account.Taken++
 			continue
 		}
-		refused++
-		if _, err := fmt.Fprintf(verb.OutOrStdout(), "line %d: %s: %s\n", one.Line, orNobody(one.Integration), one.Refused); err != nil {
+		line := refusedLine{one.Line, one.Integration, one.Refused}
+		account.Refused = append(account.Refused, line)
+		switch o.format {
+		case formatJSONL:
+			err = o.value(line)
+		case formatText:
+			err = o.printf("line %d: %s: %s\n", line.Line, orNobody(line.Integration), line.Reason)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(verb.OutOrStdout(), "%d integrations taken over, %d refused\n", taken, refused); err != nil {
+	var err error
+	switch o.format {
+	case formatJSON:
+		err = o.value(account)
+	case formatText:
+		err = o.printf("%d integrations taken over, %d refused\n", account.Taken, len(account.Refused))
+	}
+	if err != nil {
 		return err
 	}
-	if refused > 0 {
+	if len(account.Refused) > 0 {
 		return exitCode(exitError) // all is said
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 const (
@@ -31,8 +32,33 @@ type listing struct {
 	limit      int
 }
 
-// cursorMark begins a cursor, in front of the last id of a page.
-const cursorMark = "id:"
+// A cursor is opaque to whoever gets it. Inside, a mark says of what it is, and
+// the last on the page follows.
+const (
+	idCursor       = "id:"
+	positionCursor = "position:"
+)
+
+func newCursor(mark, last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(mark + last))
+}
+
+func readCursor(mark, cursor string) (last string, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	last, ok := strings.CutPrefix(string(text), mark)
+	if err == nil && !ok {
+		err = strconv.ErrSyntax
+	}
+	return last, err
+}
+
+func parseLimit(text string) (limit int, err error) {
+	limit, err = strconv.Atoi(text)
+	if err == nil && (limit < 1 || limit > mostLimit) {
+		err = strconv.ErrRange
+	}
+	return limit, err
+}
 
 // parseListing reads the query of a list. It returns what is wrong with it, in
 // words that quote nothing of it.
@@ -61,15 +87,9 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 			l.reason = new(lifecycle.Reason)
 			err = l.reason.UnmarshalText(value)
 		case "limit":
-			if l.limit, err = strconv.Atoi(values[0]); err == nil && (l.limit < 1 || l.limit > mostLimit) {
-				err = strconv.ErrRange
-			}
+			l.limit, err = parseLimit(values[0])
 		case "after":
-			var id []byte
-			if id, err = base64.RawURLEncoding.DecodeString(values[0]); err == nil && !strings.HasPrefix(string(id), cursorMark) {
-				err = strconv.ErrSyntax
-			}
-			l.after = strings.TrimPrefix(string(id), cursorMark)
+			l.after, err = readCursor(idCursor, values[0])
 		default:
 			return l, "there is no such parameter; there are enterprise, state, status, reason, after and limit"
 		}
@@ -118,7 +138,7 @@ func (a *api) pageOf(l listing) page {
 	p := page{Integrations: rows}
 	if len(rows) > l.limit {
 		p.Integrations = rows[:l.limit]
-		p.Next = base64.RawURLEncoding.EncodeToString([]byte(cursorMark + rows[l.limit-1].Integration.ID))
+		p.Next = newCursor(idCursor, rows[l.limit-1].Integration.ID)
 	}
 	return p
 }
@@ -144,24 +164,75 @@ func (a *api) show(w http.ResponseWriter, req *http.Request) {
 	answer(w, http.StatusOK, integrationOf(&record, a.rack.Integration(id), time.Now()))
 }
 
-// history answers with what happened to an integration, oldest first.
+// chapter is one page of a history, oldest first. Next, as after, asks for what
+// follows; it is missing on the last page.
+type chapter struct {
+	Entries []entryDocument `json:"entries"`
+	Next    string          `json:"next,omitempty"`
+}
+
+// parseChapter reads the query of a history. It returns what is wrong with it, in
+// words that quote nothing of it.
+func parseChapter(rawQuery string) (after store.Position, limit int, wrong string) {
+	limit = defaultLimit
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return 0, 0, "the query cannot be read"
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return 0, 0, "a parameter is there twice"
+		}
+		var err error
+		switch name {
+		case "limit":
+			limit, err = parseLimit(values[0])
+		case "after":
+			var last string
+			if last, err = readCursor(positionCursor, values[0]); err == nil {
+				var position uint64
+				position, err = strconv.ParseUint(last, 10, 64)
+				after = store.Position(position)
+			}
+		default:
+			return 0, 0, "there is no such parameter; there are after and limit"
+		}
+		if err != nil {
+			return 0, 0, "the value of " + name + " is none that it can have"
+		}
+	}
+	return after, limit, ""
+}
+
+// history answers with one page of what happened to an integration, oldest first.
 func (a *api) history(w http.ResponseWriter, req *http.Request) {
+	after, limit, wrong := parseChapter(req.URL.RawQuery)
+	if wrong != "" {
+		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
+		return
+	}
 	id := req.PathValue("id")
 	if _, ok := a.rack.Record(id); !ok {
 		refuseError(w, keyrack.ErrNotFound)
 		return
 	}
-	entries := []entryDocument{}
+	c := chapter{Entries: []entryDocument{}}
 	for e, err := range a.rack.History(req.Context(), id) {
 		if err != nil {
 			a.fail(w, req, err)
 			return
 		}
-		entries = append(entries, entryOf(e))
+		if e.Position <= after {
+			continue
+		}
+		if len(c.Entries) == limit {
+			last := c.Entries[limit-1].Position
+			c.Next = newCursor(positionCursor, strconv.FormatUint(uint64(last), 10))
+			break
+		}
+		c.Entries = append(c.Entries, entryOf(e))
 	}
-	answer(w, http.StatusOK, struct {
-		Entries []entryDocument `json:"entries"`
-	}{entries})
+	answer(w, http.StatusOK, c)
 }
 
 // explain answers why the verdict on an integration's current token is what it is.

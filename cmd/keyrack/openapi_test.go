@@ -205,6 +205,7 @@ func TestOpenAPI(t *testing.T) {
 			ask("reader", "GET", integrationsPath+"?limit=0", "", "")
 			ask("reader", "GET", integrationsPath+"/canary", "", "")
 			ask("reader", "GET", integrationsPath+"/canary/history", "", "")
+			ask("reader", "GET", one+"/history?limit=0", "", "")
 			ask("reader", "GET", integrationsPath+"/canary/explain", "", "")
 			ask("holder", "POST", one+"/token", "", "")
 			ask("holder", "POST", integrationsPath+"/canary/token", "", "")
@@ -229,6 +230,7 @@ func TestOpenAPI(t *testing.T) {
 			}
 			ask("reader", "GET", integrationsPath, "", "")
 			ask("reader", "GET", one+"/history", "", "")
+			ask("reader", "GET", one+"/history?limit=1", "", "")
 			ask("reader", "GET", one+"/explain", "", "")
 			deliver(t, p, "deleted.json")
 			ask("reader", "GET", one+"/explain", "", "")

@@ -25,11 +25,21 @@ func TestAtRest(t *testing.T) {
 		silent(t, "stderr", stderr)
 		return strings.ReplaceAll(stdout, folder, "FOLDER"), stderr
 	}
-	healthy := "schema   ok\nfile     ok\nkeys     ok, of FOLDER/hotels.db.key\njournal  ok: of 1 integrations, each is what its journal folds to\n"
+	healthy := "schema   ok\nfile     ok\nkeys     ok, of FOLDER/hotels.db.key\njournal  ok, each of 1 integrations is what its journal folds to\n"
 
 	// While the receiver runs.
 	if out, _ := keyrack(exitOK, "doctor"); out != healthy {
 		t.Errorf("doctor says:\n%s", out)
+	}
+	if out, _ := keyrack(exitOK, "doctor", "--format", "jsonl"); out != `{"check":"schema","ok":true}
+{"check":"file","ok":true}
+{"check":"keys","ok":true,"detail":"of FOLDER/hotels.db.key"}
+{"check":"journal","ok":true,"detail":"each of 1 integrations is what its journal folds to"}
+` {
+		t.Errorf("doctor says line by line:\n%s", out)
+	}
+	if out, _ := keyrack(exitOK, "doctor", "--format", "json"); !strings.HasPrefix(out, "{\n  \"ok\": true,\n  \"results\": [\n") {
+		t.Errorf("doctor says as one value:\n%s", out)
 	}
 	if out, _ := keyrack(exitOK, "backup", at("copy.db")); out != "FOLDER/copy.db is complete\n" {
 		t.Errorf("backup says: %s", out)
@@ -54,6 +64,13 @@ func TestAtRest(t *testing.T) {
 	imports := []string{"import", "--store", "sqlite:" + at("new.db"), "--sealing-key-file", at("hotels.db.key")}
 	if out, _ := keyrack(exitOK, append(imports, at("export.jsonl"))...); out != "1 integrations taken over, 0 refused\n" {
 		t.Errorf("import says: %s", out)
+	}
+	refusal := `{"line":2,"integration":"` + theSample + `","reason":"the store has this integration already"}` + "\n"
+	if out, _ := keyrack(exitError, append(imports, at("export.jsonl"), "--format", "jsonl")...); out != refusal {
+		t.Errorf("import says of each line: %s", out)
+	}
+	if out, _ := keyrack(exitError, append(imports, at("export.jsonl"), "--format", "json")...); !strings.HasPrefix(out, "{\n  \"taken\": 0,\n  \"refused\": [\n") {
+		t.Errorf("import says as one value: %s", out)
 	}
 	again, _ := keyrack(exitError, append(imports, at("export.jsonl"))...)
 	if again != "line 2: "+theSample+": the store has this integration already\n0 integrations taken over, 1 refused\n" {
@@ -87,9 +104,19 @@ func TestDoctorFinds(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	file := filepath.Join(folder, "hotels.db")
-	code, stdout, stderr := once(t, map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, "doctor", "--store", "sqlite:"+file)
-	if code != exitError || !strings.Contains(stdout, "FINDING  keys: the key of KEYRACK_SEALING_KEY is not the one") {
+	wrong := map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: secret}
+	const wrongSaid = "the key of KEYRACK_SEALING_KEY is not the one that this store was begun with\n"
+	code, stdout, stderr := once(t, wrong, "doctor", "--store", "sqlite:"+file)
+	if code != exitError || !strings.HasSuffix(stdout, "\nFINDING  keys: "+wrongSaid) || stderr != "" {
 		t.Errorf("a wrong key: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	code, stdout, _ = once(t, wrong, "doctor", "--store", "sqlite:"+file, "--format", "jsonl")
+	if code != exitError || !strings.HasSuffix(stdout, "\n"+`{"check":"keys","ok":false,"detail":"`+strings.TrimSpace(wrongSaid)+"\"}\n") {
+		t.Errorf("a wrong key, line by line: exit code %d, stdout:\n%s", code, stdout)
+	}
+	code, _, stderr = once(t, wrong, "serve", "--store", "sqlite:"+file, "--webhook-addr", "127.0.0.1:0", "--api-addr", "127.0.0.1:0")
+	if code != exitError || !strings.HasSuffix(stderr, "keyrack: "+wrongSaid) {
+		t.Errorf("serve with a wrong key: exit code %d, stderr:\n%s", code, stderr)
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -44,12 +44,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	code, silent := codeOf(err)
 	if !silent {
-		fmt.Fprintf(stderr, "keyrack: %v\n", err)
+		fmt.Fprintf(stderr, "keyrack: %s\n", said(err))
 	}
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "Run '%s --help' for what there is.\n", verb.CommandPath())
 	}
 	return code
+}
+
+// said is an error's text where the command's name stands in front of it already:
+// the library begins its own errors with the same word.
+func said(err error) string {
+	text := strings.TrimPrefix(err.Error(), "keyrack: ")
+	return strings.NewReplacer(": keyrack: ", ": ", "\nkeyrack: ", "\n").Replace(text)
 }
 
 func newRoot(env environment) *cobra.Command {
@@ -104,6 +111,9 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion())
 	root.AddCommand(restVerbs(env)...)
 	root.AddCommand(deskVerbs(env, config)...)
+	for _, verb := range root.Commands() {
+		complete(verb)
+	}
 	group(root)
 	for _, verb := range append(root.Commands(), root) {
 		verb.DisableFlagsInUseLine = true

@@ -121,10 +121,20 @@ func makeKey(file string) (keyRing, error) {
 	return ring, err
 }
 
-// wrongKey says where the key came from that does not open the store.
+// wrongKeyError says where the key came from that does not open something. It
+// unwraps to keyrack.ErrSealer, whose text says less and is left out.
+type wrongKeyError struct {
+	source, what string
+	err          error
+}
+
+func (e *wrongKeyError) Error() string { return "the key of " + e.source + " " + e.what }
+func (e *wrongKeyError) Unwrap() error { return e.err }
+
+// wrongKey says of an error that the key did not open the store, if that is it.
 func wrongKey(err error, ring keyRing) error {
 	if errors.Is(err, keyrack.ErrSealer) {
-		return fmt.Errorf("the key of %s is not the one that this store was begun with: %w", ring.source, err)
+		return &wrongKeyError{ring.source, "is not the one that this store was begun with", err}
 	}
 	return err
 }

@@ -59,7 +59,7 @@ keys, which keyrack apikey makes, it may listen elsewhere, and everything but
 
   POST /v1/introspect                   is the token in the form field "token" valid?
   GET  /v1/integrations                 all of them; filter by enterprise, state, status, reason
-  GET  /v1/integrations/{id}            one; also {id}/history and {id}/explain
+  GET  /v1/integrations/{id}            one; also {id}/explain, and {id}/history in pages
   POST /v1/integrations/{id}/token      its current token, with the verdict on it
   POST /v1/evidence                     a 200 or 401 that Mews answered you
   GET  /v1/changes                      what happens, as server-sent events

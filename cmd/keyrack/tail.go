@@ -192,15 +192,15 @@ func (t *tailing) tell(data json.RawMessage) error {
 	if err != nil {
 		return writeError{err}
 	}
-	if err := t.output.printf("%s\n", t.line(d)); err != nil {
+	if err := t.output.printf("%s\n", lineOf(&t.output, d)); err != nil {
 		return writeError{err}
 	}
 	return nil
 }
 
-// line is an entry in one line: when, of which integration, what, what was decided,
-// and what became of state and verdict.
-func (t *tailing) line(d entryDocument) string {
+// lineOf is an entry in one line: when, of which integration, what, what was
+// decided, and what became of state and verdict.
+func lineOf(o *output, d entryDocument) string {
 	id := plain(d.Integration)
 	if id == "" {
 		id = "(none)"
@@ -213,7 +213,7 @@ func (t *tailing) line(d entryDocument) string {
 		text += fmt.Sprintf("  %v -> %v", d.From, d.To)
 	}
 	if d.Was != d.Is {
-		text += fmt.Sprintf("  %s -> %s (%v)", t.output.status(d.Was.String()), t.output.status(d.Is.String()), d.Reason)
+		text += fmt.Sprintf("  %s -> %s (%v)", o.status(d.Was.String()), o.status(d.Is.String()), d.Reason)
 	}
 	if d.Alarm {
 		text += "  ALARM"
