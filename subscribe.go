@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -189,19 +191,41 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 	return nil
 }
 
+// beginning is where a name that is new begins. It stands in the name's mark until
+// the cursor is there, so that a crash in between moves it no further.
+type beginning struct {
+	From *store.Position `json:",omitzero"` // nil: the cursor is there
+}
+
 // place returns where the name stands; a new one begins at the end.
 func (s *subscriber) place(ctx context.Context, lease store.Lease) (store.Position, error) {
-	at, err := s.rack.store.Cursor(ctx, lease.Name)
-	if err == nil {
-		err = s.rack.store.Reseal(ctx, store.Ref{Name: subscriptionMark + s.name}, nil, []byte("{}"))
+	mark := store.Ref{Name: subscriptionMark + s.name}
+	value, err := s.rack.store.Sealed(ctx, mark)
+	if errors.Is(err, store.ErrNotFound) {
+		var end store.Position
+		if !s.options.FromStart {
+			if end, err = s.rack.Latest(ctx); err != nil {
+				return 0, err
+			}
+		}
+		if value, err = json.Marshal(beginning{&end}); err == nil {
+			err = s.rack.store.Reseal(ctx, mark, nil, value)
+		}
 	}
-	if err != nil || at != 0 || s.options.FromStart {
-		return at, err
+	if err != nil {
+		return 0, err
 	}
-	if at, err = s.rack.Latest(ctx); err != nil || at == 0 {
-		return at, err
+	var begin beginning
+	if err := json.Unmarshal(value, &begin); err != nil {
+		return 0, err
 	}
-	return at, s.rack.store.Advance(ctx, lease, at)
+	if begin.From == nil {
+		return s.rack.store.Cursor(ctx, lease.Name)
+	}
+	if err := s.rack.store.Advance(ctx, lease, *begin.From); err != nil {
+		return 0, err
+	}
+	return *begin.From, s.rack.store.Reseal(ctx, mark, value, []byte("{}"))
 }
 
 // call calls the handler, and makes an error of a panic.

@@ -115,6 +115,51 @@ func TestSubscriptionSurvivesARestart(t *testing.T) {
 	})
 }
 
+// A name that began with an empty store has missed nothing when it comes again.
+func TestSubscriptionOfAnEmptyStoreSurvivesARestart(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		var h heard
+		h.failing(func(keyrack.Entry) error { return errors.New("made-up failure") })
+		b := f.open()
+		b.subscribe(&h, nil)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(2 * time.Second)
+		b.Close() // before anything was done
+		h.failing(nil)
+		b = f.open()
+		b.subscribe(&h, nil)
+		settle(2 * time.Second)
+		b.Close()
+		if got, want := h.of("a"), "[valid]"; got != want {
+			t.Errorf("heard %v, want %v", got, want)
+		}
+	})
+}
+
+// A name that is forgotten and comes again is a new one.
+func TestSubscriptionBeginsAnewOnceForgotten(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		var h heard
+		b := f.open()
+		b.subscribe(&h, nil)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(2 * time.Second)
+		b.Close()
+		b = f.open()
+		if err := b.Unsubscribe(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		b.toggle("a", false)
+		b.subscribe(&h, nil)
+		b.toggle("a", true)
+		settle(2 * time.Second)
+		b.Close()
+		if got, want := h.of("a"), "[valid valid]"; got != want {
+			t.Errorf("heard %v, want %v", got, want)
+		}
+	})
+}
+
 // A change that fails holds up its own integration, in order, and no other.
 func TestSubscriptionFailureHoldsUpNobodyElse(t *testing.T) {
 	subscribing(t, func(f fixture) {
