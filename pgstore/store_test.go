@@ -32,12 +32,16 @@ func open(tb testing.TB, url string, opts *pgstore.Options) *pgstore.Store {
 	return s
 }
 
+// histories is how many are recorded: 0 for the suite's own number.
+var histories int
+
 func harness(settings ...string) storetest.Harness {
 	join := func(t *testing.T, s store.Store) store.Store {
 		how, _ := opened.Load(s)
 		return open(t, how.(opening).url, how.(opening).opts)
 	}
 	return storetest.Harness{
+		Histories: histories,
 		Open: func(t *testing.T) store.Store {
 			c := pgtest.Shared(t)
 			return open(t, c.Socket(settings...), &pgstore.Options{Schema: c.Schema(t)})

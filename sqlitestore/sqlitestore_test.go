@@ -23,8 +23,13 @@ func TestStore(t *testing.T) {
 		paths[s] = path
 		return s
 	}
+	histories := 0 // the suite's own number
+	if testing.Short() || slow {
+		histories = 100
+	}
 	storetest.Harness{
-		Open: func(t *testing.T) store.Store { return open(t, filepath.Join(t.TempDir(), "keyrack.db")) },
+		Histories: histories,
+		Open:      func(t *testing.T) store.Store { return open(t, filepath.Join(fastDir(t), "keyrack.db")) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			if err := s.(*sqlitestore.Store).Close(); err != nil {
 				t.Fatalf("Close: %v", err)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -17,19 +18,49 @@ import (
 // historiesPromises are held by histories of concurrent calls.
 var historiesPromises = []promise{
 	{"Commit/is linearizable", func(p *probe) {
-		handles := []store.Store{p.s}
-		if p.join != nil {
-			handles = append(handles, p.join(p.s))
-		}
-		for i := range p.histories {
-			r := newRecording(p, handles, i)
-			p.together(r.workers, r.work)
-			r.finish(p)
-			if err := linearizable(r.acts); err != nil {
-				p.Fatalf("history %d of %d calls: %v", i, len(r.acts), err)
+		p.record(p.histories, func(number int, history []Call) {
+			if err := Linearizable(history); err != nil {
+				p.Fatalf("history %d of %d calls: %v", number, len(history), err)
 			}
-		}
+		})
 	}},
+}
+
+// Record has a few workers at a time call a store that h opens, over two handles if
+// h can Join, and gives each of n such histories to judge, with what they were
+// answered. Calls that say nothing are left out. What no store may ever answer
+// fails the test. It is there for another checker than [Linearizable] to be asked.
+func (h Harness) Record(t *testing.T, n int, judge func(history []Call)) {
+	t.Helper()
+	h.probe(t).record(n, func(_ int, history []Call) { judge(history) })
+}
+
+// record makes n histories and gives each to judge.
+func (p *probe) record(n int, judge func(number int, history []Call)) {
+	p.Helper()
+	handles := []store.Store{p.s}
+	if p.join != nil {
+		handles = append(handles, p.join(p.s))
+	}
+	for done := 0; done < n; {
+		// Several at once, which have nothing in common: a store that answers from
+		// afar has time for them.
+		together := make([]*recording, min(4, n-done))
+		for i := range together {
+			together[i] = newRecording(p, handles, done+i)
+		}
+		p.within(fmt.Sprintf("histories %d to %d", done, done+len(together)-1), func() error {
+			p.together(len(together), func(i int) error {
+				p.together(together[i].workers, together[i].work)
+				return together[i].finish(p.Context())
+			})
+			return nil
+		})
+		for _, r := range together {
+			judge(r.number, r.history)
+		}
+		done += len(together)
+	}
 }
 
 // recording is a history while it happens: a few workers at the same two
@@ -42,24 +73,25 @@ type recording struct {
 	integrations []string
 	digests      []lifecycle.Digest
 
-	clock   atomic.Int64
-	arrived atomic.Int64
-	mu      sync.Mutex
-	acts    []act
+	clock    atomic.Int64
+	arrived  atomic.Int64
+	patience time.Duration // how long a worker waits for the others
+	mu       sync.Mutex
+	history  []Call
 }
 
 func newRecording(p *probe, handles []store.Store, number int) *recording {
 	return &recording{
-		handles: handles, number: number, workers: 3, calls: 8,
+		handles: handles, number: number, workers: 3, calls: 8, patience: p.patience,
 		integrations: []string{fmt.Sprintf("%d-left", number), fmt.Sprintf("%d-right", number)},
 		digests:      []lifecycle.Digest{p.digest(), p.digest()}[:1+number%2],
 	}
 }
 
-func (r *recording) note(a act) {
+func (r *recording) note(a Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.acts = append(r.acts, a)
+	r.history = append(r.history, a)
 }
 
 // worker is one of a recording's, with what it believes.
@@ -69,7 +101,7 @@ type worker struct {
 	s        store.Store
 	versions map[string]uint64
 	owners   map[lifecycle.Digest]string
-	last     act // its last commit
+	last     Call // its last commit
 }
 
 // work makes the calls of a worker. What it chooses is the same every time; when
@@ -85,8 +117,8 @@ func (r *recording) work(i int) error {
 		// Now and then all wait for all, or fast stores would never see two at a time.
 		if (call+r.number)%3 == 0 {
 			meetings++
-			for r.arrived.Add(1); r.arrived.Load() < int64(meetings*r.workers); {
-				runtime.Gosched()
+			if err := r.meet(meetings); err != nil {
+				return fmt.Errorf("history %d: %w", r.number, err)
 			}
 		}
 		integration, digest := r.integrations[w.IntN(2)], r.digests[w.IntN(len(r.digests))]
@@ -94,7 +126,7 @@ func (r *recording) work(i int) error {
 		switch n := w.IntN(20); {
 		case n < 10:
 			err = w.commit(integration, digest)
-		case n < 12 && w.last.version > 0:
+		case n < 12 && w.last.Version > 0:
 			err = w.repeat()
 		case n < 16:
 			err = w.load(integration)
@@ -108,37 +140,54 @@ func (r *recording) work(i int) error {
 	return nil
 }
 
+// meet waits until all workers have come to their n-th meeting. At first it spins,
+// so that all leave at once; whoever is late is at a store that takes its time.
+func (r *recording) meet(n int) error {
+	r.arrived.Add(1)
+	for began, spins := time.Now(), 0; r.arrived.Load() < int64(n*r.workers); spins++ {
+		switch {
+		case spins < 200:
+			runtime.Gosched()
+		case time.Since(began) < r.patience:
+			time.Sleep(20 * time.Microsecond)
+		default:
+			return fmt.Errorf("a call of another worker has not returned after %v", r.patience)
+		}
+	}
+	return nil
+}
+
 func (w *worker) commit(integration string, digest lifecycle.Digest) error {
 	dice := w.IntN(12)
 	disown := dice >= 4 && dice < 8
 	if owner, ok := w.owners[digest]; ok && disown {
 		integration = owner // or it would hardly ever free anything
 	}
-	a := act{kind: committed, integration: integration, id: store.NewEntryID(time.Now())}
+	a := Call{Kind: Committed, Integration: integration, ID: store.NewEntryID(time.Now())}
 	c := store.Commit{
-		Entry:  store.Entry{ID: a.id, Integration: integration, Evidence: []byte("evidence")},
-		Expect: w.versions[integration], Record: a.id[:],
+		Entry:  store.Entry{ID: a.ID, Integration: integration, Evidence: []byte("evidence")},
+		Expect: w.versions[integration], Record: a.ID[:],
 	}
 	switch {
 	case dice < 4:
-		a.claim, c.Claim = []lifecycle.Digest{digest}, []store.Claim{{Digest: digest}}
+		a.Claim, c.Claim = []lifecycle.Digest{digest}, []store.Claim{{Digest: digest}}
 	case disown:
-		a.disown, c.Disown = []lifecycle.Digest{digest}, []lifecycle.Digest{digest}
+		a.Disown, c.Disown = []lifecycle.Digest{digest}, []lifecycle.Digest{digest}
 	case dice == 8:
 		c.Expect += uint64(w.IntN(2))
 	}
 	ctx := context.Background()
-	if w.IntN(8) == 0 { // cut off at some instant
+	if w.number%4 == 0 && w.IntN(4) == 0 { // cut off at some instant, which costs some stores a connection
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(w.IntN(100))*time.Microsecond)
 		defer cancel()
 	}
-	a.begin = w.clock.Add(1)
+	a.Begin = w.clock.Add(1)
 	receipt, err := w.s.Commit(ctx, c)
 	if err != nil && ctx.Err() != nil && !outcomeKnown(err) {
 		// Nobody knows. Either way of finding out will do.
 		if w.IntN(2) == 0 {
-			receipt, err = w.s.Resolve(context.Background(), a.id)
+			receipt, err = w.s.Resolve(context.Background(), a.ID)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}
@@ -146,27 +195,27 @@ func (w *worker) commit(integration string, digest lifecycle.Digest) error {
 			receipt, err = w.s.Commit(context.Background(), c)
 		}
 	}
-	a.end = w.clock.Add(1)
+	a.End = w.clock.Add(1)
 	var other *store.OwnedError
 	switch {
 	case err == nil:
 		if receipt.Version != c.Expect+1 {
 			return fmt.Errorf("a commit to version %d made version %d", c.Expect, receipt.Version)
 		}
-		a.version, w.versions[integration] = receipt.Version, receipt.Version
+		a.Version, w.versions[integration] = receipt.Version, receipt.Version
 		w.last = a
-		if a.claim != nil {
+		if a.Claim != nil {
 			w.owners[digest] = integration
 		}
 	case errors.Is(err, store.ErrConflict):
-		a.kind, a.version = conflicted, c.Expect
+		a.Kind, a.Version = Conflicted, c.Expect
 	case errors.As(err, &other):
-		a.kind, a.digest, a.owner = owned, other.Digest, other.Owner
+		a.Kind, a.Digest, a.Owner = Owned, other.Digest, other.Owner
 	default:
 		return fmt.Errorf("in Commit: %w", err)
 	}
 	w.note(a)
-	if w.IntN(2) == 0 && len(a.claim)+len(a.disown) > 0 {
+	if w.IntN(2) == 0 && len(a.Claim)+len(a.Disown) > 0 {
 		return w.asked(w.s, digest)
 	}
 	return nil
@@ -180,79 +229,79 @@ func outcomeKnown(err error) bool {
 // repeat commits once more what the worker committed last, but with nothing in it.
 func (w *worker) repeat() error {
 	r, err := w.s.Commit(context.Background(), store.Commit{
-		Entry: store.Entry{ID: w.last.id, Integration: w.last.integration}, Expect: w.last.version - 1,
+		Entry: store.Entry{ID: w.last.ID, Integration: w.last.Integration}, Expect: w.last.Version - 1,
 	})
-	if err != nil || !r.Repeated || r.Version != w.last.version {
-		return fmt.Errorf("the repetition of the commit to version %d: version %d, repeated %t, error %w", w.last.version, r.Version, r.Repeated, err)
+	if err != nil || !r.Repeated || r.Version != w.last.Version {
+		return fmt.Errorf("the repetition of the commit to version %d: version %d, repeated %t, error %w", w.last.Version, r.Version, r.Repeated, err)
 	}
 	return nil
 }
 
 func (w *worker) load(integration string) error {
 	a, err := w.loaded(w.s, integration)
-	w.versions[integration] = a.version
+	w.versions[integration] = a.Version
 	return err
 }
 
-func (r *recording) loaded(s store.Store, integration string) (act, error) {
-	a := act{kind: loaded, integration: integration, begin: r.clock.Add(1)}
+func (r *recording) loaded(s store.Store, integration string) (Call, error) {
+	a := Call{Kind: Loaded, Integration: integration, Begin: r.clock.Add(1)}
 	stored, err := s.Load(context.Background(), integration)
-	a.end = r.clock.Add(1)
+	a.End = r.clock.Add(1)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return a, fmt.Errorf("in Load: %w", err)
 	}
-	a.version = stored.Version
-	copy(a.id[:], stored.Record)
+	a.Version = stored.Version
+	copy(a.ID[:], stored.Record)
 	r.note(a)
 	return a, nil
 }
 
 func (r *recording) asked(s store.Store, digest lifecycle.Digest) error {
-	a := act{kind: asked, digest: digest, begin: r.clock.Add(1)}
+	a := Call{Kind: Asked, Digest: digest, Begin: r.clock.Add(1)}
 	owner, err := s.Owner(context.Background(), digest)
-	a.end = r.clock.Add(1)
+	a.End = r.clock.Add(1)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("in Owner: %w", err)
 	}
-	a.owner = owner
+	a.Owner = owner
 	r.note(a)
 	return nil
 }
 
 // finish adds what every handle says in the end, and compares the entries with
 // the commits.
-func (r *recording) finish(p *probe) {
-	p.Helper()
+func (r *recording) finish(ctx context.Context) error {
 	for _, s := range r.handles {
 		for _, digest := range r.digests {
 			if err := r.asked(s, digest); err != nil {
-				p.Errorf("%v", err)
+				return err
 			}
 		}
-	}
-	for _, integration := range r.integrations {
-		ids := map[store.EntryID]uint64{}
-		for _, a := range r.acts {
-			if a.kind == committed && a.integration == integration {
-				ids[a.id] = a.version
-			}
-		}
-		for _, s := range r.handles {
+		for _, integration := range r.integrations {
 			if _, err := r.loaded(s, integration); err != nil {
-				p.Errorf("%v", err)
-			}
-			all, err := collect(s.History(p.Context(), integration))
-			if err != nil {
-				p.Errorf("History: %v", err)
-			}
-			for i, e := range all {
-				if e.Version != uint64(i)+1 || ids[e.ID] != e.Version {
-					p.Errorf("history %d: entry %d has version %d, its commit %d", r.number, i, e.Version, ids[e.ID])
-				}
-			}
-			if len(all) != len(ids) {
-				p.Errorf("history %d: %d entries of %d commits", r.number, len(all), len(ids))
+				return err
 			}
 		}
 	}
+	for i, integration := range r.integrations {
+		ids := map[store.EntryID]uint64{}
+		for _, a := range r.history {
+			if a.Kind == Committed && a.Integration == integration {
+				ids[a.ID] = a.Version
+			}
+		}
+		all, err := collect(r.handles[i%len(r.handles)].History(ctx, integration))
+		if err != nil {
+			return fmt.Errorf("history %d: in History: %w", r.number, err)
+		}
+		for i, e := range all {
+			if e.Version != uint64(i)+1 || ids[e.ID] != e.Version {
+				return fmt.Errorf("history %d: entry %d has version %d, its commit %d", r.number, i, e.Version, ids[e.ID])
+			}
+		}
+		if len(all) != len(ids) {
+			return fmt.Errorf("history %d: %d entries of %d commits", r.number, len(all), len(ids))
+		}
+	}
+	return nil
 }

@@ -3,42 +3,13 @@ package storetest
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
-	"github.com/keyrack-dev/keyrack/store"
 )
 
-// act is a call in a recorded history, with what it answered. Calls whose answer
-// says nothing are left out.
-type act struct {
-	kind        kind
-	begin, end  int64 // ticks of one clock, no two alike; never for a commit that did not return
-	integration string
-	version     uint64 // of committed: afterwards; of conflicted: expected; of loaded: seen
-	id          store.EntryID
-	claim       []lifecycle.Digest // of committed
-	disown      []lifecycle.Digest // of committed
-	digest      lifecycle.Digest   // of owned and asked
-	owner       string             // of owned and asked; "" for nobody
-}
-
-type kind uint8
-
-const (
-	committed  kind = iota // Commit returned nil, or Resolve told so
-	conflicted             // Commit returned ErrConflict
-	owned                  // Commit returned ErrOwned
-	loaded                 // Load returned a version, 0 for ErrNotFound, written by the commit with this id
-	asked                  // Owner returned
-)
-
-// never is the end of what did not return.
-const never = math.MaxInt64
-
-// linearizable returns an error if the calls of a history cannot have happened
+// Linearizable returns an error if the calls of a history cannot have happened
 // one after the other, each at an instant between its begin and its end.
 //
 // Versions make that cheap to tell: they say in which order the commits of an
@@ -47,14 +18,14 @@ const never = math.MaxInt64
 // exact for each integration. For digests, which tie integrations together, it
 // checks what must hold whatever the instants are: no two owners at one time,
 // and no answer that was false for as long as the call took.
-func linearizable(history []act) error {
-	byIntegration := map[string][]act{}
+func Linearizable(history []Call) error {
+	byIntegration := map[string][]Call{}
 	for _, a := range history {
-		if a.kind != owned && a.kind != asked {
-			byIntegration[a.integration] = append(byIntegration[a.integration], a)
+		if a.Kind != Owned && a.Kind != Asked {
+			byIntegration[a.Integration] = append(byIntegration[a.Integration], a)
 		}
 	}
-	commits := map[string][]act{}
+	commits := map[string][]Call{}
 	for integration, acts := range byIntegration {
 		ordered, err := versionsLinearizable(acts)
 		if err != nil {
@@ -67,38 +38,38 @@ func linearizable(history []act) error {
 
 // versionsLinearizable checks the acts of one integration, and returns its
 // commits by version.
-func versionsLinearizable(acts []act) ([]act, error) {
-	var commits []act
+func versionsLinearizable(acts []Call) ([]Call, error) {
+	var commits []Call
 	for _, a := range acts {
-		if a.kind == committed {
+		if a.Kind == Committed {
 			commits = append(commits, a)
 		}
 	}
-	slices.SortFunc(commits, func(a, b act) int { return cmp.Compare(a.version, b.version) })
+	slices.SortFunc(commits, func(a, b Call) int { return cmp.Compare(a.Version, b.Version) })
 	n := len(commits)
 	// Commit v, from 1 to n, happens after lower[v] and before upper[v].
 	lower, upper := make([]int64, n+1), make([]int64, n+1)
 	for i, c := range commits {
-		if c.version != uint64(i)+1 {
-			return nil, fmt.Errorf("%d commits, of which one made version %d in the place of version %d", n, c.version, i+1)
+		if c.Version != uint64(i)+1 {
+			return nil, fmt.Errorf("%d commits, of which one made version %d in the place of version %d", n, c.Version, i+1)
 		}
-		lower[c.version], upper[c.version] = c.begin, c.end
+		lower[c.Version], upper[c.Version] = c.Begin, c.End
 	}
 	for _, a := range acts {
-		if a.kind != loaded {
+		if a.Kind != Loaded {
 			continue
 		}
-		if a.version > uint64(n) {
-			return nil, fmt.Errorf("version %d was loaded, %d is the last that was committed", a.version, n)
+		if a.Version > uint64(n) {
+			return nil, fmt.Errorf("version %d was loaded, %d is the last that was committed", a.Version, n)
 		}
-		if v := a.version; v > 0 {
-			if commits[v-1].id != a.id {
+		if v := a.Version; v > 0 {
+			if commits[v-1].ID != a.ID {
 				return nil, fmt.Errorf("version %d was loaded with the record of another commit", v)
 			}
-			upper[v] = min(upper[v], a.end)
+			upper[v] = min(upper[v], a.End)
 		}
-		if v := a.version + 1; v <= uint64(n) {
-			lower[v] = max(lower[v], a.begin)
+		if v := a.Version + 1; v <= uint64(n) {
+			lower[v] = max(lower[v], a.Begin)
 		}
 	}
 	// A conflict with expected version v happened before commit v or after commit
@@ -111,18 +82,18 @@ func versionsLinearizable(acts []act) ([]act, error) {
 		}
 		forced := false
 		for _, a := range acts {
-			if a.kind != conflicted || a.version > uint64(n) {
+			if a.Kind != Conflicted || a.Version > uint64(n) {
 				continue
 			}
-			v := a.version
-			before := v > 0 && at[v] >= a.begin
-			after := v < uint64(n) && at[v+1] < a.end
+			v := a.Version
+			before := v > 0 && at[v] >= a.Begin
+			after := v < uint64(n) && at[v+1] < a.End
 			switch {
 			case before || after:
 			case v == 0:
 				return nil, fmt.Errorf("a conflict with version 0 while there was no other")
 			default:
-				lower[v], forced = a.begin, true
+				lower[v], forced = a.Begin, true
 			}
 		}
 		if !forced {
@@ -148,8 +119,8 @@ func earliest(lower, upper []int64) ([]int64, error) {
 // another, which is nil if it owns it still.
 type tenure struct {
 	owner string
-	from  act
-	to    *act
+	from  Call
+	to    *Call
 }
 
 // hold is the part of a tenure about which there is no doubt.
@@ -159,18 +130,18 @@ type hold struct {
 }
 
 // digestsLinearizable checks who owned what, by the commits of each integration.
-func digestsLinearizable(commits map[string][]act, history []act) error {
+func digestsLinearizable(commits map[string][]Call, history []Call) error {
 	tenures := map[lifecycle.Digest][]tenure{}
 	for owner, all := range commits {
 		open := map[lifecycle.Digest]int{} // index of the tenure
 		for i, c := range all {
-			for _, d := range c.disown {
+			for _, d := range c.Disown {
 				if t, ok := open[d]; ok {
 					tenures[d][t].to = &all[i]
 					delete(open, d)
 				}
 			}
-			for _, d := range c.claim {
+			for _, d := range c.Claim {
 				if _, ok := open[d]; !ok {
 					open[d] = len(tenures[d])
 					tenures[d] = append(tenures[d], tenure{owner: owner, from: c})
@@ -181,9 +152,9 @@ func digestsLinearizable(commits map[string][]act, history []act) error {
 	holds := map[lifecycle.Digest][]hold{}
 	for d, all := range tenures {
 		for _, t := range all {
-			h := hold{owner: t.owner, begin: t.from.end, end: never}
+			h := hold{owner: t.owner, begin: t.from.End, end: Never}
 			if t.to != nil {
-				h.end = t.to.begin
+				h.end = t.to.Begin
 			}
 			if h.begin < h.end {
 				holds[d] = append(holds[d], h)
@@ -202,20 +173,20 @@ func digestsLinearizable(commits map[string][]act, history []act) error {
 		}
 	}
 	for _, a := range history {
-		if a.kind != owned && a.kind != asked {
+		if a.Kind != Owned && a.Kind != Asked {
 			continue
 		}
-		if holder := throughout(holds[a.digest], a); holder != "" && holder != a.owner {
-			return fmt.Errorf("the owner is said to be %q; it was %q all the while", a.owner, holder)
+		if holder := throughout(holds[a.Digest], a); holder != "" && holder != a.Owner {
+			return fmt.Errorf("the owner is said to be %q; it was %q all the while", a.Owner, holder)
 		}
 		possible := func(t tenure) bool {
-			return t.owner == a.owner && t.from.begin < a.end && (t.to == nil || t.to.end > a.begin)
+			return t.owner == a.Owner && t.from.Begin < a.End && (t.to == nil || t.to.End > a.Begin)
 		}
-		if a.owner != "" && !slices.ContainsFunc(tenures[a.digest], possible) {
-			return fmt.Errorf("the owner is said to be %q, which it was not at any time of the call", a.owner)
+		if a.Owner != "" && !slices.ContainsFunc(tenures[a.Digest], possible) {
+			return fmt.Errorf("the owner is said to be %q, which it was not at any time of the call", a.Owner)
 		}
-		if a.kind == owned && (a.owner == "" || a.owner == a.integration) {
-			return fmt.Errorf("%q was refused a digest that is said to be owned by %q", a.integration, a.owner)
+		if a.Kind == Owned && (a.Owner == "" || a.Owner == a.Integration) {
+			return fmt.Errorf("%q was refused a digest that is said to be owned by %q", a.Integration, a.Owner)
 		}
 	}
 	return nil
@@ -223,9 +194,9 @@ func digestsLinearizable(commits map[string][]act, history []act) error {
 
 // throughout returns who held the digest for as long as a took, "" for nobody.
 // The holds are in order and do not overlap.
-func throughout(holds []hold, a act) string {
-	i := sort.Search(len(holds), func(i int) bool { return holds[i].begin > a.begin }) - 1
-	if i >= 0 && holds[i].end >= a.end {
+func throughout(holds []hold, a Call) string {
+	i := sort.Search(len(holds), func(i int) bool { return holds[i].begin > a.Begin }) - 1
+	if i >= 0 && holds[i].end >= a.End {
 		return holds[i].owner
 	}
 	return ""

@@ -12,84 +12,84 @@ import (
 )
 
 // What a test history is put together from. An act's id is its version.
-func did(integration string, version uint64, begin, end int64) act {
-	return act{kind: committed, integration: integration, version: version, begin: begin, end: end, id: store.EntryID{byte(version)}}
+func did(integration string, version uint64, begin, end int64) Call {
+	return Call{Kind: Committed, Integration: integration, Version: version, Begin: begin, End: end, ID: store.EntryID{byte(version)}}
 }
 
-func (a act) claims(d byte) act {
-	a.claim = append(a.claim, lifecycle.Digest{d})
+func (a Call) claims(d byte) Call {
+	a.Claim = append(a.Claim, lifecycle.Digest{d})
 	return a
 }
 
-func (a act) disowns(d byte) act {
-	a.disown = append(a.disown, lifecycle.Digest{d})
+func (a Call) disowns(d byte) Call {
+	a.Disown = append(a.Disown, lifecycle.Digest{d})
 	return a
 }
 
-func saw(integration string, version uint64, begin, end int64) act {
+func saw(integration string, version uint64, begin, end int64) Call {
 	a := did(integration, version, begin, end)
-	a.kind = loaded
+	a.Kind = Loaded
 	return a
 }
 
-func refused(integration string, expected uint64, begin, end int64) act {
+func refused(integration string, expected uint64, begin, end int64) Call {
 	a := did(integration, expected, begin, end)
-	a.kind = conflicted
+	a.Kind = Conflicted
 	return a
 }
 
-func told(kind kind, integration string, d byte, owner string, begin, end int64) act {
-	return act{kind: kind, integration: integration, digest: lifecycle.Digest{d}, owner: owner, begin: begin, end: end}
+func told(kind Kind, integration string, d byte, owner string, begin, end int64) Call {
+	return Call{Kind: kind, Integration: integration, Digest: lifecycle.Digest{d}, Owner: owner, Begin: begin, End: end}
 }
 
 func TestLinearizable(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		history []act
+		history []Call
 		want    string // part of the error, "" for none
 	}{
 		{"nothing", nil, ""},
-		{"one after the other", []act{did("a", 1, 1, 2), saw("a", 1, 3, 4), did("a", 2, 5, 6), saw("a", 2, 7, 8)}, ""},
-		{"a load that overlaps sees either", []act{did("a", 1, 1, 10), saw("a", 0, 2, 3), saw("a", 1, 4, 5)}, ""},
-		{"a conflict with what comes at the same time", []act{did("a", 1, 1, 10), refused("a", 0, 2, 9)}, ""},
-		{"a conflict with a version never reached", []act{did("a", 1, 1, 2), refused("a", 7, 3, 4)}, ""},
-		{"a conflict that holds a commit back", []act{did("a", 1, 1, 10), refused("a", 1, 3, 4), saw("a", 1, 11, 12)}, ""},
-		{"a commit that never returned", []act{did("a", 1, 1, never), saw("a", 0, 2, 3), saw("a", 1, 4, 5)}, ""},
-		{"other integrations have other versions", []act{did("a", 1, 1, 2), did("b", 1, 3, 4), saw("b", 0, 1, 2)}, ""},
+		{"one after the other", []Call{did("a", 1, 1, 2), saw("a", 1, 3, 4), did("a", 2, 5, 6), saw("a", 2, 7, 8)}, ""},
+		{"a load that overlaps sees either", []Call{did("a", 1, 1, 10), saw("a", 0, 2, 3), saw("a", 1, 4, 5)}, ""},
+		{"a conflict with what comes at the same time", []Call{did("a", 1, 1, 10), refused("a", 0, 2, 9)}, ""},
+		{"a conflict with a version never reached", []Call{did("a", 1, 1, 2), refused("a", 7, 3, 4)}, ""},
+		{"a conflict that holds a commit back", []Call{did("a", 1, 1, 10), refused("a", 1, 3, 4), saw("a", 1, 11, 12)}, ""},
+		{"a commit that never returned", []Call{did("a", 1, 1, Never), saw("a", 0, 2, 3), saw("a", 1, 4, 5)}, ""},
+		{"other integrations have other versions", []Call{did("a", 1, 1, 2), did("b", 1, 3, 4), saw("b", 0, 1, 2)}, ""},
 
-		{"two commits made one version", []act{did("a", 1, 1, 5), did("a", 1, 2, 6)}, "in the place of"},
-		{"a version was left out", []act{did("a", 1, 1, 2), did("a", 3, 3, 4)}, "in the place of"},
-		{"a later version was over before an earlier one began", []act{did("a", 2, 1, 2), did("a", 1, 3, 4)}, "no instant"},
-		{"a load of what nobody committed", []act{did("a", 1, 1, 2), saw("a", 2, 3, 4)}, "is the last that was committed"},
-		{"a load before the commit began", []act{saw("a", 1, 1, 2), did("a", 1, 3, 4)}, "no instant"},
-		{"a load of what was replaced", []act{did("a", 1, 1, 2), did("a", 2, 3, 4), saw("a", 1, 5, 6)}, "no instant"},
-		{"a load of nothing after the first commit", []act{did("a", 1, 1, 2), saw("a", 0, 3, 4)}, "no instant"},
-		{"loads that go back", []act{did("a", 1, 1, 20), saw("a", 1, 2, 3), saw("a", 0, 4, 5)}, "no instant"},
-		{"a load of another record", []act{did("a", 1, 1, 2), {kind: loaded, integration: "a", version: 1, begin: 3, end: 4}}, "another commit"},
-		{"a conflict with the version that was there", []act{did("a", 1, 1, 2), refused("a", 1, 3, 4), did("a", 2, 5, 6)}, "no instant"},
-		{"a conflict with the last version", []act{did("a", 1, 1, 2), refused("a", 1, 3, 4)}, "no instant"},
-		{"a conflict where there was nothing", []act{refused("a", 0, 1, 2), did("a", 1, 3, 4)}, "a conflict with version 0"},
-		{"a conflict that a load contradicts", []act{did("a", 1, 1, 10), saw("a", 1, 2, 3), refused("a", 1, 4, 5)}, "no instant"},
-		{"two conflicts that contradict each other", []act{did("a", 1, 1, 10), refused("a", 1, 5, 6), refused("a", 0, 2, 3)}, "a conflict with version 0"},
+		{"two commits made one version", []Call{did("a", 1, 1, 5), did("a", 1, 2, 6)}, "in the place of"},
+		{"a version was left out", []Call{did("a", 1, 1, 2), did("a", 3, 3, 4)}, "in the place of"},
+		{"a later version was over before an earlier one began", []Call{did("a", 2, 1, 2), did("a", 1, 3, 4)}, "no instant"},
+		{"a load of what nobody committed", []Call{did("a", 1, 1, 2), saw("a", 2, 3, 4)}, "is the last that was committed"},
+		{"a load before the commit began", []Call{saw("a", 1, 1, 2), did("a", 1, 3, 4)}, "no instant"},
+		{"a load of what was replaced", []Call{did("a", 1, 1, 2), did("a", 2, 3, 4), saw("a", 1, 5, 6)}, "no instant"},
+		{"a load of nothing after the first commit", []Call{did("a", 1, 1, 2), saw("a", 0, 3, 4)}, "no instant"},
+		{"loads that go back", []Call{did("a", 1, 1, 20), saw("a", 1, 2, 3), saw("a", 0, 4, 5)}, "no instant"},
+		{"a load of another record", []Call{did("a", 1, 1, 2), {Kind: Loaded, Integration: "a", Version: 1, Begin: 3, End: 4}}, "another commit"},
+		{"a conflict with the version that was there", []Call{did("a", 1, 1, 2), refused("a", 1, 3, 4), did("a", 2, 5, 6)}, "no instant"},
+		{"a conflict with the last version", []Call{did("a", 1, 1, 2), refused("a", 1, 3, 4)}, "no instant"},
+		{"a conflict where there was nothing", []Call{refused("a", 0, 1, 2), did("a", 1, 3, 4)}, "a conflict with version 0"},
+		{"a conflict that a load contradicts", []Call{did("a", 1, 1, 10), saw("a", 1, 2, 3), refused("a", 1, 4, 5)}, "no instant"},
+		{"two conflicts that contradict each other", []Call{did("a", 1, 1, 10), refused("a", 1, 5, 6), refused("a", 0, 2, 3)}, "a conflict with version 0"},
 
-		{"a digest changes hands", []act{
-			did("a", 1, 1, 2).claims(7), told(asked, "", 7, "a", 3, 4), told(owned, "b", 7, "a", 3, 5),
-			did("a", 2, 6, 9).disowns(7), told(asked, "", 7, "", 7, 12), did("b", 1, 8, 11).claims(7), told(asked, "", 7, "b", 13, 14),
+		{"a digest changes hands", []Call{
+			did("a", 1, 1, 2).claims(7), told(Asked, "", 7, "a", 3, 4), told(Owned, "b", 7, "a", 3, 5),
+			did("a", 2, 6, 9).disowns(7), told(Asked, "", 7, "", 7, 12), did("b", 1, 8, 11).claims(7), told(Asked, "", 7, "b", 13, 14),
 		}, ""},
-		{"a digest comes back", []act{did("a", 1, 1, 2).claims(7), did("a", 2, 3, 4).disowns(7), did("a", 3, 5, 6).claims(7), told(asked, "", 7, "a", 7, 8)}, ""},
-		{"a digest with two owners", []act{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 4).claims(7)}, "at the same time"},
-		{"a digest with two owners for a moment", []act{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 8).claims(7), did("b", 2, 4, 7).disowns(7), did("a", 2, 20, 21).disowns(7)}, "all the while"},
-		{"a digest given back too late", []act{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 4).claims(7), did("a", 2, 5, 6).disowns(7)}, "at the same time"},
-		{"an owner who never claimed", []act{did("a", 1, 1, 2), told(asked, "", 7, "a", 3, 4)}, "was not at any time"},
-		{"an owner who claimed later", []act{told(asked, "", 7, "a", 1, 2), did("a", 1, 3, 4).claims(7)}, "was not at any time"},
-		{"an owner who was none any more", []act{did("a", 1, 1, 2).claims(7), did("a", 2, 3, 4).disowns(7), told(asked, "", 7, "a", 5, 6)}, "was not at any time"},
-		{"nobody, while there was an owner", []act{did("a", 1, 1, 2).claims(7), told(asked, "", 7, "", 3, 4)}, "all the while"},
-		{"another than the owner", []act{did("a", 1, 1, 2).claims(7), did("b", 1, 1, 9).claims(7), did("b", 2, 1, 9).disowns(7), told(asked, "", 7, "b", 3, 4)}, "all the while"},
-		{"a refusal for an owner who was none", []act{did("a", 1, 1, 2), told(owned, "b", 7, "a", 3, 4)}, "was not at any time"},
-		{"a refusal of the owner himself", []act{did("a", 1, 1, 2).claims(7), told(owned, "a", 7, "a", 3, 4)}, "was refused"},
+		{"a digest comes back", []Call{did("a", 1, 1, 2).claims(7), did("a", 2, 3, 4).disowns(7), did("a", 3, 5, 6).claims(7), told(Asked, "", 7, "a", 7, 8)}, ""},
+		{"a digest with two owners", []Call{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 4).claims(7)}, "at the same time"},
+		{"a digest with two owners for a moment", []Call{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 8).claims(7), did("b", 2, 4, 7).disowns(7), did("a", 2, 20, 21).disowns(7)}, "all the while"},
+		{"a digest given back too late", []Call{did("a", 1, 1, 2).claims(7), did("b", 1, 3, 4).claims(7), did("a", 2, 5, 6).disowns(7)}, "at the same time"},
+		{"an owner who never claimed", []Call{did("a", 1, 1, 2), told(Asked, "", 7, "a", 3, 4)}, "was not at any time"},
+		{"an owner who claimed later", []Call{told(Asked, "", 7, "a", 1, 2), did("a", 1, 3, 4).claims(7)}, "was not at any time"},
+		{"an owner who was none any more", []Call{did("a", 1, 1, 2).claims(7), did("a", 2, 3, 4).disowns(7), told(Asked, "", 7, "a", 5, 6)}, "was not at any time"},
+		{"nobody, while there was an owner", []Call{did("a", 1, 1, 2).claims(7), told(Asked, "", 7, "", 3, 4)}, "all the while"},
+		{"another than the owner", []Call{did("a", 1, 1, 2).claims(7), did("b", 1, 1, 9).claims(7), did("b", 2, 1, 9).disowns(7), told(Asked, "", 7, "b", 3, 4)}, "all the while"},
+		{"a refusal for an owner who was none", []Call{did("a", 1, 1, 2), told(Owned, "b", 7, "a", 3, 4)}, "was not at any time"},
+		{"a refusal of the owner himself", []Call{did("a", 1, 1, 2).claims(7), told(Owned, "a", 7, "a", 3, 4)}, "was refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := linearizable(test.history)
+			err := Linearizable(test.history)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got error %v, want %q", err, test.want)
 			}
@@ -108,11 +108,11 @@ func TestLinearizableAgainstSearch(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		withDigests := seed%2 == 0
 		history := randomHistory(rng, withDigests)
-		if err := linearizable(history); err != nil {
+		if err := Linearizable(history); err != nil {
 			t.Fatalf("seed %d: a true history was refused: %v\n%+v", seed, err, history)
 		}
 		tamper(rng, history)
-		err, want := linearizable(history), search(history)
+		err, want := Linearizable(history), search(history)
 		if want && err != nil {
 			t.Fatalf("seed %d: a history that has an order was refused: %v\n%+v", seed, err, history)
 		}
@@ -135,43 +135,43 @@ func TestLinearizableAgainstSearch(t *testing.T) {
 
 // randomHistory makes up the calls in their true order, and then lets each
 // begin earlier and end later.
-func randomHistory(rng *rand.Rand, withDigests bool) []act {
+func randomHistory(rng *rand.Rand, withDigests bool) []Call {
 	var m model
-	history := make([]act, 0, 7)
+	history := make([]Call, 0, 7)
 	for len(history) < cap(history) {
 		at := int64(len(history)) * 1000
-		a := act{begin: at - rng.Int64N(2500), end: at + 1 + rng.Int64N(2500)}
-		a.integration = string("ab"[rng.IntN(2)])
-		version := m.versions[a.integration]
+		a := Call{Kind: Committed, Begin: at - rng.Int64N(2500), End: at + 1 + rng.Int64N(2500)}
+		a.Integration = string("ab"[rng.IntN(2)])
+		version := m.versions[a.Integration]
 		d := lifecycle.Digest{7}
 		switch rng.IntN(8) {
 		case 0, 1, 2:
-			a.version, a.id = version+1, store.EntryID{byte(len(history) + 1)}
+			a.Version, a.ID = version+1, store.EntryID{byte(len(history) + 1)}
 			if rng.IntN(10) == 0 {
-				a.end = never
+				a.End = Never
 			}
-			if owner := m.owners[d]; withDigests && (owner == "" || owner == a.integration) {
+			if owner := m.owners[d]; withDigests && (owner == "" || owner == a.Integration) {
 				if rng.IntN(2) == 0 {
-					a.claim = []lifecycle.Digest{d}
+					a.Claim = []lifecycle.Digest{d}
 				} else {
-					a.disown = []lifecycle.Digest{d}
+					a.Disown = []lifecycle.Digest{d}
 				}
 			}
 		case 3:
-			a.kind, a.version = conflicted, uint64(rng.IntN(3))
-			if a.version == version {
+			a.Kind, a.Version = Conflicted, uint64(rng.IntN(3))
+			if a.Version == version {
 				continue
 			}
 		case 4, 5:
-			a.kind, a.version = loaded, version
-			a.id = m.ids[a.integration]
+			a.Kind, a.Version = Loaded, version
+			a.ID = m.ids[a.Integration]
 		default:
 			if !withDigests {
 				continue
 			}
-			a.kind, a.digest, a.owner = asked, d, m.owners[d]
-			if a.owner != "" && a.owner != a.integration {
-				a.kind = owned
+			a.Kind, a.Digest, a.Owner = Asked, d, m.owners[d]
+			if a.Owner != "" && a.Owner != a.Integration {
+				a.Kind = Owned
 			}
 		}
 		if !m.apply(a) {
@@ -182,9 +182,9 @@ func randomHistory(rng *rand.Rand, withDigests bool) []act {
 	// No two ticks alike.
 	var ticks []*int64
 	for i := range history {
-		ticks = append(ticks, &history[i].begin)
-		if history[i].end != never {
-			ticks = append(ticks, &history[i].end)
+		ticks = append(ticks, &history[i].Begin)
+		if history[i].End != Never {
+			ticks = append(ticks, &history[i].End)
 		}
 	}
 	slices.SortStableFunc(ticks, func(a, b *int64) int { return cmp.Compare(*a, *b) })
@@ -196,15 +196,15 @@ func randomHistory(rng *rand.Rand, withDigests bool) []act {
 }
 
 // tamper lets two calls change places in time, or changes an answer.
-func tamper(rng *rand.Rand, history []act) {
+func tamper(rng *rand.Rand, history []Call) {
 	a, b := &history[rng.IntN(len(history))], &history[rng.IntN(len(history))]
 	switch {
-	case a.kind == loaded && rng.IntN(3) == 0, a.kind == conflicted && rng.IntN(3) == 0:
-		a.version = uint64(rng.IntN(4))
-	case a.kind == asked && rng.IntN(2) == 0:
-		a.owner = []string{"", "a", "b"}[rng.IntN(3)]
+	case a.Kind == Loaded && rng.IntN(3) == 0, a.Kind == Conflicted && rng.IntN(3) == 0:
+		a.Version = uint64(rng.IntN(4))
+	case a.Kind == Asked && rng.IntN(2) == 0:
+		a.Owner = []string{"", "a", "b"}[rng.IntN(3)]
 	default:
-		a.begin, b.begin, a.end, b.end = b.begin, a.begin, b.end, a.end
+		a.Begin, b.Begin, a.End, b.End = b.Begin, a.Begin, b.End, a.End
 	}
 }
 
@@ -216,51 +216,51 @@ type model struct {
 }
 
 // apply returns whether the answer is the one that the model gives, too.
-func (m *model) apply(a act) bool {
+func (m *model) apply(a Call) bool {
 	if m.versions == nil {
 		*m = model{map[string]uint64{}, map[string]store.EntryID{}, map[lifecycle.Digest]string{}}
 	}
-	version := m.versions[a.integration]
-	switch a.kind {
-	case committed:
-		for _, d := range a.claim {
-			if owner := m.owners[d]; owner != "" && owner != a.integration {
+	version := m.versions[a.Integration]
+	switch a.Kind {
+	case Committed:
+		for _, d := range a.Claim {
+			if owner := m.owners[d]; owner != "" && owner != a.Integration {
 				return false
 			}
 		}
-		if a.version != version+1 {
+		if a.Version != version+1 {
 			return false
 		}
-		m.versions[a.integration], m.ids[a.integration] = a.version, a.id
-		for _, d := range a.disown {
-			if m.owners[d] == a.integration {
+		m.versions[a.Integration], m.ids[a.Integration] = a.Version, a.ID
+		for _, d := range a.Disown {
+			if m.owners[d] == a.Integration {
 				delete(m.owners, d)
 			}
 		}
-		for _, d := range a.claim {
-			m.owners[d] = a.integration
+		for _, d := range a.Claim {
+			m.owners[d] = a.Integration
 		}
 		return true
-	case conflicted:
-		return version != a.version
-	case loaded:
-		return version == a.version && (version == 0 || m.ids[a.integration] == a.id)
-	case owned:
-		return m.owners[a.digest] == a.owner && a.owner != "" && a.owner != a.integration
+	case Conflicted:
+		return version != a.Version
+	case Loaded:
+		return version == a.Version && (version == 0 || m.ids[a.Integration] == a.ID)
+	case Owned:
+		return m.owners[a.Digest] == a.Owner && a.Owner != "" && a.Owner != a.Integration
 	default:
-		return m.owners[a.digest] == a.owner
+		return m.owners[a.Digest] == a.Owner
 	}
 }
 
 // search looks for an order of the calls that the model agrees with.
-func search(history []act) bool {
-	var try func(done []act, left []act) bool
-	try = func(done, left []act) bool {
+func search(history []Call) bool {
+	var try func(done []Call, left []Call) bool
+	try = func(done, left []Call) bool {
 		if len(left) == 0 {
 			return true
 		}
 		for i, a := range left {
-			if slices.ContainsFunc(left, func(b act) bool { return b.end < a.begin }) {
+			if slices.ContainsFunc(left, func(b Call) bool { return b.End < a.Begin }) {
 				continue // it is b's turn
 			}
 			var m model

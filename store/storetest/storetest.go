@@ -16,7 +16,7 @@
 package storetest
 
 import (
-	"os"
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -41,7 +41,7 @@ type Harness struct {
 	// a store that cannot be looked into.
 	Dump func(t *testing.T, s store.Store) []byte
 	// Histories is how many concurrent histories are recorded and checked. 0
-	// means 50, or 1000 where the environment variable KEYRACK_LONG is not empty.
+	// means 1000.
 	Histories int
 }
 
@@ -54,29 +54,25 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 func (h Harness) Run(t *testing.T) {
 	for _, promise := range promises {
 		t.Run(promise.name, func(t *testing.T) {
-			p := &probe{tb: t, s: h.Open(t), histories: h.histories(), patience: 20 * time.Second}
-			if h.Reopen != nil {
-				p.reopen = func(s store.Store) store.Store { return h.Reopen(t, s) }
-			}
-			if h.Join != nil {
-				p.join = func(s store.Store) store.Store { return h.Join(t, s) }
-			}
-			if h.Dump != nil {
-				p.dump = func(s store.Store) []byte { return h.Dump(t, s) }
-			}
-			promise.keep(p)
+			promise.keep(h.probe(t))
 		})
 	}
 }
 
-func (h Harness) histories() int {
-	switch {
-	case h.Histories > 0:
-		return h.Histories
-	case os.Getenv("KEYRACK_LONG") != "":
-		return 1000
+// probe opens a store and makes the probe of a case with it.
+func (h Harness) probe(t *testing.T) *probe {
+	t.Helper()
+	p := &probe{tb: t, s: h.Open(t), histories: cmp.Or(h.Histories, 1000), patience: time.Minute}
+	if h.Reopen != nil {
+		p.reopen = func(s store.Store) store.Store { return h.Reopen(t, s) }
 	}
-	return 50
+	if h.Join != nil {
+		p.join = func(s store.Store) store.Store { return h.Join(t, s) }
+	}
+	if h.Dump != nil {
+		p.dump = func(s store.Store) []byte { return h.Dump(t, s) }
+	}
+	return p
 }
 
 // promise is one of store.Store's, and what tells whether a store keeps it.
