@@ -40,7 +40,9 @@ var rooms = map[string]string{
 	"memstore":        "lifecycle store",
 	"sqlitestore":     "lifecycle store",
 	"pgstore":         "lifecycle store",
-	"pgstore/pgtest":  "",
+
+	"store/storetest/crosscheck": "lifecycle store store/storetest",
+	"pgstore/pgtest":             "",
 
 	"internal/index": "",
 
