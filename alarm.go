@@ -30,6 +30,7 @@ type Alarm struct {
 
 func (r *Rack) alarm(ctx context.Context, a Alarm) {
 	r.log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause.String())
+	r.tell.alarmed(ctx, a)
 	if r.options.Alarm == nil {
 		return
 	}

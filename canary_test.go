@@ -413,6 +413,20 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 		Sealer: a.sealer, KeepRequestor: keep, Logger: slog.New(slog.NewMultiHandler(text, structured)),
 		Alarm: func(alarm keyrack.Alarm) { a.keep(alarm); a.talk() },
 	}
+	a.options.Telemetry = &keyrack.Telemetry{
+		Begin: func(ctx context.Context, work keyrack.Work, name string) context.Context {
+			a.keep(work)
+			search(a.t, "what begins", name, allNeedles)
+			a.talk()
+			return context.WithValue(ctx, work, name)
+		},
+		Answered: func(_ context.Context, o keyrack.Observation) { a.keep(o); a.talk() },
+		Taken:    func(_ context.Context, e keyrack.Taken) { a.keep(e); a.err("Taken", e.Err); a.talk() },
+		Stored:   func(_ context.Context, s keyrack.Stored) { a.keep(s); a.err("Stored", s.Err); a.talk() },
+		Probed:   func(_ context.Context, p keyrack.Probed) { a.keep(p); a.talk() },
+		Handled:  func(_ context.Context, h keyrack.Handled) { a.keep(h); a.talk() },
+		Alarmed:  func(_ context.Context, alarm keyrack.Alarm) { a.keep(alarm); a.talk() },
+	}
 	if probed {
 		a.options.Prober = new(prattling)
 	}
@@ -617,7 +631,12 @@ func (a *aviary) all() {
 	for _, use := range a.handler.Secrets() {
 		a.keep(use)
 	}
-	a.keep(a.rack.Following())
+	a.keep(a.rack.Following(), *a.options.Telemetry)
+	census := a.rack.Census()
+	a.keep(census)
+	for standing := range census.Verdicts {
+		a.keep(standing)
+	}
 	a.err("Following", a.rack.Following().Err)
 	states, err := a.rack.Subscriptions(a.ctx)
 	a.err("Subscriptions", err)
@@ -817,5 +836,6 @@ func (a *aviary) exported() {
 	}
 }
 
-// unlooked are exported types that hold nothing: words and choices.
-var unlooked = map[string]bool{"AlarmKind": true, "ChangeKind": true, "Subscription": true, "Retention": true}
+// unlooked are exported types that hold nothing, words and choices, or that only
+// a prober makes.
+var unlooked = map[string]bool{"AlarmKind": true, "ChangeKind": true, "Subscription": true, "Retention": true, "Probed": true}

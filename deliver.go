@@ -116,6 +116,8 @@ type taking struct {
 	evidence lifecycle.Evidence
 	token    lifecycle.Token // in clear, if the evidence brings one
 	body     []byte          // sealed
+
+	conflicts int // other instances' commits that came first
 }
 
 // attempts bounds how often one piece of evidence is decided anew because
@@ -124,13 +126,15 @@ const attempts = 16
 
 // take decides what a piece of evidence does to its integration, and commits
 // it. On a conflict it decides again on what the store has by then.
-func (r *Rack) take(ctx context.Context, t *taking) (Receipt, error) {
+func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error) {
+	ctx, began := r.tell.begin(ctx, WorkEvidence, t.evidence.Kind.String())
+	defer func() { r.tell.taken(began, t, receipt, err) }()
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
 	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
 	}
-	receipt, err := r.decide(ctx, t)
+	receipt, err = r.decide(ctx, t)
 	if err == nil && receipt.Decision.Alarm {
 		r.alarm(ctx, Alarm{AlarmEvidence, receipt.Integration, receipt.Decision.Cause})
 	}
@@ -169,6 +173,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			r.shredSpent(ctx, &base, &next)
 			return receipt, nil
 		case errors.Is(err, store.ErrConflict):
+			t.conflicts++
 			base, err = r.loadRecord(ctx, id)
 		case errors.As(err, &owned):
 			t.evidence.Owner, err = owned.Owner, nil

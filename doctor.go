@@ -24,7 +24,7 @@ type Finding struct {
 // else the store's; the iteration ends with it.
 func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
-		x := examination{ctx: ctx, store: guard{s}, sealer: guardedSealer{sealer}}
+		x := examination{ctx: ctx, store: guard{store: s}, sealer: guardedSealer{sealer}}
 		x.yield = func(f Finding) bool { return yield(f, nil) }
 		if err := x.all(); err != nil {
 			yield(Finding{}, err)

@@ -40,7 +40,7 @@ type HandlerOptions struct {
 	// BodyLimit is the largest body that is read, in bytes. 0: DefaultBodyLimit.
 	BodyLimit int64
 	// Observe, if set, is called after every answer, from the delivery's own
-	// goroutine: it must be quick. Its request is not to be changed.
+	// goroutine: it must be quick.
 	Observe func(Observation)
 }
 
@@ -96,36 +96,44 @@ func (r *Rack) Handler(options HandlerOptions) (*Handler, error) {
 // Secrets returns the names of the secrets and when each was last presented.
 func (h *Handler) Secrets() []SecretUse { return h.secrets.uses() }
 
+// arrival is when a request came.
+type arrival struct {
+	at    time.Time
+	began span
+}
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	arrived := time.Now()
-	refusal := h.admit(req, arrived)
+	a := arrival{at: time.Now()}
+	ctx, began := h.rack.tell.begin(req.Context(), WorkDelivery, "")
+	a.began = began
+	refusal := h.admit(req, a.at)
 	if refusal != "" {
-		h.refuse(w, arrived, refusal, nil)
+		h.refuse(w, a, refusal, nil)
 		return
 	}
 	body := h.buffers.Get().(*bytes.Buffer)
 	defer h.buffers.Put(body)
 	body.Reset()
 	if refusal = h.read(w, req, body); refusal != "" {
-		h.refuse(w, arrived, refusal, body.Bytes())
+		h.refuse(w, a, refusal, body.Bytes())
 		return
 	}
 	// What has begun is finished, though the caller may have gone: whether the
 	// delivery was stored should not hang on his patience.
-	ctx := context.WithoutCancel(req.Context())
+	ctx = context.WithoutCancel(ctx)
 	receipt, err := h.deliver(ctx, body.Bytes())
 	switch {
 	case errors.Is(err, events.ErrSyntax):
-		h.refuse(w, arrived, RefusedSyntax, body.Bytes())
+		h.refuse(w, a, RefusedSyntax, body.Bytes())
 	case err != nil:
 		h.rack.log.ErrorContext(ctx, "delivery not stored", "error", err)
-		h.refuse(w, arrived, RefusedStore, nil)
+		h.refuse(w, a, RefusedStore, nil)
 	case receipt.General != nil:
-		h.general(w, req, body.Bytes(), arrived, receipt)
+		h.general(w, req, body.Bytes(), a, receipt)
 	default:
 		w.WriteHeader(http.StatusNoContent)
-		h.answered(arrived, http.StatusNoContent, receipt)
+		h.answered(a, http.StatusNoContent, receipt)
 	}
 }
 
@@ -171,10 +179,10 @@ func (h *Handler) deliver(ctx context.Context, body []byte) (receipt Receipt, er
 }
 
 // general hands a General Webhook to the application's handler, body intact.
-func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte, arrived time.Time, receipt Receipt) {
+func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte, a arrival, receipt Receipt) {
 	if h.options.General == nil {
 		w.WriteHeader(http.StatusNoContent)
-		h.answered(arrived, http.StatusNoContent, receipt)
+		h.answered(a, http.StatusNoContent, receipt)
 		return
 	}
 	status := &statusWriter{ResponseWriter: w}
@@ -186,7 +194,7 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 				status.code = http.StatusInternalServerError
 			}
 		}
-		h.answered(arrived, status.status(), receipt)
+		h.answered(a, status.status(), receipt)
 	}()
 	forwarded := req.Clone(req.Context())
 	forwarded.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
@@ -195,17 +203,18 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 }
 
 // answered notes how a delivery was answered.
-func (h *Handler) answered(arrived time.Time, status int, receipt Receipt) {
-	took := time.Since(arrived)
+func (h *Handler) answered(a arrival, status int, receipt Receipt) {
+	took := time.Since(a.at)
 	if !receipt.ID.IsZero() {
 		h.rack.answers.add(receipt.ID, store.Answer{Status: status, Took: took})
 	}
-	h.observe(Observation{Status: status, Took: took, Receipt: receipt})
+	h.observe(a, Observation{Status: status, Took: took, Receipt: receipt})
 }
 
 // observe tells the application of an answer. A panic is contained: it would
 // take the answer with it.
-func (h *Handler) observe(o Observation) {
+func (h *Handler) observe(a arrival, o Observation) {
+	h.rack.tell.answered(a.began, o)
 	if h.options.Observe == nil {
 		return
 	}

@@ -98,6 +98,8 @@ type Options struct {
 	// Alarm, if set, is called for what a person should look at. It must be quick
 	// and safe for concurrent use. Alarms are logged, too.
 	Alarm func(Alarm)
+	// Telemetry, if set, is told what the Rack does, for metrics and traces.
+	Telemetry *Telemetry
 	// Retention says how much of the journal is kept.
 	Retention Retention
 	// KeepRequestor keeps the names and email addresses of the persons who
@@ -146,6 +148,7 @@ type Rack struct {
 	options  Options
 	policy   Policy
 	log      *slog.Logger
+	tell     *teller // nil where nobody wants to know
 	sealer   seal.Sealer
 	digester seal.Digester
 	clock    clock
@@ -178,19 +181,20 @@ type Volatile interface {
 // waits for. The context bounds the opening alone. nil options mean the zero Options. The store
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	s = guard{s}
-	r := &Rack{store: s, clock: newClock(), doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
+	r := &Rack{clock: newClock(), doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
 	if options != nil {
 		r.options = *options
 	}
 	r.policy, r.log = r.options.Policy, r.options.logger()
+	r.tell = newTeller(r.options.Telemetry, r.log)
+	r.store = guard{s, r.tell}
 	if r.options.Prober != nil && r.policy.Lease <= 0 {
 		r.policy.Lease = DefaultLease
 	}
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
-	_, last, err := s.Bounds(ctx)
+	_, last, err := r.store.Bounds(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}

@@ -49,7 +49,7 @@ func (s *schedule) put(ctx context.Context, w *wait) (backoff time.Duration, set
 	if err != nil {
 		return connector.Backoff(w.attempts+1, 0, rand.Float64), false
 	}
-	answer := s.probe(ctx, token, record.Enterprise.ID)
+	answer := s.probe(ctx, record.ID, token, record.Enterprise.ID)
 	key, _ := record.Key(question.Token)
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindProbe, Horizon: s.rack.options.horizon(),
@@ -143,15 +143,17 @@ type enterpriseProber interface {
 // probe asks about a token. One that covers a whole portfolio would be accepted
 // for any integration; so it is asked, where the prober can, whether it covers
 // the integration's own enterprise, as far as that is known.
-func (s *schedule) probe(ctx context.Context, token Token, enterprise string) connector.Answer {
+func (s *schedule) probe(ctx context.Context, id string, token Token, enterprise string) connector.Answer {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	answer := s.contained(func() (connector.Answer, error) { return s.prober.Probe(ctx, token) })
+	answer := s.contained(ctx, id, func(ctx context.Context) (connector.Answer, error) { return s.prober.Probe(ctx, token) })
 	closer, ok := s.prober.(enterpriseProber)
 	if !ok || !answer.Portfolio || enterprise == "" || enterprise == answer.Enterprise.ID {
 		return answer
 	}
-	second := s.contained(func() (connector.Answer, error) { return closer.ProbeEnterprise(ctx, token, enterprise) })
+	second := s.contained(ctx, id, func(ctx context.Context) (connector.Answer, error) {
+		return closer.ProbeEnterprise(ctx, token, enterprise)
+	})
 	switch second.Kind {
 	case connector.Silent:
 		return second
@@ -163,7 +165,10 @@ func (s *schedule) probe(ctx context.Context, token Token, enterprise string) co
 }
 
 // contained asks a prober, whose panics and clock are not trusted.
-func (s *schedule) contained(ask func() (connector.Answer, error)) (answer connector.Answer) {
+func (s *schedule) contained(ctx context.Context, id string, ask func(context.Context) (connector.Answer, error)) (answer connector.Answer) {
+	ctx, asking := s.rack.tell.begin(ctx, WorkProbe, "")
+	var err error
+	defer func() { s.rack.tell.probed(asking, id, answer, err) }()
 	began := s.rack.clock.now()
 	defer func() {
 		if v := recover(); v != nil {
@@ -172,7 +177,7 @@ func (s *schedule) contained(ask func() (connector.Answer, error)) (answer conne
 		}
 		answer.Began = began
 	}()
-	answer, err := ask()
+	answer, err = ask(ctx)
 	if err != nil {
 		answer.Kind = connector.Silent
 	}

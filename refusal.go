@@ -98,8 +98,8 @@ func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) {
 }
 
 // refuse answers a request that is not taken in.
-func (h *Handler) refuse(w http.ResponseWriter, arrived time.Time, refusal Refusal, body []byte) {
-	one := Refused{At: arrived.UTC(), Refusal: refusal, Size: len(body)}
+func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body []byte) {
+	one := Refused{At: a.at.UTC(), Refusal: refusal, Size: len(body)}
 	if len(body) > 0 {
 		digest := h.rack.digester.Sum(string(body))
 		one.Digest = hex.EncodeToString(digest[:8])
@@ -112,5 +112,5 @@ func (h *Handler) refuse(w http.ResponseWriter, arrived time.Time, refusal Refus
 		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
 	}
 	http.Error(w, refusal.text(), refusal.Status())
-	h.observe(Observation{Status: refusal.Status(), Took: time.Since(arrived), Refusal: refusal})
+	h.observe(a, Observation{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
 }

@@ -229,7 +229,19 @@ func (s *subscriber) place(ctx context.Context, lease store.Lease) (store.Positi
 }
 
 // call calls the handler, and makes an error of a panic.
-func (s *subscriber) call(ctx context.Context, e Entry) (err error) {
+func (s *subscriber) call(ctx context.Context, e Entry, attempt int) (err error) {
+	outer := ctx
+	ctx, began := s.rack.tell.begin(ctx, WorkSubscription, s.name)
+	defer func() {
+		h := Handled{Subscription: s.name, Integration: e.Integration, Entry: e.ID, Attempt: attempt, Age: s.rack.clock.now().Sub(e.At)}
+		switch {
+		case err != nil && outer.Err() != nil:
+			h.Failure = "interrupted"
+		case err != nil:
+			h.Failure, h.Dead = fmt.Sprintf("%T", err), attempt >= s.options.Attempts
+		}
+		s.rack.tell.handled(began, h)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	defer func() {
@@ -299,7 +311,7 @@ func (b *backlog) retry(ctx context.Context, integration string) error {
 		if first.due.After(b.rack.clock.now()) {
 			return nil
 		}
-		err := b.call(ctx, first.entry)
+		err := b.call(ctx, first.entry, first.attempts+1)
 		if ctx.Err() != nil {
 			return nil // not the handler's failure
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -151,6 +152,31 @@ func (r *Rack) Subscriptions(ctx context.Context) ([]SubscriptionState, error) {
 	}
 	slices.SortFunc(all, func(a, b SubscriptionState) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// Lags returns by how many positions of the journal the subscriptions that run
+// here are behind its newest entry, by name, whichever instance works on them
+// now. The store is asked once for each.
+func (r *Rack) Lags(ctx context.Context) (map[string]uint64, error) {
+	r.mu.Lock()
+	names := slices.Collect(maps.Keys(r.running))
+	r.mu.Unlock()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	latest, err := r.Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lags := make(map[string]uint64, len(names))
+	for _, name := range names {
+		at, err := r.store.Cursor(ctx, leaseOf(name))
+		if err != nil {
+			return nil, err
+		}
+		lags[name] = uint64(latest - min(at, latest))
+	}
+	return lags, nil
 }
 
 // Unsubscribe forgets a subscription that no instance runs any more: its dead

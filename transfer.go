@@ -46,7 +46,7 @@ var ErrExport = errors.New("keyrack: not an export of keyrack's, or one of a new
 // one line each: its record and, if withTokens says so, its tokens, sealed as
 // they are. The journal stays behind. It returns how many integrations it wrote.
 func Export(ctx context.Context, s store.Store, w io.Writer, withTokens bool) (int, error) {
-	s = guard{s}
+	s = guard{store: s}
 	out := bufio.NewWriter(w)
 	key, err := s.Sealed(ctx, digestKey)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -117,7 +117,7 @@ type Restored struct {
 // error is ErrExport, ErrSealer, or the reader's or the store's, which end it.
 func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader) iter.Seq2[Restored, error] {
 	return func(yield func(Restored, error) bool) {
-		s, sealer := guard{s}, guardedSealer{sealer}
+		s, sealer := guard{store: s}, guardedSealer{sealer}
 		lines := bufio.NewReader(r)
 		first, err := lines.ReadBytes('\n')
 		var header exportHeader

@@ -1,0 +1,264 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Telemetry is told what a Rack does while it does it, for metrics and traces. A
+// nil function is not called, and without a Telemetry not even the time is taken.
+// What can be read at any time is not told: see [Rack.Census], [Rack.Following]
+// and [Rack.Lags].
+//
+// The functions are called from the work's own goroutine, several at once: they
+// must be quick and safe for concurrent use. They may ask the Rack questions, but
+// not deliver to it. A panic of theirs is contained, and the first one logged.
+//
+// Nothing that they are told holds a secret or personal data. For a metric's
+// labels only what says so is fit: identifiers, and names that Mews sends, are
+// without bound.
+type Telemetry struct {
+	// Begin is called before a piece of work, with its kind and what is known of it
+	// by then: the kind of the evidence, the method of the store, the name of the
+	// subscription, else "". It returns a context, whose values the work then sees,
+	// as does what it begins in its turn: a store call within the evidence within a
+	// delivery. Deadlines and cancellations stay the Rack's own. The function of the
+	// same work that is called at its end gets that context.
+	Begin func(ctx context.Context, work Work, name string) context.Context
+
+	// Answered ends WorkDelivery.
+	Answered func(context.Context, Observation)
+	// Taken ends WorkEvidence.
+	Taken func(context.Context, Taken)
+	// Stored ends WorkStore.
+	Stored func(context.Context, Stored)
+	// Probed ends WorkProbe.
+	Probed func(context.Context, Probed)
+	// Handled ends WorkSubscription.
+	Handled func(context.Context, Handled)
+
+	// Alarmed is called for every alarm, as Options.Alarm is.
+	Alarmed func(context.Context, Alarm)
+}
+
+// Work is a kind of work that takes its time. It is fit for a label.
+type Work string
+
+const (
+	// WorkDelivery is a request to a Handler, from its arrival to its answer.
+	WorkDelivery Work = "delivery"
+	// WorkEvidence is to decide what a piece of evidence does, and to commit that.
+	WorkEvidence Work = "evidence"
+	// WorkStore is a call of the store.
+	WorkStore Work = "store"
+	// WorkProbe is a question to Mews.
+	WorkProbe Work = "probe"
+	// WorkSubscription is a call of a subscription's handler.
+	WorkSubscription Work = "subscription"
+)
+
+// Taken is a piece of evidence that was taken in, or could not be.
+type Taken struct {
+	// Kind is fit for a label, as are Action, Outcome and Cause of Receipt's
+	// Decision. Receipt.Action is not: Mews may call an action whatever it likes.
+	Kind lifecycle.Kind
+	// Receipt is zero where there is an Err.
+	Receipt Receipt
+	// Conflicts is how often it was decided anew because another instance had
+	// committed first.
+	Conflicts int
+	Took      time.Duration
+	Err       error // as of Deliver
+}
+
+// Stored is a call of the store. An iteration is one call: what its consumer did
+// meanwhile is not part of Took.
+type Stored struct {
+	Method string // of store.Store, such as "Commit"; fit for a label
+	Took   time.Duration
+	Err    error // its text is ours, and may be logged
+}
+
+// Result names what came of the call in a word that is fit for a label: "ok",
+// what the store may answer ("conflict", "owned", "not_found", "fenced",
+// "trimmed"), or how it failed ("timeout", "canceled", "invalid", "error").
+func (s Stored) Result() string {
+	if s.Err == nil {
+		return "ok"
+	}
+	for _, one := range storeResults {
+		if errors.Is(s.Err, one.err) {
+			return one.name
+		}
+	}
+	return "error"
+}
+
+// Failed tells whether the store failed. What it may answer, such as
+// store.ErrConflict, and a caller who did not wait, are no failures.
+func (s Stored) Failed() bool {
+	switch s.Result() {
+	case "timeout", "invalid", "error":
+		return true
+	}
+	return false
+}
+
+var storeResults = []struct {
+	err  error
+	name string
+}{
+	{store.ErrConflict, "conflict"}, {store.ErrOwned, "owned"}, {store.ErrNotFound, "not_found"},
+	{store.ErrFenced, "fenced"}, {store.ErrTrimmed, "trimmed"}, {store.ErrInvalid, "invalid"},
+	{context.DeadlineExceeded, "timeout"}, {context.Canceled, "canceled"},
+}
+
+// Probed is a question that was put to Mews.
+type Probed struct {
+	Integration string
+	// Kind, Class and Status are fit for a label. Class says why there was no
+	// answer, where Kind is Silent.
+	Kind   connector.Kind
+	Class  connector.Class
+	Status int // of HTTP; 0 where there was no response
+	Took   time.Duration
+}
+
+// Result names what came of the question in a few words that are fit for a label:
+// the answer's Kind, or the Class where there was none.
+func (p Probed) Result() string {
+	if p.Kind == connector.Silent {
+		return p.Class.String()
+	}
+	return p.Kind.String()
+}
+
+// Handled is a call of a subscription's handler.
+type Handled struct {
+	Subscription string // its name; fit for a label
+	Integration  string // of the change
+	Entry        store.EntryID
+	Attempt      int // 1 for the first
+	// Failure is the type of the handler's error, and "interrupted" where the
+	// Rack was closed; empty where it succeeded. It is fit for a label.
+	Failure string
+	// Dead: it was the last attempt, and the change becomes a dead letter.
+	Dead bool
+	Took time.Duration
+	// Age is how old the change was afterwards, by its arrival.
+	Age time.Duration
+}
+
+// teller calls a Telemetry. A nil one calls nobody.
+type teller struct {
+	Telemetry
+	log      *slog.Logger
+	panicked atomic.Bool
+}
+
+func newTeller(t *Telemetry, log *slog.Logger) *teller {
+	if t == nil {
+		return nil
+	}
+	return &teller{Telemetry: *t, log: log}
+}
+
+// span is a piece of work under way; zero where nobody wants to know.
+type span struct {
+	ctx context.Context // as Begin returned it
+	at  time.Time
+}
+
+func (s span) took() time.Duration { return time.Since(s.at) }
+
+// begin begins a piece of work. What is done goes on in the context that it returns.
+func (t *teller) begin(ctx context.Context, work Work, name string) (context.Context, span) {
+	if t == nil {
+		return ctx, span{}
+	}
+	began := span{ctx, time.Now()}
+	if t.Begin == nil {
+		return ctx, began
+	}
+	if given := t.callBegin(ctx, work, name); given != nil && given != ctx {
+		began.ctx = given
+		ctx = valued{ctx, given}
+	}
+	return ctx, began
+}
+
+func (t *teller) callBegin(ctx context.Context, work Work, name string) context.Context {
+	defer t.contain()
+	return t.Begin(ctx, work, name)
+}
+
+// valued is a context with another's values.
+type valued struct {
+	context.Context
+	values context.Context
+}
+
+func (v valued) Value(key any) any { return v.values.Value(key) }
+
+// contain contains a panic of the Telemetry's. It is to be deferred.
+func (t *teller) contain() {
+	if v := recover(); v != nil && !t.panicked.Swap(true) {
+		t.log.Error("panic in Telemetry; further ones are not logged", "type", fmt.Sprintf("%T", v))
+	}
+}
+
+func (t *teller) answered(began span, o Observation) {
+	if t != nil && t.Answered != nil {
+		defer t.contain()
+		t.Answered(began.ctx, o)
+	}
+}
+
+func (t *teller) taken(began span, e *taking, receipt Receipt, err error) {
+	if t != nil && t.Taken != nil {
+		defer t.contain()
+		t.Taken(began.ctx, Taken{e.evidence.Kind, receipt, e.conflicts, began.took(), err})
+	}
+}
+
+// stored is told how much of the time was not the store's.
+func (t *teller) stored(began span, method string, elsewhere time.Duration, err error) {
+	if t != nil && t.Stored != nil {
+		defer t.contain()
+		t.Stored(began.ctx, Stored{method, began.took() - elsewhere, err})
+	}
+}
+
+func (t *teller) probed(began span, integration string, answer connector.Answer, err error) {
+	if t != nil && t.Probed != nil {
+		p := Probed{Integration: integration, Kind: answer.Kind, Status: answer.Status, Took: began.took()}
+		if silent, ok := errors.AsType[*connector.Error](err); ok {
+			p.Class = silent.Class
+		}
+		defer t.contain()
+		t.Probed(began.ctx, p)
+	}
+}
+
+func (t *teller) handled(began span, h Handled) {
+	if t != nil && t.Handled != nil {
+		h.Took = began.took()
+		defer t.contain()
+		t.Handled(began.ctx, h)
+	}
+}
+
+func (t *teller) alarmed(ctx context.Context, a Alarm) {
+	if t != nil && t.Alarmed != nil {
+		defer t.contain()
+		t.Alarmed(ctx, a)
+	}
+}
