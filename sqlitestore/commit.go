@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -22,7 +23,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, erro
 		return store.Receipt{}, err
 	}
 	change := newChange(&c)
-	err := s.write(ctx, change.apply)
+	err := s.send(ctx, &request{do: change.apply, erases: change.erases()})
 	if err != nil {
 		return store.Receipt{}, err
 	}
@@ -60,6 +61,12 @@ func newChange(c *store.Commit) *change {
 		to.claim[i].Sealed = bytes.Clone(to.claim[i].Sealed)
 	}
 	return to
+}
+
+// erases tells whether something that was sealed is gone afterwards.
+func (c *change) erases() bool {
+	return c.forget || c.eraseBodies || len(c.disown) > 0 ||
+		slices.ContainsFunc(c.claim, func(claim store.Claim) bool { return len(claim.Sealed) > 0 && c.expect > 0 })
 }
 
 // number returns n as SQLite has numbers. No version or position comes near the

@@ -167,7 +167,7 @@ func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) erro
 		query = updateSealed[kind]
 		args = append(append([]driver.Value{new}, place(&ref)...), old)
 	}
-	return s.write(ctx, func(l *link) error {
+	return s.erase(ctx, func(l *link) error {
 		_, _, err := l.exec(context.Background(), query, args...)
 		return err
 	})
@@ -176,7 +176,7 @@ func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) erro
 // Shred erases sealed values.
 func (s *Store) Shred(ctx context.Context, refs ...store.Ref) error {
 	refs = append([]store.Ref(nil), refs...)
-	return s.write(ctx, func(l *link) error {
+	return s.erase(ctx, func(l *link) error {
 		for i := range refs {
 			kind := kindOf(refs[i])
 			if kind == ofNothing {

@@ -13,6 +13,7 @@ import (
 type setup struct {
 	busy       time.Duration
 	checkpoint int // pages
+	erase      time.Duration
 	rewrite    func(query string) string
 }
 
@@ -73,10 +74,14 @@ func (c *setup) read(ctx context.Context, l *link) error {
 
 func (c *setup) common(ctx context.Context, l *link) error {
 	return pragmas(ctx, l,
-		"busy_timeout = "+strconv.FormatInt(c.busy.Milliseconds(), 10),
+		busyTimeout(c.busy),
 		"temp_store = MEMORY",
 		"trusted_schema = OFF",
 		"cell_size_check = ON")
+}
+
+func busyTimeout(d time.Duration) string {
+	return "busy_timeout = " + strconv.FormatInt(d.Milliseconds(), 10)
 }
 
 func pragmas(ctx context.Context, l *link, texts ...string) error {

@@ -19,8 +19,16 @@
 // the store is open, since POSIX drops its locks then.
 //
 // All of it can be read with the sqlite3 command; the views journal and
-// integrations are for people. What is erased is overwritten in the file, and
-// leaves the write-ahead log beside it with the next [Store.Checkpoint].
+// integrations are for people.
+//
+// # What is erased
+//
+// What is erased, re-sealed or trimmed is overwritten with zeros in the file, and
+// leaves the write-ahead log beside it within Options.EraseWithin, or when the store
+// is closed if that comes first. Only a program that goes on reading, in a
+// transaction that began before, can delay that; it is tried again and again.
+// [Store.Checkpoint] does it at once. What the disk itself keeps of blocks that were
+// overwritten is beyond SQLite.
 package sqlitestore
 
 import (
@@ -52,6 +60,10 @@ type Options struct {
 	// 4 KiB, before a commit carries it over into the database. 0 means
 	// DefaultCheckpointPages.
 	CheckpointPages int
+	// EraseWithin is how long what was erased may stay in the write-ahead log. 0
+	// means DefaultEraseWithin. The log is emptied at most once in that time, which
+	// takes about as long as a commit that carries it over.
+	EraseWithin time.Duration
 	// Fsync leaves it to the process how SQLite syncs. Without it, Open switches
 	// the driver to fdatasync, for the whole process: as durable, and up to twice
 	// as fast, since the times of files are left out. New never does.
@@ -62,6 +74,7 @@ const (
 	DefaultBusyTimeout     = 3 * time.Second
 	DefaultReaders         = 4
 	DefaultCheckpointPages = 4096
+	DefaultEraseWithin     = 5 * time.Second
 )
 
 func (o *Options) busyTimeout() time.Duration {
@@ -83,6 +96,13 @@ func (o *Options) checkpointPages() int {
 		return DefaultCheckpointPages
 	}
 	return o.CheckpointPages
+}
+
+func (o *Options) eraseWithin() time.Duration {
+	if o == nil || o.EraseWithin <= 0 {
+		return DefaultEraseWithin
+	}
+	return o.EraseWithin
 }
 
 // Store keeps all promises of [store.Store], in a file. It is safe for concurrent
@@ -198,6 +218,7 @@ func open(ctx context.Context, db *sql.DB, opts *Options, rewrite func(string) s
 		setup: setup{
 			busy:       opts.busyTimeout(),
 			checkpoint: opts.checkpointPages(),
+			erase:      opts.eraseWithin(),
 			rewrite:    rewrite,
 		},
 		readers: newReaders(opts.readers()),

@@ -21,7 +21,7 @@ const (
 // Trim removes the entries of an integration up to a version, and keeps base.
 func (s *Store) Trim(ctx context.Context, integration string, through uint64, base []byte) error {
 	text := string(base)
-	return s.write(ctx, func(l *link) error {
+	return s.erase(ctx, func(l *link) error {
 		ctx := context.Background()
 		if integration == "" {
 			return trim(ctx, l, trimmedNameless, number(through))

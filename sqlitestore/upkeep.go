@@ -15,15 +15,23 @@ import (
 // ErrBusy if they still hold on to the log: the rest is as it was.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	return s.aside(ctx, func(l *link) error {
-		busy := false
-		err := l.query(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", func(row []driver.Value) {
-			busy = row[0] != int64(0)
-		})
+		busy, err := emptyLog(ctx, l)
 		if err == nil && busy {
 			err = &Error{kind: ErrBusy}
 		}
 		return err
 	})
+}
+
+// emptyLog carries the write-ahead log over and empties it, unless others read from it.
+func emptyLog(ctx context.Context, l *link) (busy bool, err error) {
+	err = l.query(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", func(row []driver.Value) {
+		busy = row[0] != int64(0)
+	})
+	if isBusy(failure(ctx, err)) {
+		busy, err = true, nil
+	}
+	return busy, err
 }
 
 // aside calls f with a connection of its own, which is closed afterwards.

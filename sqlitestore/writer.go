@@ -2,6 +2,8 @@ package sqlitestore
 
 import (
 	"context"
+	"slices"
+	"time"
 )
 
 // writer is the one goroutine that writes. It takes what was asked for meanwhile
@@ -17,10 +19,11 @@ type writer struct {
 // with nothing left of the time before; an error that is a refusal means that it
 // changed nothing.
 type request struct {
-	ctx  context.Context
-	do   func(l *link) error
-	err  error
-	done chan error
+	ctx    context.Context
+	do     func(l *link) error
+	erases bool // something that must not stay in the log
+	err    error
+	done   chan error
 }
 
 const (
@@ -49,6 +52,15 @@ func (w *writer) close() {
 // write has a change made, and returns when it is durable, was refused, or ctx has
 // ended. In the last case do may still be called.
 func (s *Store) write(ctx context.Context, do func(l *link) error) error {
+	return s.send(ctx, &request{do: do})
+}
+
+// erase is write for a change that erases something.
+func (s *Store) erase(ctx context.Context, do func(l *link) error) error {
+	return s.send(ctx, &request{do: do, erases: true})
+}
+
+func (s *Store) send(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return failure(ctx, err)
 	}
@@ -58,7 +70,7 @@ func (s *Store) write(ctx context.Context, do func(l *link) error) error {
 		return ErrClosed
 	default:
 	}
-	r := &request{ctx: ctx, do: do, done: make(chan error, 1)}
+	r.ctx, r.done = ctx, make(chan error, 1)
 	select {
 	case w.queue <- r:
 	case <-ctx.Done():
@@ -84,18 +96,25 @@ func (s *Store) write(ctx context.Context, do func(l *link) error) error {
 
 func (w *writer) run(l *link) {
 	defer close(w.ended)
-	t := &turn{writer: w, link: l}
+	// The first time it rings for what a crash may have left in the log.
+	t := &turn{writer: w, link: l, bell: time.NewTimer(w.store.setup.erase)}
 	defer t.hangUp()
 	for {
 		select {
 		case r := <-w.queue:
 			t.take(r)
+		case <-t.bell.C:
+			t.sweep()
 		case <-w.stop:
 			for {
 				select {
 				case r := <-w.queue:
 					t.take(r)
 				default:
+					if t.erased {
+						t.sweep()
+					}
+					t.bell.Stop()
 					return
 				}
 			}
@@ -106,8 +125,44 @@ func (w *writer) run(l *link) {
 // turn is the writer at work: one transaction at a time.
 type turn struct {
 	*writer
-	link  *link // nil after a failure
-	batch []*request
+	link   *link // nil after a failure
+	batch  []*request
+	bell   *time.Timer
+	erased bool // since the last sweep
+}
+
+// sweepPatience is how long a sweep waits for those who read. Commits wait for it.
+const sweepPatience = 50 * time.Millisecond
+
+// sweep empties the log of what was erased. Where that fails, or others still read
+// from it, it is tried again later.
+func (t *turn) sweep() {
+	t.erased = false
+	ctx := context.Background()
+	if err := t.connect(ctx); err != nil {
+		t.owe()
+		return
+	}
+	usual := t.store.setup.busy
+	err := pragmas(ctx, t.link, busyTimeout(min(usual, sweepPatience)))
+	busy := false
+	if err == nil {
+		busy, err = emptyLog(ctx, t.link)
+	}
+	if busy || err != nil {
+		t.owe() // the connection is good for commits all the same: they need the log alone
+	}
+	if err := pragmas(ctx, t.link, busyTimeout(usual)); err != nil {
+		t.hangUp()
+	}
+}
+
+// owe has the log swept in time.
+func (t *turn) owe() {
+	if !t.erased {
+		t.erased = true
+		t.bell.Reset(t.store.setup.erase)
+	}
 }
 
 func (t *turn) hangUp() {
@@ -160,6 +215,9 @@ func (t *turn) transact(more bool) bool {
 			}
 		}
 	}
+	if slices.ContainsFunc(t.batch, func(r *request) bool { return r.erases }) {
+		t.owe()
+	}
 	if _, _, err := t.link.exec(ctx, "COMMIT"); err != nil {
 		t.rollback(ctx)
 		// A refusal may have been for the sake of another's change: unknown, too.
@@ -180,12 +238,22 @@ func (t *turn) begin(ctx context.Context) error {
 		}
 		t.hangUp()
 	}
-	l, err := t.store.dial(ctx, true)
-	if err != nil {
+	if err := t.connect(ctx); err != nil {
 		return err
 	}
-	t.link = l
-	_, _, err = l.exec(ctx, "BEGIN IMMEDIATE")
+	_, _, err := t.link.exec(ctx, "BEGIN IMMEDIATE")
+	return err
+}
+
+// connect makes a connection if there is none.
+func (t *turn) connect(ctx context.Context) error {
+	if t.link != nil {
+		return nil
+	}
+	l, err := t.store.dial(ctx, true)
+	if err == nil {
+		t.link = l
+	}
 	return err
 }
 
