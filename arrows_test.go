@@ -44,7 +44,8 @@ var rooms = map[string]string{
 	"store/storetest/crosscheck": "lifecycle store store/storetest",
 	"pgstore/pgtest":             "",
 
-	"internal/index": "",
+	"internal/index":      "",
+	"internal/deployment": "lifecycle events store seal keyrack", // for tests
 
 	"keyrack":     "lifecycle events store memstore connector seal internal/index",
 	"console":     "lifecycle keyrack",
@@ -80,7 +81,7 @@ var (
 	// testCode is reachable from no production package but the testKits, which
 	// users import from their own tests.
 	testCode = "testing/... net/http/httptest github.com/google/go-cmp/... pgregory.net/rapid/..."
-	testKits = "store/storetest pgstore/pgtest mewstest"
+	testKits = "store/storetest pgstore/pgtest internal/deployment mewstest"
 )
 
 func TestArrows(t *testing.T) {

@@ -1,20 +1,16 @@
 package keyrack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/internal/deployment"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -91,50 +87,8 @@ func (w *wire) Release(ctx context.Context, l store.Lease) error {
 
 func (w *wire) Volatile() bool { return true }
 
-// deployment is several instances on one store, of which any may die at any time.
-type deployment struct {
-	*testing.T
-	store  *memstore.Store
-	sealer seal.Sealer
-	oracle *oracle
-	heard  heard
-
-	racks []*keyrack.Rack
-	wires []*wire
-}
-
-func (d *deployment) start(i int) {
-	d.Helper()
-	d.wires[i] = &wire{Store: d.store}
-	rack, err := keyrack.Open(context.Background(), d.wires[i], &keyrack.Options{
-		Sealer: d.sealer, Prober: d.oracle, Horizon: time.Second, Takeover: 5 * time.Second, Poll: 100 * time.Millisecond,
-	})
-	if err != nil {
-		d.Fatal(err)
-	}
-	d.racks[i] = rack
-	if err := rack.Subscribe("test", d.handle, &keyrack.Subscription{FromStart: true, Kinds: []keyrack.ChangeKind{keyrack.ChangeAny}}); err != nil {
-		d.Fatal(err)
-	}
-}
-
-func (d *deployment) handle(ctx context.Context, e keyrack.Entry) error {
-	if rand.N(20) == 0 {
-		return errors.New("made-up failure")
-	}
-	return d.heard.handle(ctx, e)
-}
-
-// kill ends an instance as a power cut would: the store hears nothing more of it.
-func (d *deployment) kill(i int) {
-	d.wires[i].cut.Store(true)
-	d.racks[i].Close()
-}
-
 // Three instances on one store, each killed and restarted at random while a storm
-// of deliveries runs: all end with the same view, which is the fold of the
-// journal; the subscriber has heard every entry, in order for each integration,
-// and repetitions only under the same id; nothing that was acknowledged is lost.
+// of deliveries runs: see package deployment for what must hold afterwards.
 func TestInstancesDieAndNothingIsLost(t *testing.T) {
 	rounds := 50
 	if long() {
@@ -152,103 +106,37 @@ func TestInstancesDieAndNothingIsLost(t *testing.T) {
 }
 
 func stormOverInstances(t *testing.T, seed uint64) {
-	const instances, hotels, deliveries = 3, 4, 120
-	r := rand.New(rand.NewPCG(seed, 1))
-	names := make([]string, hotels)
-	for i := range names {
-		names[i] = fmt.Sprint(i)
+	oracle := newOracle()
+	oracle.delay = 100 * time.Millisecond
+	const hotels = 4
+	for i := range hotels {
+		oracle.works[deployment.Token(i)] = deployment.Enterprise.ID
 	}
-	d := &deployment{
-		T: t, store: memstore.New(nil), sealer: seal.Ephemeral(), oracle: newOracle(names...),
-		racks: make([]*keyrack.Rack, instances), wires: make([]*wire, instances),
+	mem := memstore.New(nil)
+	d := deployment.Deployment{
+		Seed: seed, Instances: 3, Hotels: hotels, Deliveries: 120,
+		Store: mem, Sealer: seal.Ephemeral(), Heard: new(deployment.Heard),
+		Between: 500 * time.Millisecond, Down: 3 * time.Second,
+		Settle: func(well func() bool) {
+			settle(10 * time.Minute)
+			well()
+		},
 	}
-	for i := range instances {
-		d.start(i)
-	}
-	var mu sync.Mutex
-	acknowledged := map[store.EntryID]bool{}
-	var storm sync.WaitGroup
-	for n := range deliveries {
-		hotel := names[r.IntN(hotels)]
-		body := creation(hotel, hotel, lifecycle.Yes)
-		if n >= hotels {
-			action := []lifecycle.Action{
-				lifecycle.IntegrationEnabled, lifecycle.IntegrationDisabled, lifecycle.IntegrationCanceled, lifecycle.IntegrationReinstated,
-			}[r.IntN(4)]
-			body = webhook(action, hotel, nil)
-		} else {
-			body = creation(names[n], names[n], lifecycle.Yes)
-		}
-		rack := d.racks[r.IntN(instances)]
-		storm.Go(func() {
-			if receipt, err := rack.Deliver(context.Background(), body); err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				acknowledged[receipt.ID] = true
-			}
+	d.Start = func() (deployment.Instance, error) {
+		w := &wire{Store: mem}
+		rack, err := keyrack.Open(context.Background(), w, &keyrack.Options{
+			Sealer: d.Sealer, Prober: oracle, Horizon: time.Second, Takeover: 5 * time.Second, Poll: 100 * time.Millisecond,
 		})
-		if r.IntN(3) == 0 {
-			time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
-		}
-		if r.IntN(15) == 0 {
-			victim := r.IntN(instances)
-			d.kill(victim)
-			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
-			d.start(victim)
-		}
-	}
-	storm.Wait()
-	settle(10 * time.Minute)
-
-	audit(t, d.store, d.racks...)
-	for record := range d.racks[0].Integrations() {
-		for i, rack := range d.racks[1:] {
-			other, _ := rack.Record(record.ID)
-			if !bytes.Equal(lifecycle.AppendRecord(nil, record), lifecycle.AppendRecord(nil, other)) {
-				t.Errorf("instances 0 and %d differ on %s", i+1, record.ID)
-			}
-		}
-	}
-	d.compareWithJournal(acknowledged)
-	for _, rack := range d.racks {
-		rack.Close()
-	}
-}
-
-// compareWithJournal holds what was heard, and what was acknowledged, to the journal.
-func (d *deployment) compareWithJournal(acknowledged map[store.EntryID]bool) {
-	d.Helper()
-	journal := map[store.EntryID]bool{}
-	for e, err := range d.store.Journal(context.Background(), 0) {
 		if err != nil {
-			d.Fatal(err)
+			return nil, err
 		}
-		journal[e.ID] = true
+		return deployment.InProcess{Rack: rack, Cut: func() error {
+			w.cut.Store(true)
+			return rack.Close()
+		}}, d.Subscribe(rack, 0.05)
 	}
-	d.heard.mu.Lock()
-	defer d.heard.mu.Unlock()
-	heard := map[store.EntryID]bool{}
-	newest := map[string]uint64{}
-	for _, e := range d.heard.all {
-		if !heard[e.ID] {
-			if e.Version != newest[e.Integration]+1 {
-				d.Errorf("of %s version %d was heard after %d", e.Integration, e.Version, newest[e.Integration])
-			}
-			newest[e.Integration] = e.Version
-		}
-		heard[e.ID] = true
-		if !journal[e.ID] {
-			d.Errorf("heard of %v, which is not in the journal", e.ID)
-		}
+	if err := deployment.Run(context.Background(), d); err != nil {
+		t.Error(err)
 	}
-	for id := range journal {
-		if !heard[id] {
-			d.Errorf("nobody heard of %v", id)
-		}
-	}
-	for id := range acknowledged {
-		if !journal[id] {
-			d.Errorf("%v was acknowledged and is not in the journal", id)
-		}
-	}
+	audit(t, mem)
 }

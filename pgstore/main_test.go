@@ -12,5 +12,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(child())
 	}
+	if os.Getenv(instanceVariable) != "" {
+		os.Exit(instance())
+	}
 	os.Exit(m.Run())
 }
