@@ -20,6 +20,21 @@ import (
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
+// buildTool builds a program that a module under testdata pins, and returns its path.
+func buildTool(t *testing.T, module, program, missed string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), module)
+	build := exec.Command("go", "build", "-C", filepath.Join("testdata", module), "-o", binary, program)
+	build.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s cannot be built: %v\n%s", program, err, out)
+		}
+		t.Skipf("SKIPPED, %s: %s cannot be built: %v", missed, program, err)
+	}
+	return binary
+}
+
 // toxiproxy is a proxy between the store and the server that does to the network
 // what it is told to.
 type toxiproxy struct {
@@ -32,15 +47,7 @@ type toxiproxy struct {
 // startToxiproxy builds the pinned Toxiproxy and starts it before the server.
 func startToxiproxy(t *testing.T, c *pgtest.Cluster) *toxiproxy {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "toxiproxy")
-	build := exec.Command("go", "build", "-C", filepath.Join("testdata", "toxiproxy"), "-o", binary, "github.com/Shopify/toxiproxy/v2/cmd/server")
-	build.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("Toxiproxy cannot be built: %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED, NO NETWORK FAULTS ARE TESTED: Toxiproxy cannot be built: %v", err)
-	}
+	binary := buildTool(t, "toxiproxy", "github.com/Shopify/toxiproxy/v2/cmd/server", "NO NETWORK FAULTS ARE TESTED")
 	port := pgtest.FreePort(t)
 	p := &toxiproxy{t: t, api: fmt.Sprintf("http://127.0.0.1:%d", port), address: fmt.Sprintf("127.0.0.1:%d", pgtest.FreePort(t))}
 	cmd := exec.Command(binary, "-host", "127.0.0.1", "-port", fmt.Sprint(port))
