@@ -2,6 +2,7 @@ package sqlitestore_test
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,4 +149,43 @@ func TestReadOnly(t *testing.T) {
 	if _, err := s.Commit(ctx, testCommit("a", 1, 10)); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestHandlerOnAFullDisk is what Mews sees of it: 503 while there is no room, 204 from
+// the same Rack once there is.
+func TestHandlerOnAFullDisk(t *testing.T) {
+	dir, ok := smallDisk(t, "2m")
+	if !ok {
+		return
+	}
+	ballast := filepath.Join(dir, "ballast")
+	writeFile(t, ballast, make([]byte, 1<<20))
+	s, err := sqlitestore.Open(t.Context(), filepath.Join(dir, "keyrack.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := newReceiver(t, s, map[string]int{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, refused := 0, 0
+	for ; refused < 5; n++ { // in a row: a shorter one may still find its place
+		if refused++; r.deliver(n%50) == http.StatusNoContent {
+			refused = 0
+		}
+		if n > 10000 {
+			t.Fatal("the disk is never full")
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if code := r.deliver(i); code != http.StatusNoContent {
+			t.Errorf("the disk has room again, and a delivery is answered %d", code)
+		}
+	}
+	t.Logf("full after %d deliveries", n)
+	r.kept(s)
 }
