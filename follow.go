@@ -28,6 +28,10 @@ type Following struct {
 	// Synced is when the view last had all that the store had. Answers rest on what
 	// was known then, at least.
 	Synced time.Time
+	// Looked is when the store was last looked at, with whatever result. It grows
+	// older than a store that hangs is waited for (half a minute) only where this
+	// process itself is stuck.
+	Looked time.Time
 	// Err is why the journal cannot be read at the moment; nil if it can.
 	Err error
 }
@@ -48,7 +52,7 @@ func (f *following) note(position store.Position, now time.Time, err error) (cha
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	changed = (err == nil) != (f.state.Err == nil)
-	f.state.Position, f.state.Err = position, err
+	f.state.Position, f.state.Looked, f.state.Err = position, now, err
 	if err == nil {
 		f.state.Synced = now
 	}

@@ -2,9 +2,10 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/keyrack-dev/keyrack"
 )
 
 // livez answers as long as the process serves.
@@ -18,12 +19,15 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
 		say(w, http.StatusServiceUnavailable, "shutting down\n")
 		return
 	}
-	if f := a.rack.Following(); f.Err != nil {
-		say(w, http.StatusOK, fmt.Sprintf("degraded: the store cannot be read, and answers are from memory as of %s\n",
-			f.Synced.UTC().Format(time.RFC3339)))
-		return
+	say(w, http.StatusOK, condition(a.rack.Following())+"\n")
+}
+
+// condition says how the view stands to the store.
+func condition(f keyrack.Following) string {
+	if f.Err != nil {
+		return "degraded: the store cannot be read, and answers are from memory as of " + f.Synced.UTC().Format(time.RFC3339)
 	}
-	say(w, http.StatusOK, "ready\n")
+	return "ready"
 }
 
 //go:embed openapi.json

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,8 @@ type settings struct {
 	horizon   time.Duration
 	lease     time.Duration
 	probeRate float64
+
+	supervisor supervisor
 }
 
 func newServe(env environment) *cobra.Command {
@@ -76,7 +79,7 @@ With --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, Mews is asked abou
 every token whose webhooks leave something open, and at least once in a lease.
 
 SIGINT and SIGTERM finish what has begun, for at most 10 s; a second one ends at
-once.
+once. Under systemd, Type=notify and WatchdogSec= are served.
 
 Environment:
   KEYRACK_WEBHOOK_SECRET            the secret in the URL that Mews calls; required
@@ -143,6 +146,9 @@ func (s *settings) check(env environment) (err error) {
 		return err
 	}
 	s.sealing.inline = env(sealingVariable)
+	if s.supervisor, err = supervisorFrom(env); err != nil {
+		return err
+	}
 	s.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 	s.client, err = s.asking.client()
 	return err
@@ -189,6 +195,9 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		rack: rack, access: s.access, meter: meter, log: log, ready: &ready, ending: ending,
 	}), log)
 	s.announce(webhooks, api, log)
+	attended, leave := context.WithCancel(ctx)
+	var attending sync.WaitGroup
+	attending.Go(func() { s.supervisor.attend(attended, rack.Following, log) })
 
 	select {
 	case <-ctx.Done():
@@ -197,6 +206,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	case err = <-api.failed:
 	}
 	ready.Store(false)
+	leave()
+	attending.Wait()
 	// The API tells for as long as deliveries are finished that we are going. Its
 	// streams see those deliveries, too.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)

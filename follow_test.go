@@ -1,0 +1,66 @@
+package keyrack_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// moody is a store whose journal fails, or lets who reads it hang.
+type moody struct {
+	*memstore.Store
+	fails, hangs atomic.Bool
+}
+
+func (m *moody) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+	if m.hangs.Load() {
+		<-ctx.Done()
+	}
+	if m.fails.Load() {
+		return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, errors.New("failing")) }
+	}
+	return m.Store.Journal(ctx, after)
+}
+
+// TestFollowing: a store that fails or hangs is told from one that works, and is
+// looked at again and again.
+func TestFollowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &moody{Store: memstore.New(nil)}
+		rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Poll: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		look := func(what string, within time.Duration, works bool) {
+			t.Helper()
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			f := rack.Following()
+			if ago := time.Since(f.Looked); ago > within {
+				t.Errorf("%s: it was looked at %v ago", what, ago)
+			}
+			if ago := time.Since(f.Synced); works != (ago <= within) {
+				t.Errorf("%s: the view was up to date %v ago", what, ago)
+			}
+			if (f.Err == nil) != works {
+				t.Errorf("%s: %v", what, f.Err)
+			}
+		}
+		look("a store that works", time.Second, true)
+		s.fails.Store(true)
+		look("a store that fails", time.Second, false)
+		s.fails.Store(false)
+		look("a store that works again", time.Second, true)
+		s.hangs.Store(true)
+		look("a store that hangs", 31*time.Second, false)
+	})
+}
