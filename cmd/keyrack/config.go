@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -67,7 +69,7 @@ func (l *layers) load(root *cobra.Command) error {
 // private fails where a file with secrets in it is open to others.
 func (l *layers) private() error {
 	info, err := os.Stat(l.name)
-	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+	if err != nil || !openToOthers(l.name, info.Mode()) {
 		return err
 	}
 	for _, name := range secretVariables {
@@ -76,6 +78,17 @@ func (l *layers) private() error {
 		}
 	}
 	return nil
+}
+
+// openToOthers tells whether a file's mode lets others than its owner at it. What
+// systemd hands to a service shows as its group's to read: there the access list
+// names the service alone, and the mode shows that list's mask (systemd#29435).
+func openToOthers(file string, mode fs.FileMode) bool {
+	others := mode.Perm() & 0o077
+	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" && filepath.Dir(file) == filepath.Clean(folder) {
+		others &^= 0o040
+	}
+	return others != 0 && runtime.GOOS != "windows"
 }
 
 // parseConfig reads lines of NAME=VALUE. Its errors quote nothing: a line that is

@@ -108,7 +108,7 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings, behind flags and environment")
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion())
+	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion(env))
 	root.AddCommand(restVerbs(env)...)
 	root.AddCommand(deskVerbs(env, config)...)
 	for _, verb := range root.Commands() {

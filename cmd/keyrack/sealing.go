@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/pflag"
 
@@ -81,7 +80,7 @@ func readKeys(file string) (keyRing, error) {
 	if err != nil {
 		return keyRing{}, fmt.Errorf("the sealing key: %w", err)
 	}
-	if others := info.Mode().Perm() & 0o077; others != 0 && runtime.GOOS != "windows" {
+	if openToOthers(file, info.Mode()) {
 		return keyRing{}, fmt.Errorf("the sealing key in %s can be read or written by others; take that away: chmod 600 %s", file, file)
 	}
 	text := make([]byte, info.Size())
