@@ -142,7 +142,7 @@ func TestContainerfile(t *testing.T) {
 	}
 	known := knownVariables(newRoot(func(string) string { return "" }))
 	env := map[string]string{}
-	for _, pair := range strings.Fields(strings.Join(said["ENV"], " ")) {
+	for pair := range strings.FieldsSeq(strings.Join(said["ENV"], " ")) {
 		name, value, _ := strings.Cut(pair, "=")
 		if env[name] = value; !slices.Contains(known, name) || slices.Contains(secretVariables, name) {
 			t.Errorf("%s is no setting that belongs here", name)
