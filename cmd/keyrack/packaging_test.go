@@ -186,7 +186,7 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	unit := filepath.Join(t.TempDir(), "keyrack.service")
-	if err := os.WriteFile(unit, []byte(strings.Replace(string(text), start[1], self, 1)), 0o644); err != nil {
+	if err := os.WriteFile(unit, []byte(strings.Replace(string(text), "ExecStart="+start[1], "ExecStart="+self, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput()
