@@ -49,7 +49,7 @@ var rooms = map[string]string{
 
 	"keyrack":     "lifecycle events store memstore connector seal internal/index",
 	"console":     "lifecycle keyrack",
-	"keyrackotel": "lifecycle keyrack",
+	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
 	"cmd/keyrack": "lifecycle events store memstore connector seal keyrack console keyrackotel sqlitestore pgstore mewstest",

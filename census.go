@@ -21,8 +21,9 @@ type Census struct {
 	// Oldest is the age of the oldest evidence that a verdict stands on, the deleted
 	// ones apart.
 	Oldest time.Duration
-	// Seen has the actions of which a webhook ever came, as far as records tell. One
-	// that never comes may be one that Mews was not asked to send.
+	// Seen has the actions of which a webhook ever came to this store; of those that
+	// came to another instance one may hear an hour later. One that never comes may
+	// be one that Mews was not asked to send.
 	Seen map[lifecycle.Action]bool
 }
 
@@ -55,32 +56,12 @@ func (r *Rack) Census() Census {
 		if record.State != lifecycle.Deleted {
 			c.Oldest = max(c.Oldest, v.Age(now))
 		}
-		c.see(record)
 		return true
 	})
-	return c
-}
-
-// see notes the actions of which a record shows that they came.
-func (c *Census) see(r *Record) {
-	note := func(a lifecycle.Action, came bool) {
-		if came {
+	for _, a := range lifecycle.Actions() {
+		if r.seen.has(a) {
 			c.Seen[a] = true
 		}
 	}
-	note(lifecycle.IntegrationCreated, r.Created)
-	note(lifecycle.IntegrationDeleted, r.DeletedAt != 0)
-	course := func(c *lifecycle.Course) {
-		note(lifecycle.IntegrationEnabled, c.Enabled.Set != 0)
-		note(lifecycle.IntegrationDisabled, c.Enabled.Cleared != 0)
-		note(lifecycle.IntegrationCanceled, c.Canceled.Set != 0)
-		note(lifecycle.IntegrationReinstated, c.Canceled.Cleared != 0)
-	}
-	course(&r.Course)
-	for i := range r.Parked {
-		course(&r.Parked[i])
-	}
-	for i := range r.Keys {
-		note(r.Keys[i].From, r.Keys[i].From != lifecycle.ActionUnknown)
-	}
+	return c
 }

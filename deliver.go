@@ -54,6 +54,9 @@ func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
 	t.evidence = event.Evidence(now, r.options.horizon(), r.digest)
 	t.token = firstToken(event.AccessToken, event.ApiKey)
 	receipt, err := r.take(ctx, &t)
+	if err == nil && event.Action != lifecycle.ActionUnknown {
+		r.seen.note(event.Action)
+	}
 	receipt.Action = event.Name
 	return receipt, err
 }

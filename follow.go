@@ -75,6 +75,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
+	defer r.keepNewSeen(ctx)
 	for {
 		next, err := r.catchUp(ctx, from)
 		if ctx.Err() != nil {
@@ -84,6 +85,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 			r.news.ring()
 		}
 		from = next
+		r.keepNewSeen(ctx)
 		if r.following.note(from, r.clock.now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)

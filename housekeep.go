@@ -54,6 +54,9 @@ func (r *Rack) housekeep(ctx context.Context) {
 				r.log.WarnContext(ctx, "trimming is put off", "error", err)
 			}
 		}
+		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)
+		}
 		if err := r.shredAll(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "housekeeping is put off", "error", err)
 		}

@@ -156,6 +156,7 @@ type Rack struct {
 	doors    doors
 	news     bell
 	answers  answers
+	seen     seen
 	schedule *schedule // nil without a prober
 	watched  chan observation
 
@@ -201,6 +202,9 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.view.seed = maphash.MakeSeed()
 	if err := r.load(ctx); err != nil {
 		return nil, err
+	}
+	if err := r.keepSeen(ctx); err != nil {
+		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
 	r.following.note(last, r.clock.now(), nil)
 	background, stop := context.WithCancel(context.Background())

@@ -1,0 +1,127 @@
+// Package keyrackotel turns what a [keyrack.Rack] tells into metrics and traces of
+// OpenTelemetry, by its semantic conventions. In comes a Rack's telemetry, out go
+// instruments and spans to the providers of the application:
+//
+//	telemetry, err := keyrackotel.New(keyrackotel.Options{})
+//	...
+//	rack, err := keyrack.Open(ctx, store, &keyrack.Options{Telemetry: telemetry.Hook()})
+//	...
+//	stop, err := telemetry.Watch(rack)
+//
+// Times are histograms in seconds, whose counts are the counts of what was timed:
+//
+//	keyrack.delivery.duration      a webhook's request, to its answer
+//	keyrack.evidence.duration      evidence taken in, by kind, action and outcome
+//	keyrack.store.duration         calls of the store, by method and result
+//	keyrack.probe.duration         questions to Mews, by result
+//	keyrack.subscription.duration  calls of a subscription's handler
+//	keyrack.subscription.age       how old a change was after its handler
+//
+// Counters are keyrack.evidence.conflicts, keyrack.subscription.dead_letters and
+// keyrack.alarms. What Watch adds is read whenever metrics are collected:
+// integrations by state, verdicts by status and reason, suspects, parked and
+// orphans, the age of the oldest evidence, which actions were ever seen, and the
+// lags of journal and subscriptions.
+//
+// No metric has an attribute without bound: none names an integration. Spans do
+// name it, with the id of the journal's entry, but never hold a token or a
+// person. Calls of the store have a span only within another: what the Rack
+// does of its own accord every second would be traces of nothing. The database's
+// own spans and metrics are its driver's to give.
+package keyrackotel
+
+import (
+	"errors"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/keyrack-dev/keyrack"
+)
+
+// scope is the name of the meter and the tracer.
+const scope = "github.com/keyrack-dev/keyrack/keyrackotel"
+
+// Options are the choices of a Telemetry. The zero value is a good one.
+type Options struct {
+	// MeterProvider makes the instruments. nil means the global one.
+	MeterProvider metric.MeterProvider
+	// TracerProvider makes the spans. nil means the global one.
+	TracerProvider trace.TracerProvider
+}
+
+// Telemetry holds the instruments. It is safe for concurrent use, and may serve
+// several Racks, of which one at most is watched.
+type Telemetry struct {
+	meter  metric.Meter
+	tracer trace.Tracer
+	ends   instruments
+}
+
+// New makes the instruments. It fails where the MeterProvider refuses one.
+func New(o Options) (*Telemetry, error) {
+	if o.MeterProvider == nil {
+		o.MeterProvider = otel.GetMeterProvider()
+	}
+	if o.TracerProvider == nil {
+		o.TracerProvider = otel.GetTracerProvider()
+	}
+	t := &Telemetry{meter: o.MeterProvider.Meter(scope), tracer: o.TracerProvider.Tracer(scope)}
+	var err error
+	t.ends, err = newInstruments(t.meter)
+	return t, err
+}
+
+// Hook returns what is to be set as keyrack.Options.Telemetry.
+func (t *Telemetry) Hook() *keyrack.Telemetry {
+	return &keyrack.Telemetry{
+		Begin:    t.begin,
+		Answered: t.answered,
+		Taken:    t.taken,
+		Stored:   t.stored,
+		Probed:   t.probed,
+		Handled:  t.handled,
+		Alarmed:  t.alarmed,
+	}
+}
+
+// instruments are those to which the ends of work are noted.
+type instruments struct {
+	deliveries, evidence, store, probes, handlers, ages metric.Float64Histogram
+	conflicts, deadLetters, alarms                      metric.Int64Counter
+}
+
+// The boundaries of histograms, in seconds. Mews gives up on an answer after 5 s,
+// and on the store's there are the conventional ones of databases.
+var (
+	quick   = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+	storing = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
+	asking  = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20}
+	aging   = []float64{.01, .1, 1, 10, 60, 300, 1800, 3600, 21600, 86400}
+)
+
+func newInstruments(m metric.Meter) (i instruments, err error) {
+	histogram := func(name, description string, bounds []float64) metric.Float64Histogram {
+		h, failed := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description), metric.WithExplicitBucketBoundaries(bounds...))
+		err = errors.Join(err, failed)
+		return h
+	}
+	counter := func(name, unit, description string) metric.Int64Counter {
+		c, failed := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
+		err = errors.Join(err, failed)
+		return c
+	}
+	i = instruments{
+		deliveries:  histogram("keyrack.delivery.duration", "From a webhook's arrival to its answer; Mews gives up after 5 s.", quick),
+		evidence:    histogram("keyrack.evidence.duration", "To decide what a piece of evidence does, and to commit that.", quick),
+		store:       histogram("keyrack.store.duration", "Calls of the store.", storing),
+		probes:      histogram("keyrack.probe.duration", "Questions to Mews about a token.", asking),
+		handlers:    histogram("keyrack.subscription.duration", "Calls of a subscription's handler.", quick),
+		ages:        histogram("keyrack.subscription.age", "How old a change was when its subscription's handler had succeeded.", aging),
+		conflicts:   counter("keyrack.evidence.conflicts", "{conflict}", "Commits that came second to another instance's, and were decided anew."),
+		deadLetters: counter("keyrack.subscription.dead_letters", "{change}", "Changes that a subscription's handler failed at for good."),
+		alarms:      counter("keyrack.alarms", "{alarm}", "What a person should look at."),
+	}
+	return i, err
+}

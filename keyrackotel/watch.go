@@ -1,0 +1,124 @@
+package keyrackotel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// askTimeout bounds what a collection of metrics asks the store.
+const askTimeout = 2 * time.Second
+
+// gauges are read whenever metrics are collected.
+type gauges struct {
+	rack *keyrack.Rack
+
+	states, verdicts, suspects, parked, orphans metric.Int64ObservableUpDownCounter
+	seen, readable, lag, subscriptions          metric.Int64ObservableGauge
+	oldest, synced                              metric.Float64ObservableGauge
+
+	mu    sync.Mutex
+	shown map[keyrack.Standing]bool // which are 0 rather than gone
+}
+
+// Watch reads a Rack's state whenever metrics are collected, until stop is called,
+// which is to be before the Rack is closed. A collection looks at every integration
+// in memory, and asks the store for the journal's end and once for each subscription that runs here;
+// where it does not answer within 2 s, the lags are not there. A second Rack that
+// is watched at the same time would be mixed up with the first.
+func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
+	g := &gauges{rack: rack, shown: make(map[keyrack.Standing]bool)}
+	count := func(name, description string) metric.Int64ObservableUpDownCounter {
+		c, failed := t.meter.Int64ObservableUpDownCounter(name, metric.WithUnit("{integration}"), metric.WithDescription(description))
+		err = errors.Join(err, failed)
+		return c
+	}
+	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
+		c, failed := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		err = errors.Join(err, failed)
+		return c
+	}
+	age := func(name, description string) metric.Float64ObservableGauge {
+		c, failed := t.meter.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(description))
+		err = errors.Join(err, failed)
+		return c
+	}
+	g.states = count("keyrack.integrations", "Integrations by state.")
+	g.verdicts = count("keyrack.verdicts", "Integrations by the verdict on their current token.")
+	g.suspects = count("keyrack.suspects", "Integrations of which the deliveries leave open how things are.")
+	g.parked = count("keyrack.parked", "Integrations whose IntegrationCreated has not come.")
+	g.orphans = count("keyrack.orphans", "Those among them of which nothing was heard for a horizon.")
+	g.seen = gauge("keyrack.action.seen", "1", "1 for the actions of which a webhook ever came; 0 may be one that Mews was not asked to send.")
+	g.readable = gauge("keyrack.store.readable", "1", "0 while the journal cannot be read, and answers are from memory.")
+	g.lag = gauge("keyrack.journal.lag", "{entry}", "By how many positions the view is behind the journal's newest entry.")
+	g.subscriptions = gauge("keyrack.subscription.lag", "{entry}", "By how many positions a subscription is behind the journal's newest entry.")
+	g.oldest = age("keyrack.evidence.oldest", "The age of the oldest evidence that a verdict stands on, the deleted integrations apart.")
+	g.synced = age("keyrack.journal.synced", "How long ago the view had all that the journal had.")
+	if err != nil {
+		return nil, err
+	}
+	registration, err := t.meter.RegisterCallback(g.observe, g.states, g.verdicts, g.suspects, g.parked, g.orphans,
+		g.seen, g.readable, g.lag, g.subscriptions, g.oldest, g.synced)
+	if err != nil {
+		return nil, err
+	}
+	return registration.Unregister, nil
+}
+
+func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
+	g.census(o, g.rack.Census())
+	following := g.rack.Following()
+	readable := int64(1)
+	if following.Err != nil {
+		readable = 0
+	}
+	o.ObserveInt64(g.readable, readable)
+	o.ObserveFloat64(g.synced, max(0, time.Since(following.Synced).Seconds()))
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	latest, err := g.rack.Latest(ctx)
+	if err != nil {
+		return nil // that is what readable is for
+	}
+	o.ObserveInt64(g.lag, int64(latest-min(latest, following.Position)))
+	lags, err := g.rack.Lags(ctx)
+	if err != nil {
+		return nil
+	}
+	for name, lag := range lags {
+		o.ObserveInt64(g.subscriptions, int64(lag), metric.WithAttributes(subscriptionKey.String(name)))
+	}
+	return nil
+}
+
+func (g *gauges) census(o metric.Observer, c keyrack.Census) {
+	for _, state := range lifecycle.States() {
+		o.ObserveInt64(g.states, int64(c.States[state]), metric.WithAttributes(stateKey.String(state.String())))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for standing := range c.Verdicts {
+		g.shown[standing] = true
+	}
+	for standing := range g.shown {
+		o.ObserveInt64(g.verdicts, int64(c.Verdicts[standing]), metric.WithAttributes(
+			verdictKey.String(standing.Status.String()), reasonKey.String(standing.Reason.String())))
+	}
+	o.ObserveInt64(g.suspects, int64(c.Suspect))
+	o.ObserveInt64(g.parked, int64(c.Parked))
+	o.ObserveInt64(g.orphans, int64(c.Orphaned))
+	o.ObserveFloat64(g.oldest, c.Oldest.Seconds())
+	for _, action := range lifecycle.Actions() {
+		seen := int64(0)
+		if c.Seen[action] {
+			seen = 1
+		}
+		o.ObserveInt64(g.seen, seen, metric.WithAttributes(actionKey.String(action.String())))
+	}
+}

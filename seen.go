@@ -1,0 +1,80 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// seen are the actions of which a webhook ever came, a bit for each. Records do
+// not tell: after a 200 they say what after an IntegrationEnabled they would.
+type seen struct {
+	here atomic.Uint32
+	kept atomic.Uint32 // what the store is known to have
+}
+
+// seenRef is where the store has their names, in clear.
+var seenRef = store.Ref{Name: "actions seen"}
+
+func (s *seen) note(a lifecycle.Action) {
+	if bit := uint32(1) << a; s.here.Load()&bit == 0 {
+		s.here.Or(bit)
+	}
+}
+
+func (s *seen) has(a lifecycle.Action) bool { return s.here.Load()>>a&1 == 1 }
+
+// keepSeen takes up what the store has of them, and has it keep what is new here.
+func (r *Rack) keepSeen(ctx context.Context) error {
+	old, err := r.store.Sealed(ctx, seenRef)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	var names []string
+	if err == nil {
+		if err := json.Unmarshal(old, &names); err != nil {
+			return err
+		}
+	}
+	stored := uint32(0)
+	for _, name := range names {
+		if a := lifecycle.ParseAction(name); a != lifecycle.ActionUnknown {
+			r.seen.note(a)
+			stored |= 1 << a
+		}
+	}
+	r.seen.kept.Store(stored)
+	fresh := len(names)
+	for _, a := range lifecycle.Actions() {
+		if r.seen.has(a) && !slices.Contains(names, a.String()) {
+			names = append(names, a.String())
+		}
+	}
+	if len(names) == fresh {
+		return nil
+	}
+	value, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	// Where another instance was faster, the next time looks at what it kept.
+	return r.store.Reseal(ctx, seenRef, old, value)
+}
+
+// keepNewSeen does so where there is something new.
+func (r *Rack) keepNewSeen(ctx context.Context) {
+	if r.seen.here.Load() == r.seen.kept.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
+	defer cancel()
+	if err := r.keepSeen(ctx); err != nil {
+		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)
+	}
+}
