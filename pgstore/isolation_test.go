@@ -11,6 +11,10 @@ import (
 func TestStoreWhereTransactionsGiveWay(t *testing.T) {
 	for _, level := range []string{"serializable", "repeatable read"} {
 		t.Run(level, func(t *testing.T) {
+			if slow {
+				t.Log("tested without the race detector: other answers of the server, and the same code")
+				return
+			}
 			if level != "serializable" && os.Getenv("KEYRACK_LONG") == "" {
 				t.Log("tested where KEYRACK_LONG is set")
 				return

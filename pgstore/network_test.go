@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,19 +21,22 @@ import (
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
-// buildTool builds a program that a module under testdata pins, and returns its path.
+// buildTool returns the path of a program that a module under testdata pins; the go
+// command builds it, and keeps it where it keeps what it builds.
 func buildTool(t *testing.T, module, program, missed string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), module)
-	build := exec.Command("go", "build", "-C", filepath.Join("testdata", module), "-o", binary, program)
+	var said strings.Builder
+	build := exec.Command("go", "-C", filepath.Join("testdata", module), "tool", "-n", program)
 	build.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
+	build.Stderr = &said
+	path, err := build.Output()
+	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s cannot be built: %v\n%s", program, err, out)
+			t.Fatalf("%s cannot be built: %v\n%s", program, err, &said)
 		}
 		t.Skipf("SKIPPED, %s: %s cannot be built: %v", missed, program, err)
 	}
-	return binary
+	return strings.TrimSpace(string(path))
 }
 
 // toxiproxy is a proxy between the store and the server that does to the network

@@ -2,5 +2,4 @@
 
 package pgstore_test
 
-// The race detector takes several times as long.
-func init() { histories = 200 }
+func init() { slow = true }

@@ -61,7 +61,13 @@ func harness(settings ...string) storetest.Harness {
 	}
 }
 
-func TestStore(t *testing.T) { harness().Run(t) }
+func TestStore(t *testing.T) {
+	h := harness()
+	if slow {
+		h.Histories = 100
+	}
+	h.Run(t)
+}
 
 var tables = []string{"integration", "entry", "bounds", "token", "body", "secret", "lease", "schema_version", "journal", "integrations"}
 

@@ -99,19 +99,17 @@ func TestDeliveryRate(t *testing.T) {
 		t.Logf("deliveries, 32 connections: %v", most)
 		steady := v.attack(target, bodies, 1000, 10*time.Second)
 		t.Logf("deliveries, 1,000/s: %v", steady)
-		delivered += most.Requests + steady.Requests
-		if most.Success != 1 || steady.Success != 1 {
-			t.Fatal("not all deliveries were taken in")
-		}
-		if most.Throughput >= 1000 && steady.Latencies.P99 < 100*time.Millisecond {
+		delivered += most.Codes["204"] + steady.Codes["204"]
+		if most.Throughput >= 1000 && steady.Success == 1 && steady.Latencies.P99 < 100*time.Millisecond {
 			break
 		}
 		if attempt == 3 {
-			t.Fatal("that is too slow")
+			t.Error("that is too slow")
+			break
 		}
 	}
-	if first, last, err := s.Bounds(t.Context()); err != nil || first != 0 || uint64(last) != delivered+hotels {
-		t.Errorf("%d deliveries were answered, and the journal has %d entries: %v", delivered+hotels, last, err)
+	if first, last, err := s.Bounds(t.Context()); err != nil || first != 0 || uint64(last) < delivered+hotels {
+		t.Errorf("%d deliveries were acknowledged, and the journal has %d entries: %v", delivered+hotels, last, err)
 	}
 }
 
@@ -143,9 +141,10 @@ type vegeta struct {
 
 // report is what vegeta says of an attack.
 type report struct {
-	Requests   uint64  `json:"requests"`
-	Throughput float64 `json:"throughput"` // answered 2xx, a second
-	Success    float64 `json:"success"`
+	Requests   uint64            `json:"requests"`
+	Throughput float64           `json:"throughput"` // answered 2xx, a second
+	Success    float64           `json:"success"`    // the share of those
+	Codes      map[string]uint64 `json:"status_codes"`
 	Latencies  struct {
 		P50 time.Duration `json:"50th"`
 		P99 time.Duration `json:"99th"`
@@ -154,7 +153,7 @@ type report struct {
 }
 
 func (r report) String() string {
-	return fmt.Sprintf("%.0f/s, median %v, p99 %v, longest %v", r.Throughput,
+	return fmt.Sprintf("%.0f/s, %.1f %% taken in, median %v, p99 %v, longest %v", r.Throughput, 100*r.Success,
 		r.Latencies.P50.Round(10*time.Microsecond), r.Latencies.P99.Round(10*time.Microsecond), r.Latencies.Max.Round(10*time.Microsecond))
 }
 
