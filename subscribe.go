@@ -66,6 +66,10 @@ const (
 
 	// subscriberWaiting bounds how many entries wait behind others that failed.
 	subscriberWaiting = 4096
+
+	// stride is how long a subscriber works on before it notes how far it has got,
+	// and looks what the operator wants.
+	stride = time.Second
 )
 
 func (s *Subscription) wants(e Entry) bool {
@@ -85,8 +89,12 @@ func (s *Subscription) wants(e Entry) bool {
 // An error of the handler's, or a panic, means: try again later, with back-off.
 // Meanwhile the same integration's later changes wait, and other integrations'
 // do not. After Attempts the change becomes a dead letter, and what waited
-// behind it goes on. The error of Subscribe is ErrInvalid for an empty or
-// running name, or ErrClosed.
+// behind it goes on. A handler has to return when its context ends: then another
+// instance may have begun to work.
+//
+// A new name begins with what is committed after Subscribe was called, which for
+// that asks the store where the journal ends. The error is ErrInvalid for an
+// empty or running name, or ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error, options *Subscription) error {
 	if name == "" || handle == nil {
 		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
@@ -101,7 +109,21 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error,
 	if s.options.Timeout <= 0 {
 		s.options.Timeout = DefaultHandlerTimeout
 	}
+	if !s.options.FromStart {
+		s.begin = r.end()
+	}
 	return r.start(name, s.run)
+}
+
+// end is where the journal ends or, where the store does not tell, how far the
+// view has followed it.
+func (r *Rack) end() store.Position {
+	ctx, cancel := context.WithTimeout(context.Background(), r.options.storeTimeout())
+	defer cancel()
+	if end, err := r.Latest(ctx); err == nil {
+		return end
+	}
+	return r.Following().Position
 }
 
 // subscriber works for one name, on one instance.
@@ -110,11 +132,13 @@ type subscriber struct {
 	name    string
 	options Subscription
 	handle  func(context.Context, Entry) error
+	begin   store.Position // of a new name
 }
 
 // subscriptionMark begins the name under which the store remembers that a
 // subscription exists, so that its entries are not trimmed before it has them.
-const subscriptionMark = "subscription mark "
+// Nothing else that is kept of subscriptions has a name that begins so.
+const subscriptionMark = "subscribed "
 
 func leaseOf(name string) string { return "subscription " + name }
 
@@ -124,9 +148,10 @@ func (s *subscriber) run(ctx context.Context) {
 	tick := time.NewTicker(s.rack.options.takeover() / 3)
 	defer tick.Stop()
 	for ctx.Err() == nil {
+		asked := time.Now()
 		lease, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, s.rack.options.takeover())
 		if err == nil {
-			err = s.work(ctx, lease, holder)
+			err = s.work(ctx, lease, asked)
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrFenced) {
 			s.rack.log.WarnContext(ctx, "a subscription is interrupted", "subscription", s.name, "error", err)
@@ -138,13 +163,16 @@ func (s *subscriber) run(ctx context.Context) {
 	}
 }
 
-// work reads the journal as long as the lease holds.
-func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string) error {
+// work reads the journal as long as the lease holds that was asked for at a time.
+func (s *subscriber) work(ctx context.Context, lease store.Lease, asked time.Time) error {
 	ctx, lost := context.WithCancel(ctx)
-	var renewing = make(chan struct{})
+	// A store that does not answer tells nobody that the lease has run out.
+	expiry := time.AfterFunc(time.Until(asked.Add(s.rack.options.takeover())), lost)
+	renewing := make(chan struct{})
 	defer func() {
 		lost()
 		<-renewing
+		expiry.Stop()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.rack.options.storeTimeout())
 		defer cancel()
 		_ = s.rack.store.Release(last, lease) // else it runs out by itself
@@ -152,19 +180,7 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 	go func() {
 		defer close(renewing)
 		defer lost()
-		tick := time.NewTicker(s.rack.options.takeover() / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-			renewed, err := s.rack.store.Acquire(ctx, leaseOf(s.name), holder, s.rack.options.takeover())
-			if err != nil || renewed.Fence != lease.Fence {
-				return
-			}
-		}
+		s.renew(ctx, lease, expiry)
 	}()
 	at, err := s.place(ctx, lease)
 	if err != nil {
@@ -173,14 +189,18 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 	b := backlog{subscriber: s, lease: lease, read: at, kept: at, failing: make(map[string][]waiting)}
 	for ctx.Err() == nil {
 		news := s.rack.news.wait()
+		wait := time.Second
 		paused, err := b.obey(ctx)
 		if err == nil && !paused {
-			err = b.advance(ctx)
+			wait, err = b.advance(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		timer := time.NewTimer(b.pause(s.rack.clock.now()))
+		if wait <= 0 {
+			continue
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-news:
 		case <-timer.C:
@@ -191,25 +211,44 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, holder string)
 	return nil
 }
 
+// renew renews the lease, and with it the time of its expiry, until it is lost.
+func (s *subscriber) renew(ctx context.Context, lease store.Lease, expiry *time.Timer) {
+	ttl := s.rack.options.takeover()
+	tick := time.NewTicker(ttl / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		asked := time.Now()
+		renewed, err := s.rack.store.Acquire(ctx, lease.Name, lease.Holder, ttl)
+		switch {
+		case err == nil && renewed.Fence == lease.Fence:
+			expiry.Reset(time.Until(asked.Add(ttl)))
+		case err == nil || errors.Is(err, store.ErrFenced):
+			return
+		}
+	}
+}
+
 // beginning is where a name that is new begins. It stands in the name's mark until
 // the cursor is there, so that a crash in between moves it no further.
 type beginning struct {
 	From *store.Position `json:",omitzero"` // nil: the cursor is there
 }
 
-// place returns where the name stands; a new one begins at the end.
+// place returns where the name stands, a new one where it begins.
 func (s *subscriber) place(ctx context.Context, lease store.Lease) (store.Position, error) {
 	mark := store.Ref{Name: subscriptionMark + s.name}
 	value, err := s.rack.store.Sealed(ctx, mark)
 	if errors.Is(err, store.ErrNotFound) {
-		var end store.Position
-		if !s.options.FromStart {
-			if end, err = s.rack.Latest(ctx); err != nil {
-				return 0, err
-			}
-		}
-		if value, err = json.Marshal(beginning{&end}); err == nil {
+		if value, err = json.Marshal(beginning{&s.begin}); err == nil {
 			err = s.rack.store.Reseal(ctx, mark, nil, value)
+		}
+		if err == nil { // somebody whose lease ran out may have been faster
+			value, err = s.rack.store.Sealed(ctx, mark)
 		}
 	}
 	if err != nil {
@@ -267,24 +306,39 @@ type backlog struct {
 	kept    store.Position       // where the cursor in the store stands
 	failing map[string][]waiting // by integration, in order; the first is the one that failed
 	waiting int
+	enough  time.Time // when the stride ends
 }
 
-// advance tries again what is due, reads on, and notes how far everything is done.
-func (b *backlog) advance(ctx context.Context) error {
+// advance tries again what is due, reads on, and notes how far everything is
+// done. It returns how long there is nothing to do, unless there is news.
+func (b *backlog) advance(ctx context.Context) (wait time.Duration, err error) {
+	b.enough = time.Now().Add(stride)
+	more, err := b.proceed(ctx)
+	if err != nil || ctx.Err() != nil {
+		return 0, err
+	}
+	if err := b.keep(ctx); err != nil || more {
+		return 0, err
+	}
+	return b.pause(b.rack.clock.now()), nil
+}
+
+// proceed works until there is no more to do, or the stride ends.
+func (b *backlog) proceed(ctx context.Context) (more bool, err error) {
 	for integration := range b.failing {
 		if err := b.retry(ctx, integration); err != nil {
-			return err
+			return false, err
 		}
 	}
 	for e, err := range parseEntries(b.rack.store.Journal(ctx, b.read)) {
 		if errors.Is(err, store.ErrTrimmed) {
-			return b.skip(ctx)
+			return false, b.skip(ctx)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		if b.waiting >= subscriberWaiting {
-			break
+			return false, nil
 		}
 		if b.options.wants(e) {
 			queue := b.failing[e.Integration]
@@ -292,23 +346,27 @@ func (b *backlog) advance(ctx context.Context) error {
 			b.waiting++
 			if len(queue) == 0 {
 				if err := b.retry(ctx, e.Integration); err != nil {
-					return err
+					return false, err
 				}
 			}
 		}
 		if ctx.Err() != nil {
-			return nil
+			return false, nil
 		}
 		b.read = e.Position
+		if time.Now().After(b.enough) {
+			return true, nil
+		}
 	}
-	return b.keep(ctx)
+	return false, nil
 }
 
-// retry works off what waits for an integration, until something fails or is not due.
+// retry works off what waits for an integration, until something fails or is not
+// due, or the stride ends.
 func (b *backlog) retry(ctx context.Context, integration string) error {
 	for queue := b.failing[integration]; len(queue) > 0; queue = b.failing[integration] {
 		first := &queue[0]
-		if first.due.After(b.rack.clock.now()) {
+		if first.due.After(b.rack.clock.now()) || time.Now().After(b.enough) {
 			return nil
 		}
 		err := b.call(ctx, first.entry, first.attempts+1)
@@ -357,7 +415,7 @@ func (b *backlog) skip(ctx context.Context) error {
 	}
 	b.rack.log.ErrorContext(ctx, "a subscription missed what was trimmed from the journal", "subscription", b.name)
 	b.read = max(first, b.read)
-	return b.keep(ctx)
+	return nil
 }
 
 // pause is how long there is nothing to do, unless there is news.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // heard is what a subscription's handler was called with.
@@ -311,6 +313,196 @@ func TestSubscriptionKinds(t *testing.T) {
 		}
 		if err := b.Subscribe("status", heards[0].handle, nil); !errors.Is(err, keyrack.ErrInvalid) {
 			t.Errorf("a name twice: %v", err)
+		}
+	})
+}
+
+// A subscription that is paused while something fails does nothing, not even ask.
+func TestSubscriptionPausedWhileItFails(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		var h heard
+		h.failing(func(keyrack.Entry) error { return errors.New("made-up failure") })
+		b := f.open()
+		defer b.Close()
+		b.subscribe(&h, nil)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(2 * time.Second)
+		if err := b.Pause(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Minute) // would never end if it did not sleep
+		h.failing(nil)
+		settle(time.Minute)
+		if got := h.of("a"); got != "[]" {
+			t.Errorf("heard %v while paused", got)
+		}
+		if err := b.Resume(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		settle(2 * time.Second)
+		if got, want := h.of("a"), "[valid]"; got != want {
+			t.Errorf("heard %v, want %v", got, want)
+		}
+	})
+}
+
+// A long backlog is worked off in strides: the operator is heard meanwhile, and
+// what was done is not done again after a crash.
+func TestSubscriptionIsPausedInALongBacklog(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		var h heard
+		b := f.open()
+		for i := range 200 {
+			b.deliver(creation(fmt.Sprint(i), fmt.Sprint("k", i), lifecycle.Yes))
+		}
+		slow := func(ctx context.Context, e keyrack.Entry) error {
+			time.Sleep(100 * time.Millisecond)
+			return h.handle(ctx, e)
+		}
+		if err := b.Subscribe("test", slow, &keyrack.Subscription{FromStart: true}); err != nil {
+			t.Fatal(err)
+		}
+		settle(5 * time.Second)
+		if err := b.Pause(context.Background(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		settle(3 * time.Second)
+		h.mu.Lock()
+		done := len(h.all)
+		h.mu.Unlock()
+		if done > 70 {
+			t.Errorf("%d calls in 5 s and a pause", done)
+		}
+		states, err := b.Subscriptions(context.Background())
+		if err != nil || len(states) != 1 || int(states[0].Position) != done {
+			t.Errorf("%d calls, and the subscription is %+v, %v", done, states, err)
+		}
+		b.Close()
+	})
+}
+
+// slowLeases is a store whose leases take their time, or for ever.
+type slowLeases struct {
+	store.Store
+	delay time.Duration
+	hang  atomic.Bool
+}
+
+func (s *slowLeases) Volatile() bool { return true }
+
+func (s *slowLeases) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+	time.Sleep(s.delay)
+	if s.hang.Load() {
+		<-ctx.Done()
+		return store.Lease{}, ctx.Err()
+	}
+	return s.Store.Acquire(ctx, name, holder, ttl)
+}
+
+// A new name begins with what comes after Subscribe, though it takes a while
+// until it works.
+func TestSubscriptionBeginsWhenItIsMade(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		rack, err := keyrack.Open(context.Background(), &slowLeases{Store: f.store, delay: 10 * time.Second}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack, store: f.store}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		var h heard
+		if err := b.Subscribe("test", h.handle, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+		settle(time.Minute)
+		if got, want := h.of("a"), "[invalid]"; got != want {
+			t.Errorf("heard %v, want %v", got, want)
+		}
+	})
+}
+
+// Who cannot renew his lease stops before another may begin.
+func TestSubscriptionStopsWhenItsLeaseRunsOut(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		var first slowLeases
+		first.Store = f.store
+		var mu sync.Mutex
+		var ended, began time.Time
+		open := func(s store.Store, handle func(context.Context, keyrack.Entry) error) *keyrack.Rack {
+			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: f.sealer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := rack.Subscribe("test", handle, &keyrack.Subscription{FromStart: true, Timeout: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return rack
+		}
+		one := open(&first, func(ctx context.Context, _ keyrack.Entry) error {
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			ended = time.Now()
+			return ctx.Err()
+		})
+		defer one.Close()
+		time.Sleep(time.Second) // so that the two do not ask at the same time
+		two := open(f.store, func(context.Context, keyrack.Entry) error {
+			mu.Lock()
+			defer mu.Unlock()
+			began = time.Now()
+			return nil
+		})
+		defer two.Close()
+		bench{T: t, Rack: one}.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		first.hang.Store(true)
+		settle(2 * time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if ended.IsZero() || began.IsZero() || ended.After(began) {
+			t.Errorf("the one stopped at %v, the other began at %v", ended, began)
+		}
+	})
+}
+
+// Names are free: none is taken for what is kept of another.
+func TestSubscriptionNames(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		ctx := context.Background()
+		b := f.open()
+		defer b.Close()
+		names := []string{"a", "a dead b", "mark a", "a control"}
+		h := heard{fail: func(keyrack.Entry) error { return errors.New("made-up failure") }}
+		for _, name := range names {
+			if err := b.Subscribe(name, h.handle, &keyrack.Subscription{Attempts: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settle(time.Second)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(2 * time.Second)
+		for _, name := range names {
+			if err := b.Pause(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			if letters, err := b.DeadLetters(ctx, name); err != nil || len(letters) != 1 {
+				t.Errorf("%q has %d dead letters, %v", name, len(letters), err)
+			}
+		}
+		states, err := b.Subscriptions(ctx)
+		if err != nil || len(states) != len(names) {
+			t.Fatalf("%d subscriptions, %v", len(states), err)
+		}
+		for _, state := range states {
+			if state.Dead != 1 || !state.Paused || state.Position == 0 {
+				t.Errorf("%+v", state)
+			}
+		}
+		if err := b.Replay(ctx, "a", 1<<40); !errors.Is(err, keyrack.ErrInvalid) {
+			t.Errorf("a replay from beyond the end: %v", err)
 		}
 	})
 }

@@ -35,7 +35,8 @@ func controlRef(name string) store.Ref { return store.Ref{Name: "subscription " 
 func deadPrefix(name string) string { return "subscription " + name + " dead " }
 
 // Pause stops a subscription, on whatever instance it works, within about a
-// second, and across restarts. Nothing is lost: Resume goes on where it stood.
+// second, or after the call that is under way, and across restarts. Nothing is
+// lost: Resume goes on where it stood.
 func (r *Rack) Pause(ctx context.Context, name string) error {
 	return r.control(ctx, name, func(c *control) { c.Paused = true })
 }
@@ -46,8 +47,16 @@ func (r *Rack) Resume(ctx context.Context, name string) error {
 }
 
 // Replay has a subscription begin again after a position of the journal, 0 for
-// all that is left of it. Its handler sees the same entry ids again.
+// all that is left of it. Its handler sees the same entry ids again. A position
+// that the journal has not reached is ErrInvalid.
 func (r *Rack) Replay(ctx context.Context, name string, after store.Position) error {
+	last, err := r.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	if after > last {
+		return fmt.Errorf("%w: the journal has not reached that position", ErrInvalid)
+	}
 	return r.control(ctx, name, func(c *control) { c.Replay = &after })
 }
 
@@ -208,7 +217,8 @@ func (r *Rack) DeadLetters(ctx context.Context, name string) ([]DeadLetter, erro
 		if err != nil {
 			return nil, err
 		}
-		if !strings.HasPrefix(ref.Name, deadPrefix(name)) {
+		id, ok := strings.CutPrefix(ref.Name, deadPrefix(name))
+		if !ok || strings.Contains(id, " ") { // of a longer name
 			continue
 		}
 		sealed, err := r.store.Sealed(ctx, ref)
