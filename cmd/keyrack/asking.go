@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack/connector"
@@ -48,40 +46,4 @@ func (a asking) client() (*connector.Client, error) {
 		return nil, usagef("asking Mews: %w", err)
 	}
 	return client, nil
-}
-
-// countingProber counts what Mews answers.
-type countingProber struct {
-	client *connector.Client
-	count  func(result string)
-}
-
-// newCountingProber returns a prober whose results are there from the start.
-func newCountingProber(client *connector.Client, m *meter) countingProber {
-	for kind := connector.Accepted; kind <= connector.Unauthorized; kind++ {
-		m.probes.add(0, kind.String())
-	}
-	for class := connector.Unsendable; class <= connector.Malformed; class++ {
-		m.probes.add(0, class.String())
-	}
-	return countingProber{client, m.probed}
-}
-
-// Probe asks whether a token works.
-func (p countingProber) Probe(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
-	return p.note(p.client.Probe(ctx, token))
-}
-
-// ProbeEnterprise asks whether a portfolio's token covers an enterprise.
-func (p countingProber) ProbeEnterprise(ctx context.Context, token lifecycle.Token, enterprise string) (connector.Answer, error) {
-	return p.note(p.client.ProbeEnterprise(ctx, token, enterprise))
-}
-
-func (p countingProber) note(answer connector.Answer, err error) (connector.Answer, error) {
-	result := answer.Kind.String()
-	if silent := new(connector.Error); errors.As(err, &silent) {
-		result = silent.Class.String()
-	}
-	p.count(result)
-	return answer, err
 }

@@ -1,17 +1,31 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/memstore"
 )
 
 // varies are the values that differ from run to run.
-var varies = regexp.MustCompile(`(?m)^(keyrack_answer_seconds_(?:bucket\{le="[^+"]*"\}|sum)|process_start_time_seconds|keyrack_(?:journal_synced|oldest_evidence)_seconds|keyrack_journal_(?:lag|position)) \S+$`)
+var varies = regexp.MustCompile(`(?m)^(keyrack_(?:answer|store)_seconds_(?:bucket\{(?:method="Commit",)?le="[^+"]*"\}|sum(?:\{method="Commit"\})?)|process_start_time_seconds` +
+	`|keyrack_(?:journal_synced|oldest_evidence)_seconds|keyrack_journal_(?:lag|position)) \S+$`)
+
+// inBackground is a line about what the rack does with the store of its own accord,
+// as often as there was time.
+func inBackground(line string) bool {
+	return strings.Contains(line, `{method="`) && !strings.Contains(line, `{method="Commit"`)
+}
 
 // TestMetrics keeps a page of metrics where a person can review it.
 func TestMetrics(t *testing.T) {
@@ -34,7 +48,7 @@ func TestMetrics(t *testing.T) {
 	if r.status != http.StatusOK || r.header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("answered %d, %s", r.status, r.header.Get("Content-Type"))
 	}
-	text := varies.ReplaceAllString(r.body, "$1 VALUE")
+	text := varies.ReplaceAllString(strings.Join(slices.DeleteFunc(strings.SplitAfter(r.body, "\n"), inBackground), ""), "$1 VALUE")
 	text = regexp.MustCompile(`version="[^"]*"`).ReplaceAllString(text, `version="VERSION"`)
 	golden(t, "metrics.txt", text)
 	wellFormed(t, r.body)
@@ -90,9 +104,85 @@ func wellFormed(t *testing.T, page string) {
 // TestExposition: whatever is in a label, the page stays well-formed.
 func TestExposition(t *testing.T) {
 	m := newMeter()
-	m.probed("a \"quoted\" \\ word\nand more")
-	m.observe(keyrack.Observation{Took: time.Hour})
+	m.handedOut("a \"quoted\" \\ word\nand more")
+	m.answered(keyrack.Observation{Took: time.Hour})
+	m.storing("a \"quoted\" \\ word\nand more").add(time.Hour)
 	var x exposition
 	m.expose(&x)
 	wellFormed(t, x.String())
+}
+
+// TestSubscriptionMetrics: how the subscriptions of a store stand, as of a minute ago.
+func TestSubscriptionMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rack, err := keyrack.Open(context.Background(), memstore.New(nil), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		fail := func(context.Context, keyrack.Entry) error { return errors.New("made-up") }
+		if err := rack.Subscribe("mail", fail, &keyrack.Subscription{Attempts: 1, FromStart: true}); err != nil {
+			t.Fatal(err)
+		}
+		m := newMeter()
+		expect := func(lag, dead, paused int) {
+			t.Helper()
+			var x exposition
+			exposeJournal(context.Background(), &x, rack, m)
+			page := x.String()
+			wellFormed(t, page)
+			for name, value := range map[string]int{"lag": lag, "dead_letters": dead, "paused": paused} {
+				if line := fmt.Sprintf("keyrack_subscription_%s{subscription=\"mail\"} %d\n", name, value); !strings.Contains(page, line) {
+					t.Errorf("there is no %sin:\n%s", line, page)
+				}
+			}
+		}
+		synctest.Wait()
+		expect(0, 0, 0)
+		if err := rack.Pause(context.Background(), "mail"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		for _, name := range []string{"created.json", "disabled.json"} {
+			body, err := bodies.ReadFile("testdata/bodies/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := rack.Deliver(context.Background(), body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect(0, 0, 0)
+		time.Sleep(time.Minute)
+		expect(2, 0, 1)
+		if err := rack.Resume(context.Background(), "mail"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		expect(0, 2, 0)
+	})
+}
+
+// TestStoreMetrics: conflicts and failures of the store are counted.
+func TestStoreMetrics(t *testing.T) {
+	m := newMeter()
+	hook := m.telemetry()
+	hook.Taken(t.Context(), keyrack.Taken{Conflicts: 3})
+	hook.Taken(t.Context(), keyrack.Taken{})
+	hook.Stored(t.Context(), keyrack.Stored{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
+	hook.Probed(t.Context(), keyrack.Probed{Class: connector.TimedOut, Took: 2 * time.Second})
+	hook.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
+	var x exposition
+	m.expose(&x)
+	wellFormed(t, x.String())
+	for _, line := range []string{
+		"keyrack_conflicts_total 3", `keyrack_store_calls_total{method="Commit",result="timeout"} 1`,
+		`keyrack_store_seconds_sum{method="Commit"} 4`, `keyrack_store_seconds_bucket{method="Commit",le="2.5"} 0`,
+		`keyrack_store_seconds_bucket{method="Commit",le="5"} 1`, `keyrack_probes_total{result="timed out"} 1`,
+		"keyrack_probe_seconds_sum 2", `keyrack_alarms_total{kind="trouble"} 1`,
+	} {
+		if !strings.Contains(x.String(), line+"\n") {
+			t.Errorf("there is no %s in:\n%s", line, &x.Buffer)
+		}
+	}
 }

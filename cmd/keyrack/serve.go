@@ -182,7 +182,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	lines := newDeliveryLog(log)
 	handler, err := rack.Handler(keyrack.HandlerOptions{
 		Path: s.webhookPath, Secrets: s.secrets, WithoutSecret: s.withoutSecret,
-		Observe: func(o keyrack.Observation) { meter.observe(o); lines.observe(o) },
+		Observe: lines.observe,
 	})
 	if err != nil {
 		return err
@@ -231,11 +231,12 @@ func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger)
 		return nil, nil, err
 	}
 	options := keyrack.Options{
-		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Alarm: meter.alarm,
+		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: meter.telemetry(),
 		Policy: keyrack.Policy{Lease: s.lease},
 	}
 	if s.client != nil {
-		options.Prober = newCountingProber(s.client, meter)
+		options.Prober = s.client
+		meter.expectProbes()
 	}
 	rack, err := keyrack.Open(ctx, store, &options)
 	if err != nil {

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
+)
+
+// meter counts what a rack tells, for Prometheus. No label holds what came from
+// outside: neither an integration nor an address. It is safe for concurrent use.
+type meter struct {
+	began      time.Time
+	deliveries counters // action, outcome
+	general    counters
+	refusals   counters // why
+	conflicts  counters
+	calls      counters // method, result
+	probes     counters // result
+	alarms     counters // kind
+	tokens     counters // to
+	took       histogram
+	asked      histogram
+
+	mu            sync.Mutex
+	stored        map[string]*histogram     // by method
+	verdicts      map[keyrack.Standing]bool // that were ever shown
+	subscriptions []subscriptionLag
+	looked        time.Time // at the subscriptions
+}
+
+func newMeter() *meter {
+	m := &meter{began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
+	// What may never happen is there from the start, so that a rate can be taken
+	// of its first time.
+	for _, one := range []keyrack.Refusal{
+		keyrack.RefusedPath, keyrack.RefusedMethod, keyrack.RefusedSecret, keyrack.RefusedSize,
+		keyrack.RefusedBody, keyrack.RefusedSyntax, keyrack.RefusedStore,
+	} {
+		m.refusals.add(0, string(one))
+	}
+	for _, one := range []keyrack.AlarmKind{keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver} {
+		m.alarms.add(0, string(one))
+	}
+	for _, result := range []string{"ok", "conflict", "timeout", "error"} {
+		m.calls.add(0, "Commit", result)
+	}
+	m.general.add(0)
+	m.conflicts.add(0)
+	return m
+}
+
+// expectProbes has the results of probes there from the start.
+func (m *meter) expectProbes() {
+	for kind := connector.Accepted; kind <= connector.Unauthorized; kind++ {
+		m.probes.add(0, keyrack.Probed{Kind: kind}.Result())
+	}
+	for class := connector.Unexplained; class <= connector.Malformed; class++ {
+		m.probes.add(0, keyrack.Probed{Class: class}.Result())
+	}
+}
+
+// telemetry has a rack tell the meter.
+func (m *meter) telemetry() *keyrack.Telemetry {
+	return &keyrack.Telemetry{
+		Answered: func(_ context.Context, o keyrack.Observation) { m.answered(o) },
+		Taken: func(_ context.Context, t keyrack.Taken) {
+			m.conflicts.add(uint64(t.Conflicts))
+		},
+		Stored: func(_ context.Context, s keyrack.Stored) {
+			m.calls.add(1, s.Method, s.Result())
+			m.storing(s.Method).add(s.Took)
+		},
+		Probed: func(_ context.Context, p keyrack.Probed) {
+			m.probes.add(1, p.Result())
+			m.asked.add(p.Took)
+		},
+		Alarmed: func(_ context.Context, a keyrack.Alarm) { m.alarms.add(1, string(a.Kind)) },
+	}
+}
+
+func (m *meter) answered(o keyrack.Observation) {
+	m.took.add(o.Took)
+	switch {
+	case o.Refusal != "":
+		m.refusals.add(1, string(o.Refusal))
+	case o.Receipt.General != nil:
+		m.general.add(1)
+	default:
+		m.deliveries.add(1, o.Receipt.Decision.Action.String(), o.Receipt.Decision.Outcome.String())
+	}
+}
+
+func (m *meter) handedOut(to string) { m.tokens.add(1, to) }
+
+// storing is the histogram of a method of the store.
+func (m *meter) storing(method string) *histogram {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.stored[method]
+	if h == nil {
+		h = new(histogram)
+		m.stored[method] = h
+	}
+	return h
+}
+
+// shown returns the verdicts to show: those of now, and those that were shown
+// before, which are 0 rather than gone.
+func (m *meter) shown(now map[keyrack.Standing]int) []keyrack.Standing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for v := range now {
+		m.verdicts[v] = true
+	}
+	return slices.SortedFunc(maps.Keys(m.verdicts), func(a, b keyrack.Standing) int {
+		return strings.Compare(a.Status.String()+" "+a.Reason.String(), b.Status.String()+" "+b.Reason.String())
+	})
+}
+
+// subscriptionLag is how a subscription stood when it was looked at.
+type subscriptionLag struct {
+	keyrack.SubscriptionState
+	behind uint64 // positions of the journal
+}
+
+// lookEveryMinute: to find all subscriptions takes a look at every sealed value's
+// address, which a scrape every few seconds should not.
+const lookEveryMinute = time.Minute
+
+// lags returns how all subscriptions of the store stand, whichever process they run
+// in, as of at most a minute ago.
+func (m *meter) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionLag, error) {
+	m.mu.Lock()
+	known, looked := m.subscriptions, m.looked
+	m.mu.Unlock()
+	if !looked.IsZero() && time.Since(looked) < lookEveryMinute {
+		return known, nil
+	}
+	states, err := rack.Subscriptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := rack.Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lags := make([]subscriptionLag, 0, len(states))
+	for _, s := range states {
+		lags = append(lags, subscriptionLag{s, uint64(latest - min(latest, s.Position))})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subscriptions, m.looked = lags, time.Now()
+	return lags, nil
+}
+
+// counters are counters with the same labels. The zero value is ready.
+type counters struct {
+	mu     sync.Mutex
+	counts map[string]uint64
+}
+
+func (c *counters) add(n uint64, of ...string) {
+	key := strings.Join(of, "\x00")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = make(map[string]uint64)
+	}
+	c.counts[key] += n
+}
+
+// take returns the counts by their labels' values.
+func (c *counters) take() map[string]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counts)
+}
+
+// bounds are the upper ones of the histograms' buckets, in seconds. Mews gives up
+// after 5.
+var bounds = [...]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+
+// histogram counts times. The zero value is ready.
+type histogram struct {
+	buckets [len(bounds) + 1]atomic.Uint64
+	nanos   atomic.Int64
+}
+
+func (h *histogram) add(d time.Duration) {
+	i, _ := slices.BinarySearch(bounds[:], d.Seconds())
+	h.buckets[i].Add(1)
+	h.nanos.Add(int64(d))
+}
