@@ -45,9 +45,10 @@ func TestSimulation(t *testing.T) {
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s/seed %d", world.name, seed+1), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					account, probes := simulate(t, world.faults, uint64(seed+1), hotels, time.Duration(days)*24*time.Hour)
+					account, probes, entries := simulate(t, world.faults, uint64(seed+1), hotels, time.Duration(days)*24*time.Hour)
 					perDay := float64(probes) / float64(hotels) / float64(days)
-					t.Logf("%v; %.2f probes an integration and day", account, perDay)
+					t.Logf("%v; %.2f probes and %.2f journal entries an integration and day",
+						account, perDay, float64(entries)/float64(hotels)/float64(days))
 					if world.most > 0 && account.Share(mewstest.Wrong) > world.most {
 						t.Errorf("Valid while it is not for %.4f %% of the time, want at most %.4f %%",
 							100*account.Share(mewstest.Wrong), 100*world.most)
@@ -64,8 +65,11 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// simulate lets a fleet live, and returns how it was judged and how often was asked.
-func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, life time.Duration) (mewstest.Account, int) {
+// simulate lets a fleet live, and returns how it was judged, how often was asked,
+// and how much the journal grew.
+func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, life time.Duration) (
+	account mewstest.Account, probes, entries int,
+) {
 	secret := lifecycle.NewToken("made-up secret")
 	mews := mewstest.New(mewstest.Options{Seed: seed, Secret: secret, Faults: faults})
 	prober, err := connector.New(connector.Options{
@@ -89,14 +93,22 @@ func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, lif
 		time.Sleep(time.Minute)
 	}
 	time.Sleep(48 * time.Hour)
-	before := requests(mews)
+	asked, began := requests(mews), journalled(t, rack)
 	watch := mews.Watch(func(token string) lifecycle.Status { return rack.Check(token).Status })
 	// Nobody is deleted, so that the fleet stays as large as it is.
 	mews.Live(mewstest.Rates{Weights: mewstest.Weights{Toggle: 12, Cancel: 4, Rotate: 3}})
 	time.Sleep(life)
 	watch.Stop()
 	mews.Calm()
-	return watch.Account(), requests(mews) - before
+	return watch.Account(), requests(mews) - asked, journalled(t, rack) - began
+}
+
+func journalled(t *testing.T, rack *keyrack.Rack) int {
+	last, err := rack.Latest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(last)
 }
 
 func requests(mews *mewstest.World) int {
