@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/internal/deployment"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -139,4 +141,43 @@ func stormOverInstances(t *testing.T, seed uint64) {
 		t.Error(err)
 	}
 	audit(t, mem)
+}
+
+// late is a store in which others commit while an instance opens, after it has
+// looked how far the journal goes.
+type late struct {
+	store.Store
+	commit func()
+	once   sync.Once
+}
+
+func (l *late) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+	l.once.Do(l.commit)
+	return l.Store.Journal(ctx, after)
+}
+
+// What others commit while an instance opens it takes up like everything else; for
+// the race detector, above all.
+func TestOthersCommitWhileAnInstanceOpens(t *testing.T) {
+	mem, sealer := memstore.New(nil), seal.Ephemeral()
+	other, err := keyrack.Open(context.Background(), mem, &keyrack.Options{Sealer: sealer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s := &late{Store: mem, commit: func() {
+		if _, err := other.Deliver(context.Background(), creation("a", "k", lifecycle.Yes)); err != nil {
+			t.Error(err)
+		}
+	}}
+	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: sealer, Prober: newOracle("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	for deadline := time.Now().Add(30 * time.Second); rack.Check(tokenText("k")).Status != lifecycle.Valid; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what was committed meanwhile does not arrive")
+		}
+	}
 }

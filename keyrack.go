@@ -210,12 +210,14 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	background, stop := context.WithCancel(context.Background())
 	r.stop, r.running = stop, make(map[string]bool)
 	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }
+	if r.options.Prober != nil {
+		r.schedule = newSchedule(r) // before anything runs that looks whether there is one
+	}
 	r.launch(r.noteAnswers)
 	r.launch(func(ctx context.Context) { r.follow(ctx, last) })
 	r.launch(r.noteWatched)
 	r.launch(r.housekeep)
-	if r.options.Prober != nil {
-		r.schedule = newSchedule(r)
+	if r.schedule != nil {
 		r.launch(r.schedule.lead)
 		r.launch(r.schedule.run)
 	}
