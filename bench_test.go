@@ -270,6 +270,21 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// What a census costs an integration: one look at its record, and the verdict.
+func BenchmarkCensus(b *testing.B) {
+	for _, size := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c := crowdOf(b, size)
+			for b.Loop() {
+				if n := c.rack.Census().Verdicts[keyrack.Standing{Status: lifecycle.Valid, Reason: lifecycle.ReasonLive}]; n != size {
+					b.Fatalf("%d are valid, want %d", n, size)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/integration")
+		})
+	}
+}
+
 func heapInUse() uint64 {
 	runtime.GC()
 	runtime.GC()
