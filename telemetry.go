@@ -19,8 +19,9 @@ import (
 // and [Rack.Lags].
 //
 // The functions are called from the work's own goroutine, several at once: they
-// must be quick and safe for concurrent use. They may ask the Rack questions, but
-// not deliver to it. A panic of theirs is contained, and the first one logged.
+// must be quick and safe for concurrent use. They may ask the Rack what
+// it answers from memory, but not what needs the store, which would tell them of
+// itself. A panic of theirs is contained, and the first one logged.
 //
 // Nothing that they are told holds a secret or personal data. For a metric's
 // labels only what says so is fit: identifiers, and names that Mews sends, are

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,6 +319,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 		"returns no context":               func(context.Context) context.Context { return nil },
 		"returns a context that has ended": func(context.Context) context.Context { return canceled },
 		"returns the background":           func(context.Context) context.Context { return context.Background() },
+		"asks the Rack":                    func(ctx context.Context) context.Context { return ctx },
 		"panics":                           func(context.Context) context.Context { panic("made-up token 0123456789") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,9 +327,15 @@ func TestTelemetryCannotHurt(t *testing.T) {
 				var log bytes.Buffer
 				var mu sync.Mutex
 				s := &faulty{Store: memstore.New(nil)}
+				var asked atomic.Pointer[keyrack.Rack]
 				hurt := func() {
 					if name == "panics" {
 						panic("made-up token 0123456789")
+					}
+					if rack := asked.Load(); rack != nil {
+						rack.Check(tokenText("k"))
+						rack.Census()
+						rack.Following()
 					}
 				}
 				rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
@@ -346,6 +354,9 @@ func TestTelemetryCannotHurt(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer rack.Close()
+				if name == "asks the Rack" {
+					asked.Store(rack)
+				}
 				handler, err := rack.Handler(keyrack.HandlerOptions{WithoutSecret: true})
 				if err != nil {
 					t.Fatal(err)
