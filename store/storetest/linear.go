@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // Linearizable returns an error if the calls of a history cannot have happened
@@ -62,11 +63,12 @@ func versionsLinearizable(acts []Call) ([]Call, error) {
 		if a.Version > uint64(n) {
 			return nil, fmt.Errorf("version %d was loaded, %d is the last that was committed", a.Version, n)
 		}
+		var id store.EntryID // of nothing
 		if v := a.Version; v > 0 {
-			if commits[v-1].ID != a.ID {
-				return nil, fmt.Errorf("version %d was loaded with the record of another commit", v)
-			}
-			upper[v] = min(upper[v], a.End)
+			id, upper[v] = commits[v-1].ID, min(upper[v], a.End)
+		}
+		if a.ID != id {
+			return nil, fmt.Errorf("version %d was loaded with the record of another commit", a.Version)
 		}
 		if v := a.Version + 1; v <= uint64(n) {
 			lower[v] = max(lower[v], a.Begin)

@@ -66,6 +66,7 @@ func TestLinearizable(t *testing.T) {
 		{"a load of nothing after the first commit", []Call{did("a", 1, 1, 2), saw("a", 0, 3, 4)}, "no instant"},
 		{"loads that go back", []Call{did("a", 1, 1, 20), saw("a", 1, 2, 3), saw("a", 0, 4, 5)}, "no instant"},
 		{"a load of another record", []Call{did("a", 1, 1, 2), {Kind: Loaded, Integration: "a", Version: 1, Begin: 3, End: 4}}, "another commit"},
+		{"a load of a record where there is nothing", []Call{{Kind: Loaded, Integration: "a", Begin: 1, End: 2, ID: store.EntryID{1}}}, "another commit"},
 		{"a conflict with the version that was there", []Call{did("a", 1, 1, 2), refused("a", 1, 3, 4), did("a", 2, 5, 6)}, "no instant"},
 		{"a conflict with the last version", []Call{did("a", 1, 1, 2), refused("a", 1, 3, 4)}, "no instant"},
 		{"a conflict where there was nothing", []Call{refused("a", 0, 1, 2), did("a", 1, 3, 4)}, "a conflict with version 0"},
@@ -244,7 +245,7 @@ func (m *model) apply(a Call) bool {
 	case Conflicted:
 		return version != a.Version
 	case Loaded:
-		return version == a.Version && (version == 0 || m.ids[a.Integration] == a.ID)
+		return version == a.Version && m.ids[a.Integration] == a.ID
 	case Owned:
 		return m.owners[a.Digest] == a.Owner && a.Owner != "" && a.Owner != a.Integration
 	default:
