@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -40,8 +41,9 @@ func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
 // whether it works. It is in memory after its first use; before, the store is asked.
 //
 // The error is ErrNotFound for an integration that nobody knows, ErrNoToken for
-// one that has none (deleted, or only ever announced by later events), and the
-// store's or the sealer's otherwise; then the verdict is Unknown.
+// one that has none (deleted, only ever announced by later events, or restored
+// without it), and the store's or the sealer's otherwise. Where a current token is
+// missing or does not open, the verdict is Unknown.
 func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	h := r.view.hook(id)
 	if h == nil {
@@ -58,6 +60,9 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 		defer cancel()
 		sealed, err := r.store.Sealed(ctx, store.Ref{Integration: id, Digest: key.Digest})
+		if errors.Is(err, store.ErrNotFound) {
+			return Token{}, unavailable(v), ErrNoToken
+		}
 		if err != nil {
 			return Token{}, unavailable(v), fmt.Errorf("keyrack: reading the token: %w", err)
 		}
@@ -66,6 +71,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	}
 	token, err := r.unsealToken(held.sealed, id)
 	if err != nil {
+		h.token.CompareAndSwap(held, nil) // it may have been sealed anew meanwhile
 		return Token{}, unavailable(v), err
 	}
 	return token, v, nil

@@ -225,9 +225,18 @@ func (r *Rack) publish(record Record) {
 // contest tells the owner of a token that another integration came with it,
 // where there is somebody to ask whose it is.
 func (r *Rack) contest(ctx context.Context, t *taking) {
-	owner := r.view.record(t.evidence.Owner)
-	if r.schedule == nil || owner == nil {
+	if r.schedule == nil {
 		return
+	}
+	owner := r.view.record(t.evidence.Owner)
+	if owner == nil || !holds(owner, t.evidence.Token) { // another instance has just taken it up
+		if err := r.reload(ctx, t.evidence.Owner); err != nil {
+			r.log.WarnContext(ctx, "a contested token is not noted with its owner", "error", err)
+			return
+		}
+		if owner = r.view.record(t.evidence.Owner); owner == nil {
+			return
+		}
 	}
 	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != lifecycle.NoCause {
 		return
@@ -262,17 +271,22 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		Forget:      t.evidence.Kind == lifecycle.KindForget,
 	}
 	for i := range next.Keys {
-		if k := next.Keys[i].Digest; !holds(&base, k) {
-			claim := store.Claim{Digest: k}
-			if k == t.evidence.Token && !t.token.IsZero() {
-				sealed, err := r.sealer.Seal([]byte(t.token.Reveal()), next.ID)
-				if err != nil {
-					return c, Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
-				}
-				claim.Sealed = sealed
-			}
-			c.Claim = append(c.Claim, claim)
+		k := &next.Keys[i]
+		came := k.Digest == t.evidence.Token && !t.token.IsZero()
+		inUse := k.Status == lifecycle.Current || k.Status == lifecycle.Candidate
+		// One that is known may have been erased since, or was never kept.
+		if holds(&base, k.Digest) && !(came && inUse) {
+			continue
 		}
+		claim := store.Claim{Digest: k.Digest}
+		if came {
+			sealed, err := r.sealer.Seal([]byte(t.token.Reveal()), next.ID)
+			if err != nil {
+				return c, Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
+			}
+			claim.Sealed = sealed
+		}
+		c.Claim = append(c.Claim, claim)
 	}
 	for i := range base.Keys {
 		if k := base.Keys[i].Digest; !holds(&next, k) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -47,14 +48,15 @@ func (f *following) get() Following {
 	return f.state
 }
 
-// note returns whether it changed from working to failing or back.
-func (f *following) note(position store.Position, now time.Time, err error) (changed bool) {
+// note notes a look that took from asked to now, and returns whether it changed
+// from working to failing or back.
+func (f *following) note(position store.Position, asked, now time.Time, err error) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	changed = (err == nil) != (f.state.Err == nil)
 	f.state.Position, f.state.Looked, f.state.Err = position, now, err
 	if err == nil {
-		f.state.Synced = now
+		f.state.Synced = asked // what came after may be missing
 	}
 	return changed
 }
@@ -77,6 +79,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 	defer tick.Stop()
 	defer r.keepNewSeen(ctx)
 	for {
+		asked := r.clock.now()
 		next, err := r.catchUp(ctx, from)
 		if ctx.Err() != nil {
 			return
@@ -86,7 +89,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 		}
 		from = next
 		r.keepNewSeen(ctx)
-		if r.following.note(from, r.clock.now(), err) {
+		if r.following.note(from, asked, r.clock.now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
 			} else {
@@ -116,7 +119,12 @@ func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position
 			return from, fmt.Errorf("keyrack: following the journal: %w", err)
 		}
 		if known := r.view.record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
-			if err := r.reload(ctx, e.Integration); err != nil {
+			err := r.reload(ctx, e.Integration)
+			if errors.Is(err, lifecycle.ErrNewer) {
+				// What is known of it is out of date, and nobody else has to wait.
+				r.log.WarnContext(ctx, "a newer version of keyrack wrote a record; its tokens are Unknown here", "integration", e.Integration)
+				r.view.drop(e.Integration)
+			} else if err != nil {
 				return from, err
 			}
 		}

@@ -46,13 +46,10 @@ func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
 func (r *Rack) housekeep(ctx context.Context) {
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
-	trimmed := r.clock.now()
+	holder := store.NewEntryID(r.clock.now()).String()
 	for {
-		if now := r.clock.now(); now.Sub(trimmed) >= trimEvery {
-			trimmed = now
-			if _, err := r.Trim(ctx); err != nil && ctx.Err() == nil {
-				r.log.WarnContext(ctx, "trimming is put off", "error", err)
-			}
+		if err := r.trimDaily(ctx, holder); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "trimming is put off", "error", err)
 		}
 		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)

@@ -143,6 +143,117 @@ func TestResealing(t *testing.T) {
 	})
 }
 
+// What came before an integration was forgotten is no part of what is trimmed later.
+func TestTrimmingAfterForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
+			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack, store: f.store}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		if _, err := b.Forget(context.Background(), integrationID("a")); err != nil {
+			t.Fatal(err)
+		}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		for i := range 20 {
+			b.toggle("a", i%2 == 1)
+		}
+		settle(2 * time.Hour)
+		if _, err := b.Trim(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if n := b.entriesOf("a"); n != 5 {
+			t.Errorf("%d entries are left, want 5", n)
+		}
+		b.examined(f.sealer)
+	})
+}
+
+// The journal is trimmed once a day, though no instance lives for that long.
+func TestTrimmingByInstancesThatDoNotLiveForADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer := memstore.New(nil), seal.Ephemeral()
+		live := func(of time.Duration) (entries int) {
+			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
+				Sealer: sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rack.Close()
+			b := bench{T: t, Rack: rack, store: s}
+			b.deliver(creation("a", "k", lifecycle.Yes))
+			for i := range 10 {
+				b.toggle("a", i%2 == 1)
+			}
+			settle(of)
+			return b.entriesOf("a")
+		}
+		for range 3 {
+			live(10 * time.Hour)
+		}
+		if n := live(10 * time.Hour); n > 3*11+5 {
+			t.Errorf("%d entries after two days, and nobody has trimmed", n)
+		}
+	})
+}
+
+// A token that was erased once its deletion was old comes back by an import that
+// brings it.
+func TestImportBringsAnErasedTokenBack(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		b := f.open()
+		defer b.Close()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(deletion("a", time.Time{}))
+		settle(30 * time.Hour)
+		again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
+		if _, err := b.Import(context.Background(), again); err != nil {
+			t.Fatal(err)
+		}
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") {
+			t.Errorf("the token is %v (%v), %v", v.Status, v.Reason, err)
+		}
+		b.examined(f.sealer)
+	})
+}
+
+// A record that a newer version wrote is Unknown, and holds nobody else up.
+func TestANewerRecordHoldsNobodyUp(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		b := f.open()
+		defer b.Close()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		c := f.open()
+		defer c.Close()
+		c.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		id := store.NewEntryID(time.Now())
+		newer := store.Commit{
+			Expect: 1, Record: []byte(`{"Format":99}`),
+			Entry: store.Entry{ID: id, Integration: integrationID("a"), At: lifecycle.At(time.Now()), Evidence: []byte(`{"Kind":"newer"}`), Decision: []byte(`{}`)},
+		}
+		if _, err := f.store.Commit(context.Background(), newer); err != nil {
+			t.Fatal(err)
+		}
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		settle(2 * keyrack.DefaultPoll)
+		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
+		c.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
+		if err := c.Following().Err; err != nil {
+			t.Errorf("the journal is not followed: %v", err)
+		}
+		if _, _, err := c.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("its token is handed out: %v", err)
+		}
+	})
+}
+
 // An export goes into any other store, tokens and all; what is there already, and
 // what cannot be read, is refused by line.
 func TestExportAndRestore(t *testing.T) {
@@ -196,6 +307,23 @@ func TestExportAndRestore(t *testing.T) {
 		c.toggle("b", true) // and life goes on
 		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
 		c.examined(g.sealer)
+
+		bare := fixture{t, memstore.New(nil), f.sealer}
+		for _, err := range keyrack.Restore(context.Background(), bare.store, bare.sealer, &without) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := bare.open()
+		defer d.Close()
+		d.is("k2", lifecycle.Valid, lifecycle.ReasonLive) // to whoever has it
+		if _, v, err := d.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNoToken) || v.Status != lifecycle.Unknown {
+			t.Errorf("a token that was left out is %v, %v", v.Status, err)
+		}
+		d.deliver(rotation("a", "k2")) // Mews repeats itself
+		if token, _, err := d.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k2") {
+			t.Errorf("a token that came again is not kept: %v", err)
+		}
 
 		for _, rubbish := range []string{"", "rubbish", `{"Keyrack":"export","Format":2}`} {
 			for _, err := range keyrack.Restore(context.Background(), g.store, g.sealer, strings.NewReader(rubbish)) {

@@ -195,6 +195,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
+	asked := r.clock.now()
 	_, last, err := r.store.Bounds(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
@@ -206,7 +207,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.keepSeen(ctx); err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	r.following.note(last, r.clock.now(), nil)
+	r.following.note(last, asked, r.clock.now(), nil)
 	background, stop := context.WithCancel(context.Background())
 	r.stop, r.running = stop, make(map[string]bool)
 	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }

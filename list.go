@@ -32,7 +32,9 @@ func (r *Rack) Enterprise(id string) []Record {
 	r.view.mu.Unlock()
 	records := make([]Record, 0, len(ids))
 	for _, id := range ids {
-		records = append(records, *r.view.record(id))
+		if record := r.view.record(id); record != nil {
+			records = append(records, *record)
+		}
 	}
 	return records
 }

@@ -26,7 +26,10 @@ func (s *schedule) ask(ctx context.Context, w *wait) {
 	} else {
 		w.attempts++
 	}
-	if record := s.rack.view.record(w.id); record != nil && s.leading {
+	switch record := s.rack.view.record(w.id); {
+	case record == nil:
+		delete(s.queue.waits, w.id)
+	case s.leading:
 		s.place(record)
 	}
 	s.poke()

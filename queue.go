@@ -27,6 +27,7 @@ type wait struct {
 	attempts   int       // in a row without an answer that settles
 	backoff    time.Duration
 	inFlight   bool
+	unswept    bool // its latest answer is from before the sweep
 }
 
 func newQueue() queue { return queue{waits: make(map[string]*wait)} }

@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,9 +29,9 @@ const (
 	// DefaultRetentionEntries is how many entries are kept of one integration.
 	DefaultRetentionEntries = 1000
 
-	// trimEvery is how often the journal is trimmed, and trimYoung the age below
-	// which an entry stays whatever the limits say, so that whoever follows the
-	// journal does not find it gone.
+	// trimEvery is how often the journal is trimmed, by one of the instances, and
+	// trimYoung the age below which an entry stays whatever the limits say, so that
+	// whoever follows the journal does not find it gone.
 	trimEvery = 24 * time.Hour
 	trimYoung = time.Hour
 )
@@ -50,8 +51,8 @@ func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entr
 }
 
 // Trim trims the journal to the retention at once. It happens by itself once a
-// day. It returns how many integrations it shortened. What a subscription has not
-// worked off is not trimmed.
+// day, on one of the instances. It returns how many integrations it shortened. What
+// a subscription has not worked off is not trimmed.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
 	worked, err := r.workedOff(ctx)
 	if err != nil {
@@ -82,6 +83,37 @@ func (r *Rack) Trim(ctx context.Context) (int, error) {
 	return n, trim(store.Stored{}) // those that name no integration
 }
 
+// trimDaily trims where nobody has for a day. When it was done last says the
+// cursor of the name "trim", so that instances that live for less count, too.
+func (r *Rack) trimDaily(ctx context.Context, holder string) error {
+	lease, err := r.store.Acquire(ctx, "trim", holder, housekeepEvery)
+	if errors.Is(err, store.ErrFenced) {
+		return nil // another instance sees to it
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
+		defer cancel()
+		_ = r.store.Release(last, lease) // else it runs out by itself
+	}()
+	last, err := r.store.Cursor(ctx, lease.Name)
+	if err != nil {
+		return err
+	}
+	now := r.clock.instant()
+	if since := now.Sub(lifecycle.Instant(last)); since >= 0 && since < trimEvery {
+		return nil
+	}
+	if last != 0 { // else there is nothing that is a day old
+		if _, err := r.Trim(ctx); err != nil {
+			return err
+		}
+	}
+	return r.store.Advance(ctx, lease, store.Position(now))
+}
+
 // trim shortens the history of one integration.
 func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
 	now := r.clock.instant()
@@ -104,7 +136,7 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 	for drop < len(left) {
 		e := left[drop]
 		tooMany := keep >= 0 && len(left)-drop > keep
-		if e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
+		if e.Position == 0 || e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
 			break
 		}
 		drop++
@@ -117,6 +149,12 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 		return true, r.store.Trim(ctx, "", uint64(last.Position), nil)
 	}
 	for _, e := range left[:drop] {
+		if e.Version <= record.Version {
+			continue // it came with the base
+		}
+		if e.Version != record.Version+1 {
+			return false, nil // another instance is trimming
+		}
 		evidence, err := lifecycle.ParseEvidence(e.Evidence)
 		if err != nil {
 			return false, err

@@ -82,8 +82,11 @@ func (s *schedule) place(record *Record) {
 	if w.generation != record.Generation { // what was tried in vain was another question
 		w.generation, w.attempts, w.backoff = record.Generation, 0, 0
 	}
+	if w.inFlight { // placed when its answer is there
+		return
+	}
+	w.unswept = ok && !q.Open && q.Settled < s.sweep
 	switch {
-	case w.inFlight: // placed when its answer is there
 	case !ok:
 		s.queue.unset(w)
 		delete(s.queue.waits, record.ID)
@@ -107,7 +110,7 @@ func (s *schedule) pause(w *wait) time.Duration {
 func (s *schedule) renewal(w *wait, record *Record, q lifecycle.Question) time.Time {
 	spread := float64(s.rack.view.hash(record.ID)) / (1 << 32)
 	due := q.Settled.Time().Add(time.Duration((0.7 + 0.2*spread) * float64(s.lease)))
-	if q.Settled < s.sweep || q.Settled > s.rack.clock.instant() {
+	if w.unswept || q.Settled > s.rack.clock.instant() {
 		due = s.sweep.Time()
 	}
 	if earliest := w.asked.Add(s.pause(w)); !w.asked.IsZero() && due.Before(earliest) {
@@ -233,15 +236,16 @@ func (s *schedule) begin(now, last lifecycle.Instant) {
 	s.poke()
 }
 
-// swept tells whether no answer from before the sweep is left to be renewed.
+// swept tells whether no answer from before the sweep is left to be renewed: one
+// that was asked for in vain is.
 func (s *schedule) swept() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweep == 0 {
 		return true
 	}
-	for _, w := range s.queue.routine {
-		if !w.due.After(s.sweep.Time()) {
+	for _, w := range s.queue.waits {
+		if w.unswept {
 			return false
 		}
 	}

@@ -282,6 +282,47 @@ func TestValidEndsWithItsLease(t *testing.T) {
 	})
 }
 
+// After an absence everything is asked anew, however long Mews is silent at first.
+func TestASweepWaitsForAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle("k")
+		b := opened(t, o, s, sealer)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		b.Close()
+		o.set(func(o *oracle) { delete(o.works, tokenText("k")); o.silent = true })
+		settle(time.Hour)
+		b = opened(t, o, s, sealer)
+		defer b.Close()
+		settle(20 * time.Minute)
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		o.set(func(o *oracle) { o.silent = false })
+		settle(10 * time.Minute)
+		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
+	})
+}
+
+// A token that comes with a second integration is in doubt with the first one, too,
+// though the instance that hears of the second has not heard of the first yet.
+func TestAContestedTokenOfAnotherInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle("k")
+		o.silent = true
+		a, b := opened(t, o, s, sealer), opened(t, o, s, sealer)
+		defer a.Close()
+		defer b.Close()
+		a.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "k", lifecycle.Yes))
+		settle(2 * keyrack.DefaultPoll)
+		for _, one := range []bench{a, b} {
+			record, _ := one.Record(integrationID("a"))
+			if key, ok := record.Key(record.Keys[0].Digest); !ok || key.Dispute == lifecycle.NoCause {
+				t.Errorf("the owner's key is %+v, and in no dispute", key)
+			}
+		}
+	})
+}
+
 func TestAForgedRotationIsSwappedBack(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))

@@ -74,6 +74,9 @@ func (v *view) publish(next Record) {
 		return
 	}
 	h.record.Store(&next)
+	if held := h.token.Load(); held != nil && held.digest != currentOf(&next) {
+		h.token.Store(nil) // nobody is handed it any more
+	}
 	if before == nil {
 		v.byID.Put(v.hash(next.ID), next.ID, h)
 	}
@@ -97,6 +100,24 @@ func (v *view) publish(next Record) {
 	if is := next.Enterprise.ID; is != was {
 		v.move(next.ID, was, is)
 	}
+}
+
+// drop forgets an integration.
+func (v *view) drop(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	h := v.hook(id)
+	if h == nil {
+		return
+	}
+	record := h.record.Load()
+	for i := range record.Keys {
+		if d := record.Keys[i].Digest; v.byDigest.Get(digestHash(&d), d) == h {
+			v.byDigest.Delete(digestHash(&d), d)
+		}
+	}
+	v.byID.Delete(v.hash(id), id)
+	v.move(id, record.Enterprise.ID, "")
 }
 
 // move puts an integration under its enterprise. v.mu is held.
@@ -130,6 +151,7 @@ func (r *Rack) load(ctx context.Context) error {
 		record, err := lifecycle.ParseRecord(stored.Record)
 		if errors.Is(err, lifecycle.ErrNewer) {
 			unreadable++
+			r.view.drop(stored.Integration)
 			continue
 		}
 		if err != nil {
