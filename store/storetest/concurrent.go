@@ -14,10 +14,11 @@ import (
 // concurrentPromises are those about what others see of a commit, and when.
 var concurrentPromises = []promise{
 	// For every way in which a commit can be seen there is a reader that waits for
-	// it to be seen in that way, and then looks in all the others.
+	// it to be seen in that way, and then looks in all the others, each time in
+	// another one first: what comes in a second transaction comes soon.
 	{"Commit/becomes visible as a whole", func(p *probe) {
 		ctx := context.WithoutCancel(p.Context())
-		for round := range uint64(20) {
+		for round := range uint64(64) {
 			c := p.sealedEvidence("a", round)
 			committed := make(chan struct{})
 			p.together(len(ways)+1, func(i int) error {
@@ -33,7 +34,7 @@ var concurrentPromises = []promise{
 						return fmt.Errorf("%s: %w", ways[i].name, err)
 					}
 					if seen {
-						return seenAll(ctx, p.s, c, ways[i].name)
+						return seenAll(ctx, p.s, c, i, int(round))
 					}
 					if last {
 						return fmt.Errorf("%s does not show a commit that has returned", ways[i].name)
@@ -205,14 +206,15 @@ func has(all []store.Entry, c store.Commit) bool {
 }
 
 // seenAll returns an error if a commit that was seen in one way is not in another.
-func seenAll(ctx context.Context, s store.Store, c store.Commit, by string) error {
-	for _, way := range ways {
+func seenAll(ctx context.Context, s store.Store, c store.Commit, by, first int) error {
+	for i := range ways {
+		way := ways[(by+1+first+i)%len(ways)]
 		seen, err := way.see(ctx, s, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", way.name, err)
 		}
 		if !seen {
-			return fmt.Errorf("%s shows the commit to version %d, %s does not", by, c.Expect+1, way.name)
+			return fmt.Errorf("%s shows the commit to version %d, %s does not", ways[by].name, c.Expect+1, way.name)
 		}
 	}
 	return nil
