@@ -16,6 +16,7 @@ type link struct {
 	conn       *sql.Conn
 	statements map[string]driver.Stmt
 	rewrite    func(query string) string // nil but in tests
+	inherited  bool                      // of one that writes: there was a log when it was made
 }
 
 func newLink(conn *sql.Conn, rewrite func(string) string) *link {

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"strconv"
@@ -42,13 +43,14 @@ func (c *setup) write(ctx context.Context, l *link) error {
 		return err
 	}
 	// Before anything is changed about a database that is not ours.
-	if _, err := schemaVersion(ctx, l); err != nil {
+	version, err := schemaVersion(ctx, l)
+	if err != nil {
 		return err
 	}
 	if err := durable(ctx, l); err != nil {
 		return err
 	}
-	err := pragmas(ctx, l,
+	err = pragmas(ctx, l,
 		"secure_delete = ON",
 		"wal_autocheckpoint = "+strconv.Itoa(c.checkpoint))
 	if err != nil {
@@ -61,8 +63,10 @@ func (c *setup) write(ctx context.Context, l *link) error {
 	// appended to it: parts of it may be in the memory of the system alone, if
 	// the disk failed before. Other processes may make that impossible; then they
 	// have done it.
-	_, err = l.pragma(ctx, "wal_checkpoint(PASSIVE)")
-	return err
+	return l.query(ctx, "PRAGMA wal_checkpoint(PASSIVE)", func(row []driver.Value) {
+		frames, _ := row[1].(int64)
+		l.inherited = version > 0 && frames > 0
+	})
 }
 
 func (c *setup) read(ctx context.Context, l *link) error {

@@ -61,8 +61,9 @@ type Options struct {
 	// DefaultCheckpointPages.
 	CheckpointPages int
 	// EraseWithin is how long what was erased may stay in the write-ahead log. 0
-	// means DefaultEraseWithin. The log is emptied at most once in that time, which
-	// takes about as long as a commit that carries it over.
+	// means DefaultEraseWithin. The log is emptied at most once in that time; until
+	// it has grown again, commits take longer, since the file system then has its
+	// size to write, too.
 	EraseWithin time.Duration
 	// Fsync leaves it to the process how SQLite syncs. Without it, Open switches
 	// the driver to fdatasync, for the whole process: as durable, and up to twice
@@ -74,7 +75,7 @@ const (
 	DefaultBusyTimeout     = 3 * time.Second
 	DefaultReaders         = 4
 	DefaultCheckpointPages = 4096
-	DefaultEraseWithin     = 5 * time.Second
+	DefaultEraseWithin     = time.Minute
 )
 
 func (o *Options) busyTimeout() time.Duration {

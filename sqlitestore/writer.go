@@ -96,9 +96,12 @@ func (s *Store) send(ctx context.Context, r *request) error {
 
 func (w *writer) run(l *link) {
 	defer close(w.ended)
-	// The first time it rings for what a crash may have left in the log.
-	t := &turn{writer: w, link: l, bell: time.NewTimer(w.store.setup.erase)}
+	t := &turn{writer: w, link: l, bell: time.NewTimer(0)}
+	t.bell.Stop()
 	defer t.hangUp()
+	if l.inherited { // from a crash, as a rule: it may hold what was erased before
+		t.owe()
+	}
 	for {
 		select {
 		case r := <-w.queue:
