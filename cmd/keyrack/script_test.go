@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -322,25 +323,24 @@ func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(rack.Close(), s.Close()))
 }
 
-// TestDocs runs the commands of docs/command.md, in order, as a shell does.
+// docs are the pages whose commands are run: blocks of sh, in order, as one shell
+// would, in a folder with these files of the repository.
+var docs = map[string][]string{
+	"docs/command.md":       nil,
+	"docs/guides/node.md":   {"docs/guides/ask.mjs"},
+	"docs/guides/python.md": {"docs/guides/ask.py"},
+}
+
+// elsewhere are the blocks that are run by other means, by what they are.
+var elsewhere = map[string]string{
+	"README.md console":  "go run ./cmd/keyrack demo is TestDemo, and go test work what CI does",
+	"CONTRIBUTING.md sh": "what CI does, in .ci/run",
+}
+
+// TestDocs runs the commands of the pages.
 func TestDocs(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("there is no bash")
-	}
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "command.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var script strings.Builder
-	script.WriteString("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
-	for _, b := range blocks {
-		script.WriteString(b[1])
-	}
-	if len(blocks) < 5 {
-		t.Fatal("where are the commands?")
-	}
+	bash := tool(t, "bash", "the commands of the pages")
+	tool(t, "openssl", "the commands of the pages")
 	bin := t.TempDir()
 	binary, err := os.Executable()
 	if err == nil {
@@ -349,18 +349,67 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), bash, "-c", script.String())
-	c.Dir = t.TempDir()
-	c.WaitDelay = 10 * time.Second
-	c.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+c.Dir)
-	for name, value := range deskEnvironment(freeAddr(), freeAddr()) {
-		c.Env = append(c.Env, name+"="+value)
+	for page, files := range docs {
+		t.Run(page, func(t *testing.T) {
+			var script strings.Builder
+			script.WriteString("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
+			blocks := fenced(t, filepath.Join("..", "..", page), "sh")
+			for _, block := range blocks {
+				script.WriteString(block)
+			}
+			if len(blocks) == 0 {
+				t.Fatal("where are the commands?")
+			}
+			c := exec.CommandContext(t.Context(), bash, "-c", script.String())
+			c.Dir = t.TempDir()
+			for _, file := range files {
+				for _, g := range guides {
+					if filepath.Base(file) == g.program {
+						tool(t, g.interpreter, page)
+					}
+				}
+				content, err := os.ReadFile(filepath.Join("..", "..", file))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(c.Dir, filepath.Base(file)), content, 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.WaitDelay = 10 * time.Second
+			c.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+c.Dir)
+			for name, value := range deskEnvironment(freeAddr(), freeAddr()) {
+				c.Env = append(c.Env, name+"="+value)
+			}
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			silent(t, "the output", string(out))
+		})
 	}
-	out, err := c.CombinedOutput()
+}
+
+// TestDocsWhole: no page has commands that nothing runs.
+func TestDocsWhole(t *testing.T) {
+	root := os.DirFS(filepath.Join("..", ".."))
+	fence := regexp.MustCompile("(?m)^```(sh|bash|shell|console)$")
+	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := fs.ReadFile(root, path)
+		for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
+			_, runs := docs[path]
+			if _, other := elsewhere[path+" "+block[1]]; !other && !(runs && block[1] == "sh") {
+				t.Errorf("%s: nothing runs its blocks of %s", path, block[1])
+			}
+		}
+		return err
+	})
 	if err != nil {
-		t.Errorf("%v\n%s", err, out)
+		t.Fatal(err)
 	}
-	silent(t, "the output", string(out))
 }
 
 // nobody is a handler that is content with everything.
