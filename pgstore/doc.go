@@ -41,7 +41,7 @@
 // whatever the server's clock, the level of isolation or the number of instances.
 // Receipts have no position yet.
 //
-// It costs each entry a second write, in batches: about a fifth of the rate of
+// It costs each entry a second write, in batches: at most about a fifth of the rate of
 // commits where client and server share two cores, and nothing that a single
 // commit waits for. Who asks for news when there is none makes one round trip and
 // writes nothing. The instance that commits gives out the positions shortly
