@@ -187,7 +187,8 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 	}
 	status := &statusWriter{ResponseWriter: w}
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if v != nil && v != http.ErrAbortHandler {
 			h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))
 			if status.code == 0 {
 				http.Error(w, "internal error", http.StatusInternalServerError)
@@ -195,6 +196,9 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 			}
 		}
 		h.answered(a, status.status(), receipt)
+		if v == http.ErrAbortHandler {
+			panic(v) // the server breaks the answer off, lest half of one pass for a whole
+		}
 	}()
 	forwarded := req.Clone(req.Context())
 	forwarded.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
@@ -233,7 +237,7 @@ type statusWriter struct {
 }
 
 func (w *statusWriter) WriteHeader(code int) {
-	if w.code == 0 {
+	if w.code == 0 && code >= http.StatusOK { // below it, the answer is yet to come
 		w.code = code
 	}
 	w.ResponseWriter.WriteHeader(code)

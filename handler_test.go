@@ -161,6 +161,8 @@ var conversations = []struct {
 			{about: "nothing answered", line: delivery + "&do=nothing", body: generalBody},
 			{about: "a panic", line: delivery + "&do=panic", body: generalBody},
 			{about: "a panic in the middle of an answer", line: delivery + "&do=panic-late", body: generalBody},
+			{about: "an answer that it breaks off itself, as a proxy does", line: delivery + "&do=abort", body: generalBody},
+			{about: "hints before the answer", line: delivery + "&do=hints", body: generalBody},
 			{about: "it takes its time, and its context lives as long", line: delivery + "&do=slow", body: generalBody},
 			{about: "without the secret it does not get there", line: "POST /webhooks/mews", body: generalBody},
 			{about: "an event of an integration does not get there", line: delivery, body: enabledBody},
@@ -313,6 +315,15 @@ func (s *server) application(w http.ResponseWriter, req *http.Request) {
 	case "panic-late":
 		fmt.Fprint(w, "half an ans")
 		panic(errors.New("made-up token 0123456789"))
+	case "abort":
+		fmt.Fprint(w, "half an ans")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			s.t.Error(err)
+		}
+		panic(http.ErrAbortHandler)
+	case "hints":
+		w.WriteHeader(http.StatusEarlyHints)
+		http.Error(w, "short and stout", http.StatusTeapot)
 	case "slow":
 		time.Sleep(20 * time.Second)
 		fmt.Fprintf(w, "context: %v\n", req.Context().Err())
@@ -345,7 +356,7 @@ func (s *server) exchange(b *strings.Builder, x exchange) {
 	defer client.Close()
 	began := time.Now()
 	s.connections <- there
-	goOn := make(chan bool, 1)
+	goOn := make(chan bool, 2)
 	go func() { // the server may answer before it has read all
 		fmt.Fprint(client, head.String()+"\r\n")
 		if !x.wait || <-goOn {
@@ -376,7 +387,7 @@ func (s *server) exchange(b *strings.Builder, x exchange) {
 			lines.WriteString("(and the connection is closed)\n")
 		}
 		b.WriteString(quote("< ", lines.String()+"\n"+string(text)))
-		if answer.StatusCode != http.StatusContinue {
+		if answer.StatusCode >= http.StatusOK {
 			goOn <- false
 			break
 		}

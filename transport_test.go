@@ -19,6 +19,7 @@ import (
 type upstream struct {
 	status int
 	bodies []string
+	idle   int // how often its idle connections were closed
 }
 
 func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -115,6 +116,23 @@ func TestTransportSendsNothingUnlessValid(t *testing.T) {
 			t.Errorf("%d requests were sent", len(u.bodies))
 		}
 	})
+}
+
+func (u *upstream) CloseIdleConnections() { u.idle++ }
+
+// http.Client closes its idle connections through whatever its Transport is.
+func TestTransportClosesIdleConnections(t *testing.T) {
+	rack, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	var u upstream
+	(&http.Client{Transport: rack.Transport(&u)}).CloseIdleConnections()
+	(&http.Client{Transport: rack.Transport(struct{ http.RoundTripper }{&u})}).CloseIdleConnections() // it cannot
+	if u.idle != 1 {
+		t.Errorf("the base heard of it %d times, want once", u.idle)
+	}
 }
 
 func TestTransportTakesAnswersAsEvidence(t *testing.T) {
