@@ -11,9 +11,15 @@ import (
 // permission; only what else is heard at the time tells them apart. Times are
 // of one clock that does not go back.
 type attribution struct {
-	accepted map[string]time.Time // latest 200 of an integration, within the minute
+	accepted [2]acceptance        // the latest 200, and the latest of another integration
 	rejected map[string]time.Time // 401s within the minute, since the latest 200
 	trouble  bool
+}
+
+// acceptance is when an integration's token got a 200.
+type acceptance struct {
+	id string
+	at time.Time
 }
 
 const (
@@ -26,11 +32,10 @@ const (
 
 // accept notes a 200. It tells whether a trouble ends with it.
 func (a *attribution) accept(id string, now time.Time) (ended bool) {
-	if a.accepted == nil {
-		a.accepted = make(map[string]time.Time)
+	if a.accepted[0].id != id {
+		a.accepted[1] = a.accepted[0]
 	}
-	a.expire(now)
-	a.accepted[id] = now
+	a.accepted[0] = acceptance{id, now}
 	ended = a.trouble
 	a.trouble = false
 	clear(a.rejected)
@@ -44,13 +49,17 @@ func (a *attribution) accept(id string, now time.Time) (ended bool) {
 // this 401, reject returns the integrations whose rejections within the minute
 // are in doubt now.
 func (a *attribution) reject(id string, workedBefore, surprising bool, now time.Time) (_ lifecycle.Answer, doubted []string) {
-	a.expire(now)
+	for other, at := range a.rejected {
+		if now.Sub(at) > attributionWindow {
+			delete(a.rejected, other)
+		}
+	}
 	if surprising && !a.trouble {
 		if a.rejected == nil {
 			a.rejected = make(map[string]time.Time)
 		}
 		a.rejected[id] = now
-		if len(a.rejected) >= troubleCount && len(a.accepted) == 0 {
+		if len(a.rejected) >= troubleCount && !a.vouched("", now) {
 			a.trouble = true
 			for other := range a.rejected {
 				if other != id {
@@ -63,28 +72,18 @@ func (a *attribution) reject(id string, workedBefore, surprising bool, now time.
 	switch {
 	case a.trouble && surprising:
 		return lifecycle.NoAnswer, doubted
-	case !a.trouble && (workedBefore || a.vouched(id)):
+	case !a.trouble && (workedBefore || a.vouched(id, now)):
 		return lifecycle.Rejected, nil
 	}
 	return lifecycle.Unattributed, nil
 }
 
-// vouched tells whether another integration got a 200 within the minute.
-func (a *attribution) vouched(id string) bool {
-	for other := range a.accepted {
-		if other != id {
+// vouched tells whether an integration other than id got a 200 within the minute.
+func (a *attribution) vouched(id string, now time.Time) bool {
+	for _, other := range a.accepted {
+		if other.id != "" && other.id != id && now.Sub(other.at) <= attributionWindow {
 			return true
 		}
 	}
 	return false
-}
-
-func (a *attribution) expire(now time.Time) {
-	for _, m := range []map[string]time.Time{a.accepted, a.rejected} {
-		for id, at := range m {
-			if now.Sub(at) > attributionWindow {
-				delete(m, id)
-			}
-		}
-	}
 }

@@ -114,7 +114,7 @@ func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
 	if record == nil {
 		return Receipt{}, ErrNotFound
 	}
-	if e.Answer == lifecycle.Accepted && r.schedule != nil {
+	if e.Answer == lifecycle.Accepted && r.schedule != nil && e.At.Sub(e.Began) <= attributionWindow {
 		r.schedule.heard(ctx, record.ID)
 	}
 	e.Integration.ID = record.ID
@@ -133,8 +133,13 @@ func (r *Rack) tells(record *Record, e *lifecycle.Evidence) bool {
 		return false // overtaken
 	}
 	if e.Answer == lifecycle.Accepted {
+		if e.Began.Sub(key.Accepted) >= refresh {
+			return true
+		}
+		// What a 200 did not prove, the next does not either.
 		v := record.Verdict(e.Token, &r.policy, e.At)
-		return v.Status != lifecycle.Valid || v.Assumed || e.Began.Sub(key.Accepted) >= refresh
+		proved := key.Answer == lifecycle.Accepted && key.Generation == record.Generation && key.Doubt == 0
+		return v.Reason == lifecycle.ReasonLease || !proved && (v.Status != lifecycle.Valid || v.Assumed)
 	}
 	return key.Doubt == 0 && key.Answer != lifecycle.Rejected
 }

@@ -323,6 +323,28 @@ func TestAContestedTokenOfAnotherInstance(t *testing.T) {
 	})
 }
 
+// A 200 of long ago that is reported now says nothing of a 401 of now.
+func TestAnOld200VouchesForNobody(t *testing.T) {
+	probing(t, newOracle(), func(b bench) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		settle(3 * time.Hour)
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonUnattributed)
+		for _, ago := range []time.Duration{2 * time.Hour, 0} {
+			if _, err := b.Report(context.Background(), tokenText("l"), 200, time.Now().Add(-ago)); err != nil {
+				t.Fatal(err)
+			}
+			b.deliver(webhook(lifecycle.IntegrationEnabled, "a", nil))
+			settle(15 * time.Second)
+			if ago > 0 {
+				b.is("k", lifecycle.Unknown, lifecycle.ReasonUnattributed)
+			} else {
+				b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
+			}
+		}
+	})
+}
+
 func TestAForgedRotationIsSwappedBack(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))

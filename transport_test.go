@@ -188,3 +188,29 @@ func TestTransportAnswersAreFenced(t *testing.T) {
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 	})
 }
+
+// A token that works although the deliveries say otherwise is worth an entry an
+// hour and no more, however often it is used.
+func TestWhatDoesNotSettleIsNotJournalledForEver(t *testing.T) {
+	calling(t, func(b bench, _ *upstream, call func(integration, body string) error) {
+		b.deliver(creation("superseded", "k", lifecycle.Yes))
+		b.deliver(rotation("superseded", "k2"))
+		b.deliver(creation("deleted", "l", lifecycle.Yes))
+		b.deliver(deletion("deleted", time.Time{}))
+		for range 100 {
+			time.Sleep(time.Second)
+			for _, name := range []string{"k", "l"} {
+				if err := call("", `{"AccessToken":"`+tokenText(name)+`"}`); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		b.is("k", lifecycle.Invalid, lifecycle.ReasonSuperseded)
+		b.is("l", lifecycle.Unknown, lifecycle.ReasonDeletedAccepted)
+		for _, name := range []string{"superseded", "deleted"} {
+			if n := b.entriesOf(name); n != 3 {
+				t.Errorf("%d entries of the %s one, want two deliveries and one 200", n, name)
+			}
+		}
+	})
+}
