@@ -3,6 +3,7 @@ package keyrack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -37,12 +38,13 @@ type examination struct {
 	store  store.Store
 	sealer seal.Sealer
 	yield  func(Finding) bool
+	found  []Finding // of one integration
 	done   bool
 }
 
-func (x *examination) find(integration, format string, args ...any) {
+func (x *examination) tell(f Finding) {
 	if !x.done {
-		x.done = !x.yield(Finding{integration, fmt.Sprintf(format, args...)})
+		x.done = !x.yield(f)
 	}
 }
 
@@ -54,7 +56,7 @@ func (x *examination) all() error {
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
 		}
-		if err := x.integration(stored); err != nil || x.done {
+		if err := x.steady(stored); err != nil || x.done {
 			return err
 		}
 	}
@@ -69,21 +71,50 @@ func (x *examination) all() error {
 	return nil
 }
 
+// steady examines one integration. What is found is found again where somebody
+// committed or trimmed meanwhile.
+func (x *examination) steady(stored store.Stored) error {
+	for range attempts {
+		x.found = nil
+		if err := x.integration(stored); err != nil {
+			return err
+		}
+		if len(x.found) == 0 {
+			return nil
+		}
+		now, err := x.store.Load(x.ctx, stored.Integration)
+		if err != nil {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+		if now.Version == stored.Version && now.BaseVersion == stored.BaseVersion {
+			break
+		}
+		stored = now
+	}
+	for _, f := range x.found {
+		x.tell(f)
+	}
+	return nil
+}
+
 // integration folds one integration's journal, and compares.
 func (x *examination) integration(stored store.Stored) error {
 	id := stored.Integration
+	find := func(format string, args ...any) {
+		x.found = append(x.found, Finding{id, fmt.Sprintf(format, args...)})
+	}
 	record, err := lifecycle.ParseRecord(stored.Record)
 	if err != nil {
-		x.find(id, "the record cannot be read: %v", err)
+		find("the record cannot be read: %v", err)
 		return nil
 	}
 	if record.ID != id || record.Version != stored.Version {
-		x.find(id, "the record is that of another integration or version")
+		find("the record is that of another integration or version")
 	}
 	folded := Record{ID: id}
 	if stored.BaseVersion > 0 {
 		if folded, err = lifecycle.ParseRecord(stored.Base); err != nil {
-			x.find(id, "the base of the journal cannot be read: %v", err)
+			find("the base of the journal cannot be read: %v", err)
 			return nil
 		}
 	}
@@ -96,7 +127,7 @@ func (x *examination) integration(stored store.Stored) error {
 		}
 		evidence, err := lifecycle.ParseEvidence(e.Evidence)
 		if err != nil {
-			x.find(id, "entry %v cannot be read: %v", e.ID, err)
+			find("entry %v cannot be read: %v", e.ID, err)
 			return nil
 		}
 		var decision lifecycle.Decision
@@ -104,19 +135,23 @@ func (x *examination) integration(stored store.Stored) error {
 		entry, err := parseEntry(e)
 		switch {
 		case err != nil:
-			x.find(id, "entry %v cannot be read: %v", e.ID, err)
+			find("entry %v cannot be read: %v", e.ID, err)
 		case entry.Decision != decision:
-			x.find(id, "entry %v was decided otherwise: %v, not %v", e.ID, entry.Decision.Outcome, decision.Outcome)
+			find("entry %v was decided otherwise: %v, not %v", e.ID, entry.Decision.Outcome, decision.Outcome)
 		case e.Version != folded.Version:
-			x.find(id, "entry %v is out of its order", e.ID)
+			find("entry %v is out of its order", e.ID)
 		}
 	}
 	if !bytes.Equal(lifecycle.AppendRecord(nil, folded), stored.Record) {
-		x.find(id, "the record is not the fold of its journal")
+		find("the record is not the fold of its journal")
 	}
 	for _, k := range record.Keys {
-		if owner, err := x.store.Owner(x.ctx, k.Digest); err != nil || owner != id {
-			x.find(id, "the digest %v of its token does not belong to it", k.Digest)
+		owner, err := x.store.Owner(x.ctx, k.Digest)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+		if owner != id {
+			find("the digest %v of its token does not belong to it", k.Digest)
 		}
 	}
 	return nil
@@ -129,15 +164,18 @@ func (x *examination) sealed(ref store.Ref) error {
 		return nil
 	}
 	value, err := x.store.Sealed(x.ctx, ref)
-	if err != nil {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil // erased meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("keyrack: reading the store: %w", err)
 	}
 	if _, err := x.sealer.Open(value, owner); err != nil {
 		what := "a body"
 		if ref.Integration != "" {
 			what = "a token"
 		}
-		x.find(ref.Integration, "%s does not open: %v", what, err)
+		x.tell(Finding{ref.Integration, fmt.Sprintf("%s does not open: %v", what, err)})
 	}
 	return nil
 }

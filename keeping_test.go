@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,6 +201,105 @@ func TestTrimmingByInstancesThatDoNotLiveForADay(t *testing.T) {
 		}
 		if n := live(10 * time.Hour); n > 3*11+5 {
 			t.Errorf("%d entries after two days, and nobody has trimmed", n)
+		}
+	})
+}
+
+// meddling is a store in which somebody else does something right before the
+// first history is read.
+type meddling struct {
+	store.Store
+	once   sync.Once
+	meddle func()
+}
+
+func (s *meddling) Volatile() bool { return true }
+
+func (s *meddling) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		s.once.Do(s.meddle)
+		s.Store.History(ctx, integration)(yield)
+	}
+}
+
+// Two instances that trim the same at the same time leave a base from which the
+// rest still folds.
+func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		open := func(s store.Store, entries int) bench {
+			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
+				Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: entries},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bench{T: t, Rack: rack, store: f.store}
+		}
+		between := &meddling{Store: f.store}
+		one, other := open(between, 2), open(f.store, 5)
+		defer one.Close()
+		defer other.Close()
+		one.deliver(creation("a", "k", lifecycle.Yes))
+		for i := range 20 {
+			one.toggle("a", i%2 == 1)
+		}
+		settle(2 * time.Hour)
+		between.meddle = func() {
+			if _, err := other.Trim(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, want := range []int{5, 2} { // the second time nobody is in the way
+			if _, err := one.Trim(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if n := one.entriesOf("a"); n != want {
+				t.Errorf("%d entries are left, want %d", n, want)
+			}
+			one.examined(f.sealer)
+		}
+	})
+}
+
+// Examine finds nothing where deliveries come in and the journal is trimmed
+// meanwhile, and hides no failure of the store's.
+func TestExaminingAStoreInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
+			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack, store: f.store}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		for i := range 20 {
+			b.toggle("a", i%2 == 1)
+		}
+		settle(2 * time.Hour)
+		for _, meddle := range []func(){
+			func() { b.toggle("a", false) },
+			func() {
+				if n, err := b.Trim(context.Background()); n != 1 || err != nil {
+					t.Errorf("Trim: %d, %v", n, err)
+				}
+			},
+		} {
+			for finding, err := range keyrack.Examine(context.Background(), &meddling{Store: f.store, meddle: meddle}, f.sealer) {
+				t.Errorf("found in the store: %v, %v", finding, err)
+			}
+		}
+		broken := &faulty{Store: f.store}
+		broken.fail(noFault, noFault, failsBefore) // the key of the digests, the owner of the one digest, the first sealed value
+		failed := false
+		for _, err := range keyrack.Examine(context.Background(), broken, f.sealer) {
+			failed = failed || err != nil
+		}
+		if !failed {
+			t.Error("what could not be read was taken for sound")
 		}
 	})
 }

@@ -222,12 +222,15 @@ func (s *schedule) follow() {
 }
 
 // begin takes the lead: it looks at all integrations, and asks anew about all
-// of them if nobody was there for a while.
+// of them if nobody was there for a while, or ever: they came from another store.
 func (s *schedule) begin(now, last lifecycle.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leading, s.sweep = true, 0
-	if last != 0 && now.Sub(last) > away {
+	s.leading = true
+	switch {
+	case now.Sub(last) <= away:
+		s.sweep = 0
+	case s.sweep == 0 || now.Sub(s.alive) > away: // else it goes on
 		s.sweep = now
 	}
 	for record := range s.rack.Integrations() {
@@ -245,7 +248,7 @@ func (s *schedule) swept() bool {
 		return true
 	}
 	for _, w := range s.queue.waits {
-		if w.unswept {
+		if w.unswept && w.backoff < s.lease { // else there is nothing to ask with
 			return false
 		}
 	}

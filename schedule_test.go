@@ -1,8 +1,10 @@
 package keyrack_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -299,6 +301,94 @@ func TestASweepWaitsForAnswers(t *testing.T) {
 		o.set(func(o *oracle) { o.silent = false })
 		settle(10 * time.Minute)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
+	})
+}
+
+// What happened between a copy and its restoration is asked for at once.
+func TestRestoredIntegrationsAreAskedAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle("k")
+		b := opened(t, o, s, sealer)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		var export bytes.Buffer
+		if _, err := keyrack.Export(context.Background(), s, &export, true); err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		o.set(func(o *oracle) { delete(o.works, tokenText("k")) })
+		s = memstore.New(nil)
+		for _, err := range keyrack.Restore(context.Background(), s, sealer, &export) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b = opened(t, o, s, sealer)
+		defer b.Close()
+		settle(time.Minute)
+		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
+	})
+}
+
+// A store that is away for a moment in the middle of a sweep does not have it
+// begin anew.
+func TestASweepGoesOn(t *testing.T) {
+	const hotels = 60
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle()
+		leases := &slowLeases{Store: s}
+		open := func(rate float64) *keyrack.Rack {
+			rack, err := keyrack.Open(context.Background(), leases, &keyrack.Options{Prober: o, Sealer: sealer, ProbeRate: rate})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rack
+		}
+		rack := open(100)
+		for i := range hotels {
+			name := fmt.Sprint(i)
+			o.set(func(o *oracle) { o.works[tokenText(name)] = enterpriseID("H") })
+			bench{T: t, Rack: rack}.deliver(creation(name, name, lifecycle.Yes))
+		}
+		settle(time.Minute)
+		rack.Close()
+		settle(time.Hour)
+		o.set(func(o *oracle) { o.asked = nil })
+		rack = open(1)
+		defer rack.Close()
+		settle(hotels / 2 * time.Second)
+		leases.hang.Store(true)
+		settle(15 * time.Second)
+		leases.hang.Store(false)
+		settle(10 * time.Minute)
+		o.set(func(o *oracle) {
+			if n := len(o.asked); n != hotels {
+				t.Errorf("%d questions about %d integrations", n, hotels)
+			}
+		})
+	})
+}
+
+// A sweep ends although there is nothing to ask with about some.
+func TestASweepEndsWithoutTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle("k")
+		b := opened(t, o, s, sealer)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		record, _ := b.Record(integrationID("a"))
+		if err := s.Shred(context.Background(), store.Ref{Integration: record.ID, Digest: record.Keys[0].Digest}); err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		settle(time.Hour)
+		b = opened(t, o, s, sealer)
+		defer b.Close()
+		settle(10 * time.Minute)
+		alive, err := s.Cursor(context.Background(), "probe")
+		if age := time.Since(lifecycle.Instant(alive).Time()); err != nil || age > time.Minute {
+			t.Errorf("the schedule was alive %v ago, as the store has it: %v", age, err)
+		}
 	})
 }
 
