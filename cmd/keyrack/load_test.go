@@ -223,6 +223,7 @@ func TestMixedLoad(t *testing.T) {
 		t.Errorf("%d good deliveries were answered 204, and %d integrations are there", good.Load(), listed)
 	}
 	const room = 8 << 20
+	t.Logf("%d requests, %d of them good, none of those lost; the heap: %d KiB at half time, %d KiB in the end", requests, good.Load(), heap.half>>10, heap.end>>10)
 	if heap.end > heap.half+room {
 		t.Errorf("the heap grew from %d to %d bytes over the second half", heap.half, heap.end)
 	}
