@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -67,7 +68,6 @@ func (r *Rack) housekeep(ctx context.Context) {
 
 // shredAll erases all tokens that are no longer needed.
 func (r *Rack) shredAll(ctx context.Context) error {
-	now := r.clock.instant()
 	var spent []store.Ref
 	for ref, err := range r.store.ScanSealed(ctx) {
 		if err != nil {
@@ -76,13 +76,34 @@ func (r *Rack) shredAll(ctx context.Context) error {
 		if ref.Integration == "" {
 			continue
 		}
-		record := r.view.record(ref.Integration)
-		if record != nil && holds(record, ref.Digest) && !record.Retains(ref.Digest, now, r.retention()) {
+		if record := r.view.record(ref.Integration); record != nil && r.spent(record, ref.Digest) {
 			spent = append(spent, ref)
 		}
 	}
-	if len(spent) == 0 {
-		return nil
+	for _, ref := range spent {
+		if err := r.shred(ctx, ref); err != nil {
+			return err
+		}
 	}
-	return r.store.Shred(ctx, spent...)
+	return nil
+}
+
+// spent tells whether a record's token is no longer needed, but for its digest.
+func (r *Rack) spent(record *Record, d lifecycle.Digest) bool {
+	return holds(record, d) && !record.Retains(d, r.clock.instant(), r.retention())
+}
+
+// shred erases a token that was no longer needed when somebody looked: in use
+// again by now it may be, by an import or a probe. Behind the door it stays as it is.
+func (r *Rack) shred(ctx context.Context, ref store.Ref) error {
+	door, err := r.doors.enter(ctx, ref.Integration)
+	if err != nil {
+		return err
+	}
+	defer door.leave()
+	record, err := r.loadRecord(ctx, ref.Integration)
+	if err != nil || !r.spent(&record, ref.Digest) {
+		return err
+	}
+	return r.store.Shred(ctx, ref)
 }

@@ -325,6 +325,63 @@ func TestImportBringsAnErasedTokenBack(t *testing.T) {
 	})
 }
 
+// scanned is a store in which somebody else does something right after the sealed
+// values were scanned.
+type scanned struct {
+	store.Store
+	then func()
+}
+
+func (s *scanned) Volatile() bool { return true }
+
+func (s *scanned) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
+	return func(yield func(store.Ref, error) bool) {
+		s.Store.ScanSealed(ctx)(yield)
+		s.then()
+	}
+}
+
+// A token that comes back into use while housekeeping is about to erase it stays.
+func TestHousekeepingErasesNothingInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scanned{Store: memstore.New(nil), then: func() {}}
+		rack, err := keyrack.Open(context.Background(), s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		settle(10 * time.Hour) // so that nothing is trimmed when they are erased
+		b.deliver(deletion("a", time.Time{}))
+		b.deliver(deletion("b", time.Time{}))
+		refs := func() (n int) {
+			for ref := range s.Store.ScanSealed(context.Background()) {
+				if ref.Integration != "" {
+					n++
+				}
+			}
+			return n
+		}
+		settle(23*time.Hour + 30*time.Minute)
+		if refs() != 2 {
+			t.Fatal("the tokens are erased already")
+		}
+		s.then = func() {
+			s.then = func() {}
+			again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
+			if _, err := b.Import(context.Background(), again); err != nil {
+				t.Error(err)
+			}
+		}
+		settle(2 * time.Hour)
+		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") || refs() != 1 {
+			t.Errorf("the token is %v (%v), %v; %d are kept", v.Status, v.Reason, err, refs())
+		}
+	})
+}
+
 // A record that a newer version wrote is Unknown, and holds nobody else up.
 func TestANewerRecordHoldsNobodyUp(t *testing.T) {
 	subscribing(t, func(f fixture) {

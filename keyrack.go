@@ -225,9 +225,11 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	return r, nil
 }
 
-// Close ends the background work, after it has noted what is still to be noted.
-// Deliveries that are under way are finished by whoever made them. Check and the
-// other questions go on answering from memory.
+// Close ends the background work, after it has noted in the journal how the latest
+// deliveries were answered, and waits for it: handlers of subscriptions see their
+// contexts end. So none of them, and no other function that the Rack was given, may
+// call it. Deliveries that are under way are finished by whoever made them. Check
+// and the other questions go on answering from memory.
 func (r *Rack) Close() error {
 	r.mu.Lock()
 	r.closed = true
