@@ -1,6 +1,7 @@
 package keyrack_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -503,6 +504,43 @@ func TestSubscriptionNames(t *testing.T) {
 		}
 		if err := b.Replay(ctx, "a", 1<<40); !errors.Is(err, keyrack.ErrInvalid) {
 			t.Errorf("a replay from beyond the end: %v", err)
+		}
+	})
+}
+
+// slowSteering is a store whose answer, that what an operator wants was written,
+// takes its time.
+type slowSteering struct{ store.Store }
+
+func (s *slowSteering) Volatile() bool { return true }
+
+func (s *slowSteering) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
+	err := s.Store.Reseal(ctx, ref, old, new)
+	if ref.Name == "subscription test control" && bytes.Contains(new, []byte("Replay")) {
+		time.Sleep(3 * time.Second)
+	}
+	return err
+}
+
+// A replay that was obeyed before its caller knows of it is not wanted again.
+func TestSubscriptionIsReplayedOnce(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		rack, err := keyrack.Open(context.Background(), &slowSteering{f.store}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack, store: f.store}
+		var h heard
+		b.subscribe(&h, nil)
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(2 * time.Second)
+		if err := b.Replay(context.Background(), "test", 0); err != nil {
+			t.Error(err)
+		}
+		settle(10 * time.Second)
+		if got, want := h.of("a"), "[valid valid]"; got != want {
+			t.Errorf("heard %v, want %v", got, want)
 		}
 	})
 }

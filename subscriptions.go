@@ -28,6 +28,9 @@ type DeadLetter struct {
 type control struct {
 	Paused bool            `json:",omitzero"`
 	Replay *store.Position `json:",omitzero"` // start again after it; taken away once obeyed
+	// Change is the latest wish's own, by which it is known to have got there although
+	// it was obeyed already.
+	Change store.EntryID `json:",omitzero"`
 }
 
 func controlRef(name string) store.Ref { return store.Ref{Name: "subscription " + name + " control"} }
@@ -65,22 +68,19 @@ func (r *Rack) control(ctx context.Context, name string, change func(*control)) 
 	if name == "" {
 		return fmt.Errorf("%w: a subscription has a name", ErrInvalid)
 	}
-	ref := controlRef(name)
+	id := store.NewEntryID(r.clock.now())
 	for range attempts {
 		c, old, err := r.controls(ctx, name)
 		if err != nil {
 			return err
 		}
+		if c.Change == id {
+			return nil
+		}
 		change(&c)
+		c.Change = id
 		if err := r.putControl(ctx, name, c, old); err != nil {
 			return err
-		}
-		now, err := r.store.Sealed(ctx, ref)
-		if err != nil {
-			return err
-		}
-		if wanted, _ := json.Marshal(c); string(now) == string(wanted) {
-			return nil
 		}
 	}
 	return fmt.Errorf("keyrack: subscription: %w", store.ErrConflict)
