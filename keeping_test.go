@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -325,11 +326,11 @@ func TestImportBringsAnErasedTokenBack(t *testing.T) {
 	})
 }
 
-// scanned is a store in which somebody else does something right after the sealed
-// values were scanned.
+// scanned is a store in which somebody else does something, once, right after the
+// sealed values were scanned.
 type scanned struct {
 	store.Store
-	then func()
+	then atomic.Pointer[func()]
 }
 
 func (s *scanned) Volatile() bool { return true }
@@ -337,14 +338,16 @@ func (s *scanned) Volatile() bool { return true }
 func (s *scanned) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	return func(yield func(store.Ref, error) bool) {
 		s.Store.ScanSealed(ctx)(yield)
-		s.then()
+		if then := s.then.Swap(nil); then != nil {
+			(*then)()
+		}
 	}
 }
 
 // A token that comes back into use while housekeeping is about to erase it stays.
 func TestHousekeepingErasesNothingInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &scanned{Store: memstore.New(nil), then: func() {}}
+		s := &scanned{Store: memstore.New(nil)}
 		rack, err := keyrack.Open(context.Background(), s, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -368,13 +371,13 @@ func TestHousekeepingErasesNothingInUse(t *testing.T) {
 		if refs() != 2 {
 			t.Fatal("the tokens are erased already")
 		}
-		s.then = func() {
-			s.then = func() {}
+		reopen := func() {
 			again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
 			if _, err := b.Import(context.Background(), again); err != nil {
 				t.Error(err)
 			}
 		}
+		s.then.Store(&reopen)
 		settle(2 * time.Hour)
 		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") || refs() != 1 {
 			t.Errorf("the token is %v (%v), %v; %d are kept", v.Status, v.Reason, err, refs())
