@@ -46,7 +46,8 @@ func WithIntegration(ctx context.Context, id string) context.Context {
 // A request whose context has [WithIntegration] gets that integration's current
 // token as the member AccessToken of its JSON body, in place of one that is
 // there; if the verdict is not Valid it is not sent, and the error is a
-// *NotActiveError. Every other request is sent as it is, and only watched: the
+// *NotActiveError. Neither is it sent where a redirect leads it to another host: the
+// token is for Mews. Every other request is sent as it is, and only watched: the
 // token is read off its body. A body that is not a JSON object is left alone.
 type Transport struct {
 	rack *Rack
@@ -72,6 +73,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var used lifecycle.Digest
 	var generation uint64
 	if id, ok := req.Context().Value(integrationKey{}).(string); ok {
+		if astray(req) {
+			return nil, fmt.Errorf("%w: a redirect leads the token to another host", ErrInvalid)
+		}
 		record, known := t.rack.Record(id)
 		token, verdict, err := t.rack.Token(req.Context(), id)
 		switch {
@@ -113,6 +117,15 @@ func (t *Transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
+}
+
+// astray tells whether redirects have led a request away from where it was sent to.
+func astray(req *http.Request) bool {
+	first := req
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	return first.URL.Scheme != req.URL.Scheme || first.URL.Host != req.URL.Host
 }
 
 func readBody(req *http.Request) ([]byte, error) {

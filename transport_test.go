@@ -18,6 +18,7 @@ import (
 // upstream is Mews as an http.RoundTripper: it remembers the bodies it got.
 type upstream struct {
 	status int
+	moved  string // where it redirects to, once
 	bodies []string
 	idle   int // how often its idle connections were closed
 }
@@ -31,6 +32,10 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("wrong Content-Length")
 	}
 	u.bodies = append(u.bodies, string(body))
+	if to := u.moved; to != "" {
+		u.moved = ""
+		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: req}, nil
+	}
 	return &http.Response{StatusCode: u.status, Body: http.NoBody, Request: req}, nil
 }
 
@@ -61,6 +66,22 @@ func calling(t *testing.T, test func(b bench, u *upstream, call func(integration
 			synctest.Wait()
 			return err
 		})
+	})
+}
+
+// A redirect takes no token to another host.
+func TestTransportKeepsTheTokenFromOtherHosts(t *testing.T) {
+	calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		for where, requests := range map[string]int{
+			"https://mews.invalid/moved": 2, "/moved": 2, "https://other.invalid/": 1, "http://mews.invalid/": 1, "https://mews.invalid:8443/": 1,
+		} {
+			u.bodies, u.moved = nil, where
+			err := call("a", `{}`)
+			if len(u.bodies) != requests || errors.Is(err, keyrack.ErrInvalid) != (requests == 1) {
+				t.Errorf("to %s: %d requests were sent, %v", where, len(u.bodies), err)
+			}
+		}
 	})
 }
 
