@@ -2,11 +2,14 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Checkpoint carries the write-ahead log over into the database and empties it, so
@@ -175,6 +178,11 @@ func (s *Store) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		missing, err := amiss(ctx, l)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, missing...)
 		for _, rule := range rules {
 			found := false
 			if err := l.query(ctx, rule.query, func([]driver.Value) { found = true }); err != nil {
@@ -190,6 +198,47 @@ func (s *Store) Check(ctx context.Context) error {
 		return &CheckError{Problems: problems}
 	}
 	return err
+}
+
+// amiss compares the schema with a fresh one. What others have added is theirs.
+func amiss(ctx context.Context, l *link) (problems []string, err error) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh := newLink(conn, nil)
+	defer fresh.discard()
+	for _, script := range migrations {
+		if _, _, err := fresh.exec(ctx, script); err != nil {
+			return nil, err
+		}
+	}
+	want, err := parts(ctx, fresh)
+	if err != nil {
+		return nil, err
+	}
+	got, err := parts(ctx, l)
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if text, ok := got[name]; !ok || text != want[name] {
+			problems = append(problems, fmt.Sprintf("the schema's %s is missing, or another", name))
+		}
+	}
+	return problems, err
+}
+
+// parts are what a schema consists of: the text of each table, index, view and trigger.
+func parts(ctx context.Context, l *link) (map[string]string, error) {
+	all := map[string]string{}
+	err := l.query(ctx, "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema", func(row []driver.Value) {
+		name, _ := row[0].(string)
+		all[name], _ = row[1].(string)
+	})
+	return all, err
 }
 
 // Stats are the numbers of a store, all of one moment but LogBytes.

@@ -91,6 +91,9 @@ func TestCheck(t *testing.T) {
 		"the bounds are gone":             "DELETE FROM journal_bounds",
 		"the bounds contradict":           "UPDATE journal_bounds SET trimmed = 5, removed = 4",
 		"the base is newer than a record": "UPDATE integration SET base_version = 9 WHERE number = 2",
+		"an index is gone":                "DROP INDEX token_by_integration",
+		"a trigger is gone":               "DROP TRIGGER entry_removed",
+		"a view is another":               "DROP VIEW journal; CREATE VIEW journal AS SELECT 1",
 		"a link is broken":                "UPDATE entry SET previous = 0 WHERE version = 2",
 	} {
 		t.Run(name, func(t *testing.T) {
