@@ -305,6 +305,74 @@ func TestExaminingAStoreInUse(t *testing.T) {
 	})
 }
 
+// unplaced is a store whose entries have no position yet, as those have that nobody
+// has read in the journal.
+type unplaced struct{ store.Store }
+
+func (u unplaced) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range u.Store.History(ctx, integration) {
+			e.Position = 0
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// What has no position yet has not been followed by anybody, and is not trimmed.
+func TestTrimmingLeavesWhatHasNoPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rack, err := keyrack.Open(context.Background(), unplaced{memstore.New(nil)}, &keyrack.Options{
+			Sealer: seal.Ephemeral(), Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		for i := range 10 {
+			b.toggle("a", i%2 == 1)
+		}
+		settle(2 * time.Hour)
+		if n, err := b.Trim(context.Background()); n != 0 || err != nil || b.entriesOf("a") != 11 {
+			t.Errorf("%d integrations were trimmed, and %d of 11 entries are left; %v", n, b.entriesOf("a"), err)
+		}
+	})
+}
+
+// A token that does not open is read anew the next time: it may have been sealed
+// again meanwhile.
+func TestATokenThatDidNotOpenIsReadAnew(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		b := f.open()
+		defer b.Close()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		record, _ := b.Record(integrationID("a"))
+		ref := store.Ref{Integration: record.ID, Digest: record.Keys[0].Digest}
+		sound, err := f.store.Sealed(context.Background(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(old, value []byte) {
+			t.Helper()
+			if err := f.store.Reseal(context.Background(), ref, old, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		broken := []byte("sealed by nobody")
+		put(sound, broken)
+		if _, v, err := b.Token(context.Background(), record.ID); err == nil || v.Status != lifecycle.Unknown {
+			t.Errorf("what does not open is %v, %v", v.Status, err)
+		}
+		put(broken, sound)
+		if token, _, err := b.Token(context.Background(), record.ID); err != nil || token.Reveal() != tokenText("k") {
+			t.Errorf("what opens again: %v", err)
+		}
+	})
+}
+
 // A token that was erased once its deletion was old comes back by an import that
 // brings it.
 func TestImportBringsAnErasedTokenBack(t *testing.T) {
