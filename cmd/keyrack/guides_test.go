@@ -1,5 +1,3 @@
-//go:build unix
-
 package main
 
 import (
@@ -233,27 +231,4 @@ func (b *brittle) cut() {
 		c.Close()
 	}
 	b.conns = nil
-}
-
-// fenced returns the blocks of a language in a page.
-func fenced(t *testing.T, page, language string) []string {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	var block *strings.Builder
-	for line := range strings.Lines(string(text)) {
-		switch {
-		case block == nil && line == "```"+language+"\n":
-			block = new(strings.Builder)
-		case block != nil && line == "```\n":
-			blocks = append(blocks, block.String())
-			block = nil
-		case block != nil:
-			block.WriteString(line)
-		}
-	}
-	return blocks
 }

@@ -22,20 +22,6 @@ import (
 // packagingFolder is where what is tested here lies.
 var packagingFolder = filepath.Join("..", "..", "packaging")
 
-// tool returns the path of a program that a test cannot do without. Where it is
-// missing, the test ends: loudly, and under CI=true as a failure.
-func tool(t *testing.T, name, missed string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing, and with it %s", name, missed)
-	}
-	if err != nil {
-		t.Skipf("NOT TESTED: %s, for want of %s", missed, name)
-	}
-	return path
-}
-
 // TestBuild builds the command in two folders. The binaries are the same, byte for
 // byte, are static, and know what they are.
 func TestBuild(t *testing.T) {

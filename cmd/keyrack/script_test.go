@@ -412,5 +412,42 @@ func TestDocsWhole(t *testing.T) {
 	}
 }
 
+// fenced returns the blocks of a language in a page.
+func fenced(t *testing.T, page, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	var block *strings.Builder
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case block == nil && line == "```"+language+"\n":
+			block = new(strings.Builder)
+		case block != nil && line == "```\n":
+			blocks = append(blocks, block.String())
+			block = nil
+		case block != nil:
+			block.WriteString(line)
+		}
+	}
+	return blocks
+}
+
+// tool returns the path of a program that a test cannot do without. Where it is
+// missing, the test ends: loudly, and under CI=true as a failure.
+func tool(t *testing.T, name, missed string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing, and with it %s", name, missed)
+	}
+	if err != nil {
+		t.Skipf("NOT TESTED: %s, for want of %s", missed, name)
+	}
+	return path
+}
+
 // nobody is a handler that is content with everything.
 func nobody(context.Context, keyrack.Entry) error { return nil }
