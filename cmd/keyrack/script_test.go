@@ -351,11 +351,13 @@ func TestDocs(t *testing.T) {
 	}
 	for page, files := range docs {
 		t.Run(page, func(t *testing.T) {
+			t.Parallel()
 			var script strings.Builder
 			script.WriteString("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
 			blocks := fenced(t, filepath.Join("..", "..", page), "sh")
+			connector := freeAddr()
 			for _, block := range blocks {
-				script.WriteString(block)
+				script.WriteString(strings.ReplaceAll(block, "127.0.0.1:8082", connector))
 			}
 			if len(blocks) == 0 {
 				t.Fatal("where are the commands?")

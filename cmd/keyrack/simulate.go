@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -29,6 +30,9 @@ const (
 	// secondLook is for how long a receiver that is wrong in the end is asked again:
 	// of several instances, one hears a moment later what another took in.
 	secondLook = 3 * time.Second
+	// defaultWithin is how long a receiver that asks Mews has to find out the rest. It
+	// asks about one integration at most every 10 s.
+	defaultWithin = 45 * time.Second
 )
 
 // simulation is a fleet of hotels and what goes wrong on the way.
@@ -41,6 +45,10 @@ type simulation struct {
 	duplicates float64
 	losses     float64
 	reorder    float64
+	connector  string // where the hotels' Connector API listens; empty: there is none
+	within     time.Duration
+
+	clientToken lifecycle.Token // that the Connector API asks for
 
 	target target
 	client client
@@ -68,6 +76,13 @@ The same seed plays the same lives and prints nothing secret. Use a receiver of 
 own: the hotels are made up, and stay in its store. Its horizon must be longer than
 --lag, as the default one is.
 
+With --connector-addr the hotels can be asked about as well: their Connector API
+listens there until the end, on loopback alone, and takes KEYRACK_CLIENT_TOKEN, which
+the receiver must have, too. Start the receiver with that address as its
+--connector-url. In the end it has the time of --within to find out what it does not
+know, and no longer is wrong about what it was not told: for that, give it a --lease
+shorter than --within.
+
 ` + targetHelp + `
 
 ` + clientHelp + `
@@ -76,9 +91,16 @@ The key needs the scope introspect.
 Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
 		Example: `  keyrack simulate
   keyrack simulate --count 100 --rate 50 --duplicates 0.3 --reorder 0.5 --seed 7
-  keyrack simulate --losses 0.05 --format json`,
+  keyrack simulate --losses 0.05 --format json
+
+  # A receiver that asks, and hotels that can be asked about.
+  export KEYRACK_CLIENT_TOKEN=made-up
+  keyrack serve --store memory --lease 20s --client-name Trial \
+      --connector-url http://127.0.0.1:8082 &
+  keyrack simulate --losses 0.2 --connector-addr 127.0.0.1:8082`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
+			s.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 			if err := s.check(); err != nil {
 				return err
 			}
@@ -106,6 +128,8 @@ Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
 	flags.Float64Var(&s.losses, "losses", 0, "`share` of webhooks that are never sent, from 0 to 1")
 	flags.Float64Var(&s.reorder, "reorder", 0.3, "`share` of webhooks that may overtake others, from 0 to 1")
 	flags.DurationVar(&s.lag, "lag", 500*time.Millisecond, "the longest time from a change to its webhook")
+	flags.StringVar(&s.connector, "connector-addr", "", "serve the hotels' Connector API at `addr`")
+	flags.DurationVar(&s.within, "within", defaultWithin, "how `long` the receiver then has to find out")
 	s.target.flags(flags)
 	s.client.flags(flags)
 	s.output.flags(flags)
@@ -131,6 +155,12 @@ func (s *simulation) check() error {
 		return usagef("--duration is a time up to %v", mostDuration)
 	case s.lag <= 0 || s.lag > mostLag:
 		return usagef("--lag is a time up to %v", mostLag)
+	case s.connector != "" && !isLoopback(s.connector):
+		return usagef("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
+	case s.connector != "" && s.clientToken.IsZero():
+		return usagef("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)
+	case s.within <= 0 || s.within > mostDuration:
+		return usagef("--within is a time up to %v", mostDuration)
 	case s.changes() < s.count:
 		return usagef("in %v at %v changes a second there are %d changes, too few for %d hotels to connect; raise --rate or --duration",
 			s.duration, s.rate, s.changes(), s.count)
@@ -160,7 +190,20 @@ func (s *simulation) run(ctx context.Context) error {
 		Faults: mewstest.Faults{
 			Duplicate: s.duplicates, Lose: s.losses, Reorder: s.reorder, CopyAfter: mewstest.Spread{Max: s.lag},
 		},
+		ClientToken: s.clientToken,
 	})
+	if s.connector != "" {
+		l, err := listen(ctx, "connector-addr", s.connector)
+		if err != nil {
+			return err
+		}
+		mews := openSite(l, s.world.Connector(), slog.New(slog.DiscardHandler))
+		defer func() {
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			defer cancel()
+			_ = mews.close(bounded) // whoever asks meanwhile gets no answer
+		}()
+	}
 	began := time.Now()
 	if err := s.play(ctx); err != nil {
 		return err // the process ends, and with it what is under way
