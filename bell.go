@@ -13,11 +13,11 @@ func newBell() bell { return bell{new(atomic.Pointer[chan struct{}])} }
 // wait returns a channel that is closed by the next ring. Take it before
 // looking for news, so that none is missed between.
 func (b bell) wait() <-chan struct{} {
-	fresh := make(chan struct{})
 	for {
 		if c := b.next.Load(); c != nil {
 			return *c
 		}
+		fresh := make(chan struct{})
 		if b.next.CompareAndSwap(nil, &fresh) {
 			return fresh
 		}

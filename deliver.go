@@ -204,10 +204,14 @@ func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
 	return lifecycle.ParseRecord(stored.Record)
 }
 
-// reload publishes what the store has.
+// reload publishes what the store has. Where that was written by a newer version,
+// what is known is out of date and dropped: the error is lifecycle.ErrNewer.
 func (r *Rack) reload(ctx context.Context, id string) error {
 	record, err := r.loadRecord(ctx, id)
-	if err == nil && record.Version > 0 {
+	switch {
+	case errors.Is(err, lifecycle.ErrNewer):
+		r.view.drop(id)
+	case err == nil && record.Version > 0:
 		r.publish(record)
 	}
 	return err

@@ -120,10 +120,8 @@ func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position
 		}
 		if known := r.view.record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
 			err := r.reload(ctx, e.Integration)
-			if errors.Is(err, lifecycle.ErrNewer) {
-				// What is known of it is out of date, and nobody else has to wait.
+			if errors.Is(err, lifecycle.ErrNewer) { // nobody else has to wait
 				r.log.WarnContext(ctx, "a newer version of keyrack wrote a record; its tokens are Unknown here", "integration", e.Integration)
-				r.view.drop(e.Integration)
 			} else if err != nil {
 				return from, err
 			}

@@ -52,9 +52,6 @@ func (r *Rack) housekeep(ctx context.Context) {
 		if err := r.trimDaily(ctx, holder); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "trimming is put off", "error", err)
 		}
-		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)
-		}
 		if err := r.shredAll(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "housekeeping is put off", "error", err)
 		}
@@ -62,6 +59,9 @@ func (r *Rack) housekeep(ctx context.Context) {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
+		}
+		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil { // Open has done so at the start
+			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)
 		}
 	}
 }

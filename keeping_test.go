@@ -46,14 +46,8 @@ func (b bench) examined(sealer seal.Sealer) {
 func TestTrimming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
-			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Age: 24 * time.Hour, Entries: 5},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack, store: f.store}
+		b := f.keeping(f.store, keyrack.Retention{Age: 24 * time.Hour, Entries: 5})
+		defer b.Close()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		b.deliver(creation("b", "l", lifecycle.Yes))
 		for i := range 20 {
@@ -70,7 +64,7 @@ func TestTrimming(t *testing.T) {
 				t.Errorf("%d entries are left, want %d", n, want)
 			}
 			b.examined(f.sealer)
-			audit(t, f.store, rack)
+			audit(t, f.store, b.Rack)
 		}
 		trim(21) // young
 		settle(2 * time.Hour)
@@ -150,14 +144,8 @@ func TestResealing(t *testing.T) {
 func TestTrimmingAfterForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
-			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack, store: f.store}
+		b := f.keeping(f.store, keyrack.Retention{Entries: 5})
+		defer b.Close()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		if _, err := b.Forget(context.Background(), integrationID("a")); err != nil {
 			t.Fatal(err)
@@ -180,16 +168,10 @@ func TestTrimmingAfterForget(t *testing.T) {
 // The journal is trimmed once a day, though no instance lives for that long.
 func TestTrimmingByInstancesThatDoNotLiveForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, sealer := memstore.New(nil), seal.Ephemeral()
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
 		live := func(of time.Duration) (entries int) {
-			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
-				Sealer: sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rack.Close()
-			b := bench{T: t, Rack: rack, store: s}
+			b := f.keeping(f.store, keyrack.Retention{Entries: 5})
+			defer b.Close()
 			b.deliver(creation("a", "k", lifecycle.Yes))
 			for i := range 10 {
 				b.toggle("a", i%2 == 1)
@@ -228,17 +210,8 @@ func (s *meddling) History(ctx context.Context, integration string) iter.Seq2[st
 func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		open := func(s store.Store, entries int) bench {
-			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
-				Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: entries},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return bench{T: t, Rack: rack, store: f.store}
-		}
 		between := &meddling{Store: f.store}
-		one, other := open(between, 2), open(f.store, 5)
+		one, other := f.keeping(between, keyrack.Retention{Entries: 2}), f.keeping(f.store, keyrack.Retention{Entries: 5})
 		defer one.Close()
 		defer other.Close()
 		one.deliver(creation("a", "k", lifecycle.Yes))
@@ -268,14 +241,8 @@ func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
 func TestExaminingAStoreInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		rack, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{
-			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack, store: f.store}
+		b := f.keeping(f.store, keyrack.Retention{Entries: 5})
+		defer b.Close()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		for i := range 20 {
 			b.toggle("a", i%2 == 1)
@@ -323,14 +290,9 @@ func (u unplaced) History(ctx context.Context, integration string) iter.Seq2[sto
 // What has no position yet has not been followed by anybody, and is not trimmed.
 func TestTrimmingLeavesWhatHasNoPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rack, err := keyrack.Open(context.Background(), unplaced{memstore.New(nil)}, &keyrack.Options{
-			Sealer: seal.Ephemeral(), Horizon: time.Second, Retention: keyrack.Retention{Entries: 5},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack}
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		b := f.keeping(unplaced{f.store}, keyrack.Retention{Entries: 5})
+		defer b.Close()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		for i := range 10 {
 			b.toggle("a", i%2 == 1)

@@ -239,6 +239,20 @@ func (r *Rack) Close() error {
 	return nil
 }
 
+// afterwards returns a context for what is left to be done when a work's own context
+// has ended.
+func (r *Rack) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
+}
+
+// release gives a lease up, also where the context has ended. One that the store does
+// not take back runs out by itself.
+func (r *Rack) release(ctx context.Context, lease store.Lease) {
+	ctx, cancel := r.afterwards(ctx)
+	defer cancel()
+	_ = r.store.Release(ctx, lease)
+}
+
 // start runs a subscription in the background.
 func (r *Rack) start(name string, run func(context.Context)) error {
 	r.mu.Lock()

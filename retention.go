@@ -93,11 +93,7 @@ func (r *Rack) trimDaily(ctx context.Context, holder string) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
-		defer cancel()
-		_ = r.store.Release(last, lease) // else it runs out by itself
-	}()
+	defer r.release(ctx, lease)
 	last, err := r.store.Cursor(ctx, lease.Name)
 	if err != nil {
 		return err

@@ -178,9 +178,7 @@ func (s *schedule) lead(ctx context.Context) {
 		case <-tick.C:
 		case <-ctx.Done():
 			if held.Fence != 0 {
-				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.rack.options.storeTimeout())
-				defer cancel()
-				_ = s.rack.store.Release(last, held) // else it runs out by itself
+				s.rack.release(ctx, held)
 			}
 			return
 		}

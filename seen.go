@@ -72,7 +72,7 @@ func (r *Rack) keepNewSeen(ctx context.Context) {
 	if r.seen.here.Load() == r.seen.kept.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
+	ctx, cancel := r.afterwards(ctx)
 	defer cancel()
 	if err := r.keepSeen(ctx); err != nil {
 		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)

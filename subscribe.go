@@ -173,9 +173,7 @@ func (s *subscriber) work(ctx context.Context, lease store.Lease, asked time.Tim
 		lost()
 		<-renewing
 		expiry.Stop()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.rack.options.storeTimeout())
-		defer cancel()
-		_ = s.rack.store.Release(last, lease) // else it runs out by itself
+		s.rack.release(ctx, lease)
 	}()
 	go func() {
 		defer close(renewing)

@@ -63,9 +63,12 @@ type fixture struct {
 	sealer seal.Sealer
 }
 
-func (f fixture) open() bench {
+func (f fixture) open() bench { return f.keeping(f.store, keyrack.Retention{}) }
+
+// keeping opens a Rack on the fixture's store, or on one that stands before it.
+func (f fixture) keeping(s store.Store, retention keyrack.Retention) bench {
 	f.Helper()
-	rack, err := keyrack.Open(f.Context(), f.store, &keyrack.Options{Sealer: f.sealer, Horizon: time.Second})
+	rack, err := keyrack.Open(f.Context(), s, &keyrack.Options{Sealer: f.sealer, Horizon: time.Second, Retention: retention})
 	if err != nil {
 		f.Fatal(err)
 	}
