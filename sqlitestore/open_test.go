@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -255,5 +257,53 @@ func TestReadable(t *testing.T) {
 	var version, tokens int
 	if err := db.QueryRow("SELECT version, tokens FROM integrations WHERE json_extract(record, '$.of') = 'a'").Scan(&version, &tokens); err != nil || version != 1 || tokens != 1 {
 		t.Errorf("the integration reads: %d %d, %v", version, tokens, err)
+	}
+}
+
+// TestOpenTogether: several that open a new file at the same time all get it.
+func TestOpenTogether(t *testing.T) {
+	for range 30 {
+		path := filepath.Join(t.TempDir(), "keyrack.db")
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				s, err := sqlitestore.Open(t.Context(), path, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Close()
+				if _, err := s.Commit(t.Context(), testCommit(fmt.Sprint(i), 0, 10)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestOpenWhileTheSchemaIsMade: what is read of a schema is of one moment.
+func TestOpenWhileTheSchemaIsMade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyrack.db")
+	execute(t, path, "PRAGMA journal_mode = WAL; CREATE TABLE t (x); DROP TABLE t; PRAGMA schema_version = 0")
+	db := foreign(t, path)
+	defer db.Close()
+	made := false
+	s, err := sqlitestore.NewRewritten(t.Context(), db, nil, func(query string) string {
+		if query == "PRAGMA user_version" && !made {
+			made = true
+			other, err := sqlitestore.Open(t.Context(), path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { other.Close() })
+		}
+		return query
+	})
+	if err != nil || !made {
+		t.Fatalf("the schema was made meanwhile, %t: %v", made, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -26,7 +26,7 @@ func migrate(ctx context.Context, l *link) error {
 	// The transaction comes first, whether there is something to do or not: a
 	// database that cannot be written to shows here, and so does another process
 	// that migrates.
-	return transact(ctx, l, func() error {
+	return transact(ctx, l, "BEGIN IMMEDIATE", func() error {
 		version, err := schemaVersion(ctx, l)
 		if err != nil || version == len(migrations) {
 			return err
@@ -44,7 +44,8 @@ func migrate(ctx context.Context, l *link) error {
 	})
 }
 
-// schemaVersion returns the version of the schema, 0 for an empty database.
+// schemaVersion returns the version of the schema, 0 for an empty database. It is to
+// be called in a transaction, or what it reads may be of different moments.
 func schemaVersion(ctx context.Context, l *link) (int, error) {
 	var answers [3]string
 	for i, name := range []string{"application_id", "user_version", "schema_version"} {
@@ -65,9 +66,10 @@ func schemaVersion(ctx context.Context, l *link) (int, error) {
 	}
 }
 
-// transact runs f in a transaction that is alone in writing.
-func transact(ctx context.Context, l *link, f func() error) error {
-	if _, _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+// transact runs f in a transaction: begun with BEGIN, one that reads of one moment;
+// with BEGIN IMMEDIATE, one that is alone in writing.
+func transact(ctx context.Context, l *link, begin string, f func() error) error {
+	if _, _, err := l.exec(ctx, begin); err != nil {
 		return err
 	}
 	err := f()

@@ -20,7 +20,28 @@ type setup struct {
 
 // dial takes a connection out of the pool and sets it up, for writing or for
 // reading alone. Only writing brings the schema up to date.
+//
+// SQLite does not wait where two of those who wait could be waiting for each other,
+// such as for a new file to become WAL. One of them is told at once that it is busy,
+// and tries again.
 func (s *Store) dial(ctx context.Context, write bool) (*link, error) {
+	for end := time.Now().Add(s.setup.busy); ; {
+		l, err := s.dialOnce(ctx, write)
+		if err == nil || !isBusy(failure(ctx, err)) || time.Now().After(end) {
+			return l, err
+		}
+		select {
+		case <-time.After(dialAgain):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// dialAgain is the pause before a connection that was busy is set up again.
+const dialAgain = 5 * time.Millisecond
+
+func (s *Store) dialOnce(ctx context.Context, write bool) (*link, error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -42,8 +63,13 @@ func (c *setup) write(ctx context.Context, l *link) error {
 	if err := c.common(ctx, l); err != nil {
 		return err
 	}
-	// Before anything is changed about a database that is not ours.
-	version, err := schemaVersion(ctx, l)
+	// Before anything is changed about a database that is not ours, and at one
+	// moment: somebody else may be making the schema.
+	var version int
+	err := transact(ctx, l, "BEGIN", func() (err error) {
+		version, err = schemaVersion(ctx, l)
+		return err
+	})
 	if err != nil {
 		return err
 	}
