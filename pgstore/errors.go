@@ -113,14 +113,10 @@ func codeOf(err error) string {
 
 // isOurs tells whether an error was made here, and so holds no values.
 func isOurs(err error) bool {
-	if _, made := errors.AsType[*Error](err); made {
+	if _, made := errors.AsType[*Error](err); made || store.IsAnswer(err) {
 		return true
 	}
-	for _, sentinel := range []error{
-		store.ErrConflict, store.ErrOwned, store.ErrInvalid,
-		store.ErrNotFound, store.ErrFenced, store.ErrTrimmed,
-		ErrClosed, ErrNewer, ErrNotMigrated, ErrNotDurable, ErrSettings,
-	} {
+	for _, sentinel := range []error{ErrClosed, ErrNewer, ErrNotMigrated, ErrNotDurable, ErrSettings} {
 		if errors.Is(err, sentinel) {
 			return true
 		}

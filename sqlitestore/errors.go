@@ -108,23 +108,10 @@ func failure(ctx context.Context, err error) error {
 // isOurs tells whether an error was made here, and so holds no values.
 func isOurs(err error) bool {
 	var made *Error
-	return isRefusal(err) || errors.As(err, &made) || errors.Is(err, ErrClosed) ||
+	return store.IsAnswer(err) || errors.As(err, &made) || errors.Is(err, ErrClosed) ||
 		errors.Is(err, ErrNotDurable) || errors.Is(err, ErrNewer) || errors.Is(err, ErrForeign) ||
 		errors.Is(err, ErrPool) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// isRefusal tells whether err says that nothing was changed, as store.Store has it.
-func isRefusal(err error) bool {
-	for _, sentinel := range []error{
-		store.ErrConflict, store.ErrOwned, store.ErrInvalid,
-		store.ErrNotFound, store.ErrFenced, store.ErrTrimmed,
-	} {
-		if errors.Is(err, sentinel) {
-			return true
-		}
-	}
-	return false
 }
 
 func isBusy(err error) bool { return errors.Is(err, ErrBusy) }

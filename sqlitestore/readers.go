@@ -3,6 +3,8 @@ package sqlitestore
 import (
 	"context"
 	"database/sql/driver"
+
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // readers are the connections that read. A place holds nil until it is first used,
@@ -63,7 +65,7 @@ func (s *Store) reading(ctx context.Context, f func(*link) error) error {
 		}
 	}
 	err := failure(ctx, f(l))
-	if err != nil && ctx.Err() == nil && !isRefusal(err) {
+	if err != nil && ctx.Err() == nil && !store.IsAnswer(err) {
 		// The next one begins anew.
 		l.discard()
 		l = nil

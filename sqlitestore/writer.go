@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // writer is the one goroutine that writes. It takes what was asked for meanwhile
@@ -202,7 +204,7 @@ func (t *turn) transact(more bool) bool {
 		// will come of it later.
 		if r.err = r.ctx.Err(); r.err != nil {
 			r.err = failure(r.ctx, r.err)
-		} else if r.err = failure(ctx, r.do(t.link)); r.err != nil && !isRefusal(r.err) {
+		} else if r.err = failure(ctx, r.do(t.link)); r.err != nil && !store.IsAnswer(r.err) {
 			t.rollback(ctx)
 			if len(t.batch) > 1 {
 				return false

@@ -37,6 +37,17 @@ var (
 	ErrInvalid = errors.New("store: invalid arguments")
 )
 
+// IsAnswer tells whether an error is an answer that a store may give, one of those
+// above, with whatever around it. Every other error is a failure.
+func IsAnswer(err error) bool {
+	for _, answer := range []error{ErrConflict, ErrOwned, ErrNotFound, ErrFenced, ErrTrimmed, ErrInvalid} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}
+
 // OwnedError says which digest has which owner. It unwraps to ErrOwned.
 type OwnedError struct {
 	Digest lifecycle.Digest

@@ -13,14 +13,10 @@ import (
 )
 
 // adopting is the taking in of integrations that existed before.
-type adopting struct {
-	office office
-	output output
-	wait   time.Duration
-}
+type adopting struct{ asked }
 
 func newAdopt(env environment) *cobra.Command {
-	a := adopting{office: office{probes: true, makes: true}}
+	a := adopting{asked{office: office{probes: true, makes: true}}}
 	adopt := &cobra.Command{
 		Use:   "adopt FILE|- [flags]",
 		Short: "Take in integrations that existed before, with their tokens",
@@ -48,10 +44,7 @@ Exit codes: 0 if all were taken in, and where Mews is asked proved; otherwise 1.
   keyrack adopt --store sqlite:keyrack.db - < hotels.jsonl`,
 		Args: exactly("FILE|-"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
-			if a.wait <= 0 {
-				return usagef("--wait is a time above 0")
-			}
-			if err := a.output.open(verb, env); err != nil {
+			if err := a.open(verb, env); err != nil {
 				return err
 			}
 			in, close, err := openInput(args[0], verb.InOrStdin())
@@ -66,11 +59,7 @@ Exit codes: 0 if all were taken in, and where Mews is asked proved; otherwise 1.
 			return a.adopt(verb.Context(), in)
 		},
 	}
-	flags := adopt.Flags()
-	flags.SortFlags = false
-	flags.DurationVar(&a.wait, "wait", defaultWait, "how long to wait for Mews's next answer")
-	a.output.flags(flags)
-	a.office.flags(flags)
+	a.flags(adopt, "how long to wait for Mews's next answer")
 	return adopt
 }
 
@@ -177,11 +166,7 @@ func (a *adopting) prove(ctx context.Context, account []adoptedLine) error {
 
 // look takes down what is known of a token by now.
 func (a *adopting) look(ctx context.Context, line *adoptedLine) error {
-	answer, err := a.office.get(ctx, nil, ofIntegration(line.Integration)...)
-	if err != nil {
-		return err
-	}
-	d, err := read[integrationDocument](answer)
+	d, err := a.integration(ctx, line.Integration)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,9 @@ func eventually(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// TestServeProbes: with an address, a name and a token, Mews is asked about what
-// comes in, and its answer settles what the deliveries leave open.
-func TestServeProbes(t *testing.T) {
-	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
-	hotel := world.Connect("Alpenrose")
+// asksAt serves a world's Connector API.
+func asksAt(t *testing.T, world *mewstest.World) *site {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +34,15 @@ func TestServeProbes(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return mews
+}
+
+// TestServeProbes: with an address, a name and a token, Mews is asked about what
+// comes in, and its answer settles what the deliveries leave open.
+func TestServeProbes(t *testing.T) {
+	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
+	hotel := world.Connect("Alpenrose")
+	mews := asksAt(t, world)
 	p := serving(t, map[string]string{
 		"KEYRACK_CONNECTOR_URL": "http://" + mews.addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
 		apiKeysVariable: testKeys, "KEYRACK_PROBE_RATE": "100",

@@ -104,12 +104,7 @@ func (g *guideTour) run() string {
 	t := g.t
 	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
 	hotel := world.Connect("Alpenrose")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mews := openSite(l, world.Connector(), newLogger(new(buffer)))
-	defer mews.close(t.Context())
+	mews := asksAt(t, world)
 	p := serving(t, map[string]string{apiKeysVariable: testKeys})
 	with := func(api, key string) {
 		g.env = []string{"KEYRACK_API=http://" + api, "KEYRACK_API_KEY=" + key, "MEWS_URL=http://" + mews.addr, "MEWS_CLIENT_TOKEN=canary-client"}

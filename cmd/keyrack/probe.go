@@ -23,6 +23,22 @@ type asked struct {
 	wait   time.Duration
 }
 
+func (a *asked) flags(verb *cobra.Command, waits string) {
+	flags := verb.Flags()
+	flags.SortFlags = false
+	flags.DurationVar(&a.wait, "wait", defaultWait, waits)
+	a.output.flags(flags)
+	a.office.flags(flags)
+}
+
+// open opens what is printed to. The office is opened when the rest is in order.
+func (a *asked) open(verb *cobra.Command, env environment) error {
+	if a.wait <= 0 {
+		return usagef("--wait is a time above 0")
+	}
+	return a.output.open(verb, env)
+}
+
 func newProbe(env environment) *cobra.Command {
 	a := asked{office: office{probes: true}}
 	probe := &cobra.Command{
@@ -41,10 +57,7 @@ Exit codes: 0 the token is valid, 3 not valid, 4 unknown; 1 if no answer came.`,
 		Example: `  keyrack probe 9e5e84e9-974d-4f16-9662-ab2200f27cb1`,
 		Args:    exactly("INTEGRATION"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
-			if a.wait <= 0 {
-				return usagef("--wait is a time above 0")
-			}
-			if err := a.output.open(verb, env); err != nil {
+			if err := a.open(verb, env); err != nil {
 				return err
 			}
 			if err := a.office.open(verb, env); err != nil {
@@ -54,11 +67,7 @@ Exit codes: 0 the token is valid, 3 not valid, 4 unknown; 1 if no answer came.`,
 			return a.probe(verb.Context(), args[0])
 		},
 	}
-	flags := probe.Flags()
-	flags.SortFlags = false
-	flags.DurationVar(&a.wait, "wait", defaultWait, "how long to wait for the answer")
-	a.output.flags(flags)
-	a.office.flags(flags)
+	a.flags(probe, "how long to wait for the answer")
 	return probe
 }
 
