@@ -666,14 +666,17 @@ func (a *aviary) all() {
 
 // transport makes an outbound call with a token, to a Mews that is not there.
 func (a *aviary) transport(token string) {
-	transport := a.rack.Transport(roundTrip(func(req *http.Request) (*http.Response, error) {
+	transport, err := a.rack.Transport("https://mews.example", roundTrip(func(req *http.Request) (*http.Response, error) {
 		io.Copy(io.Discard, req.Body)
 		return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
 	}))
+	if err != nil {
+		a.t.Fatal(err)
+	}
 	a.keep(transport)
 	for _, ctx := range []context.Context{a.ctx, keyrack.WithIntegration(a.ctx, integrationID("A"))} {
 		for _, body := range []string{fmt.Sprintf(`{"AccessToken":%q}`, token), token} {
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://mews.example/", strings.NewReader(body))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://mews.example/api/connector/v1/x", strings.NewReader(body))
 			if err != nil {
 				a.t.Fatal(err)
 			}

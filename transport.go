@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -43,73 +46,114 @@ func WithIntegration(ctx context.Context, id string) context.Context {
 // Neither costs the call more than a look-up; what is worth an entry in the
 // journal is written in the background.
 //
-// A request whose context has [WithIntegration] gets that integration's current
-// token as the member AccessToken of its JSON body, in place of one that is
-// there; if the verdict is not Valid it is not sent, and the error is a
-// *NotActiveError. Neither is it sent where a redirect leads it to another host: the
-// token is for Mews. Every other request is sent as it is, and only watched: the
-// token is read off its body. A body that is not a JSON object is left alone.
+// It serves calls of the Connector API at one platform address. A call to any other
+// scheme, host, port or path is sent as it is: it gets no token, also after a
+// redirect, and its answer is no evidence.
+//
+// A call whose context has [WithIntegration] gets that integration's current token as
+// the member AccessToken of its JSON body, in place of one that is there. If the
+// verdict is not Valid, the call is not sent, and the error is a *NotActiveError. A
+// body that cannot take a token, because it is not a JSON object or is larger than
+// 1 MiB, is ErrInvalid. Every other call is sent as it is and only watched: the token
+// is read from its body. Bodies of another media type, and larger ones, pass unread.
 type Transport struct {
-	rack *Rack
-	base http.RoundTripper
+	rack     *Rack
+	platform string // scheme, host and port
+	base     http.RoundTripper
 }
 
-// Transport returns a Transport over base, nil for http.DefaultTransport.
-func (r *Rack) Transport(base http.RoundTripper) *Transport {
+// largestCall is the size in bytes up to which a call's body is read.
+const largestCall = 1 << 20
+
+// connectorPath begins the path of every operation of the Connector API.
+const connectorPath = "/api/connector/"
+
+// Transport returns a Transport for the Connector API at a platform address, such as
+// [connector.Production], over base; nil stands for http.DefaultTransport. The error
+// is ErrInvalid for an address that is not a scheme and a host, and for plain http
+// to another machine.
+func (r *Rack) Transport(platform string, base http.RoundTripper) (*Transport, error) {
+	u, err := connector.Address(platform)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the platform address: %w", ErrInvalid, err)
+	}
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &Transport{rack: r, base: base}
+	return &Transport{rack: r, platform: origin(u), base: base}, nil
+}
+
+// origin returns the scheme, the host and the port of a URL in one spelling.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
 // RoundTrip sends one request. Its errors are the base's, or say why nothing
 // was sent; none holds a token.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := readBody(req)
+	if origin(req.URL) != t.platform || !strings.HasPrefix(req.URL.Path, connectorPath) {
+		return t.base.RoundTrip(req)
+	}
+	id, carries := req.Context().Value(integrationKey{}).(string)
+	call, err := readCall(req)
 	if err != nil {
 		return nil, err
 	}
-	begin, end, closing := accessToken(body)
-	var used lifecycle.Digest
-	var generation uint64
-	if id, ok := req.Context().Value(integrationKey{}).(string); ok {
-		if astray(req) {
-			return nil, fmt.Errorf("%w: a redirect leads the token to another host", ErrInvalid)
-		}
-		record, known := t.rack.Record(id)
-		token, verdict, err := t.rack.Token(req.Context(), id)
-		switch {
-		case known && err == nil && verdict.Active():
-		case err != nil && !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrNotFound):
-			return nil, err
-		default:
-			return nil, &NotActiveError{verdict}
-		}
-		if closing < 0 {
-			return nil, fmt.Errorf("%w: the request's body is not a JSON object to put a token in", ErrInvalid)
-		}
-		body = withToken(body, begin, end, closing, token.Reveal())
-		used, generation = t.rack.digest(token), record.Generation
-	} else if begin >= 0 {
-		if token, err := jsontext.AppendUnquote(nil, body[begin:end]); err == nil {
-			used = t.rack.digester.Sum(string(token))
-			if record := t.rack.view.owner(used); record != nil {
-				generation = record.Generation
-			}
-		}
+	if carries {
+		err = t.carry(req.Context(), id, &call)
+	} else {
+		t.recognize(&call)
 	}
-	sent := req.Clone(req.Context())
-	if body != nil {
-		sent.Body = io.NopCloser(bytes.NewReader(body))
-		sent.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		sent.ContentLength = int64(len(body))
+	if err != nil {
+		call.close()
+		return nil, err
 	}
 	began := t.rack.clock.now()
-	resp, err := t.base.RoundTrip(sent)
-	if err == nil && !used.IsZero() {
-		t.rack.watch(used, generation, resp.StatusCode, began)
+	resp, err := t.base.RoundTrip(call.request(req))
+	if err == nil && !call.token.IsZero() {
+		t.rack.watch(call.token, call.generation, resp.StatusCode, began)
 	}
 	return resp, err
+}
+
+// carry puts an integration's current token into a call.
+func (t *Transport) carry(ctx context.Context, id string, call *outbound) error {
+	record, known := t.rack.Record(id)
+	token, verdict, err := t.rack.Token(ctx, id)
+	switch {
+	case known && err == nil && verdict.Active():
+	case err != nil && !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrNotFound):
+		return err
+	default:
+		return &NotActiveError{verdict}
+	}
+	begin, end, closing := accessToken(call.body)
+	if closing < 0 {
+		return fmt.Errorf("%w: the request's body is not a JSON object of at most 1 MiB to put a token in", ErrInvalid)
+	}
+	call.body = withToken(call.body, begin, end, closing, token.Reveal())
+	call.token, call.generation = t.rack.digest(token), record.Generation
+	return nil
+}
+
+// recognize finds out which token a call carries.
+func (t *Transport) recognize(call *outbound) {
+	begin, end, _ := accessToken(call.body)
+	if begin < 0 {
+		return
+	}
+	token, err := jsontext.AppendUnquote(nil, call.body[begin:end])
+	if err != nil {
+		return
+	}
+	call.token = t.rack.digester.Sum(string(token))
+	if record := t.rack.view.owner(call.token); record != nil {
+		call.generation = record.Generation
+	}
 }
 
 // CloseIdleConnections closes the base's, where it can: http.Client asks for it.
@@ -119,21 +163,67 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// astray tells whether redirects have led a request away from where it was sent to.
-func astray(req *http.Request) bool {
-	first := req
-	for first.Response != nil && first.Response.Request != nil {
-		first = first.Response.Request
-	}
-	return first.URL.Scheme != req.URL.Scheme || first.URL.Host != req.URL.Host
+// outbound is a request with its body.
+type outbound struct {
+	body []byte        // what was read of it
+	rest io.ReadCloser // what was not read; nil where all was
+
+	token      lifecycle.Digest // zero where the call carries none that could be read
+	generation uint64
 }
 
-func readBody(req *http.Request) ([]byte, error) {
+// readCall reads a request's body, unless its media type or its size says that it is
+// not worth it. A larger body of unknown length is read in part.
+func readCall(req *http.Request) (outbound, error) {
 	if req.Body == nil || req.Body == http.NoBody {
-		return nil, nil
+		return outbound{}, nil
 	}
-	defer req.Body.Close()
-	return io.ReadAll(req.Body)
+	if req.ContentLength > largestCall || !mayBeJSON(req.Header.Get("Content-Type")) {
+		return outbound{rest: req.Body}, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, largestCall+1))
+	if err != nil {
+		req.Body.Close()
+		return outbound{}, err
+	}
+	if len(body) > largestCall {
+		rest := struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(body), req.Body), req.Body}
+		return outbound{rest: rest}, nil
+	}
+	req.Body.Close()
+	return outbound{body: body}, nil
+}
+
+// mayBeJSON reports whether a media type is JSON, or is missing.
+func mayBeJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "" || strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json")
+}
+
+// request returns the request to send, with the call's body.
+func (c *outbound) request(req *http.Request) *http.Request {
+	sent := req.Clone(req.Context())
+	switch {
+	case c.rest != nil:
+		sent.Body = c.rest
+	case c.body != nil:
+		body := c.body
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+		sent.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		sent.ContentLength = int64(len(body))
+	}
+	return sent
+}
+
+// close closes what is not sent.
+func (c *outbound) close() {
+	if c.rest != nil {
+		c.rest.Close()
+	}
 }
 
 // accessToken finds the value of the top-level member AccessToken, if it is a

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -21,6 +22,8 @@ type upstream struct {
 	moved  string // where it redirects to, once
 	bodies []string
 	idle   int // how often its idle connections were closed
+
+	lengthless bool // the next request may come without a Content-Length
 }
 
 func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -28,7 +31,7 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req.ContentLength != int64(len(body)) {
+	if req.ContentLength != int64(len(body)) && !u.lengthless {
 		return nil, errors.New("wrong Content-Length")
 	}
 	u.bodies = append(u.bodies, string(body))
@@ -49,7 +52,11 @@ func calling(t *testing.T, test func(b bench, u *upstream, call func(integration
 		}
 		defer rack.Close()
 		u := &upstream{status: http.StatusOK}
-		client := &http.Client{Transport: rack.Transport(u)}
+		transport, err := rack.Transport("https://mews.invalid", u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &http.Client{Transport: transport}
 		test(bench{T: t, Rack: rack}, u, func(integration, body string) error {
 			ctx := context.Background()
 			if integration != "" {
@@ -69,20 +76,107 @@ func calling(t *testing.T, test func(b bench, u *upstream, call func(integration
 	})
 }
 
-// A redirect takes no token to another host.
-func TestTransportKeepsTheTokenFromOtherHosts(t *testing.T) {
+// A redirect takes no token to another host, nor to what is not the Connector API, and
+// the answer there says nothing of the token.
+func TestTransportLeavesOtherHostsAlone(t *testing.T) {
 	calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
-		for where, requests := range map[string]int{
-			"https://mews.invalid/moved": 2, "/moved": 2, "https://other.invalid/": 1, "http://mews.invalid/": 1, "https://mews.invalid:8443/": 1,
+		u.status = http.StatusUnauthorized
+		for where, carries := range map[string]bool{
+			"https://mews.invalid/api/connector/v1/moved": true, "/api/connector/v1/moved": true, "https://MEWS.invalid:443/api/connector/v1/moved": true,
+			"https://other.invalid/api/connector/v1/x": false, "http://mews.invalid/api/connector/v1/x": false,
+			"https://mews.invalid:8443/api/connector/v1/x": false, "https://mews.invalid.example/api/connector/v1/x": false, "/elsewhere": false,
 		} {
 			u.bodies, u.moved = nil, where
-			err := call("a", `{}`)
-			if len(u.bodies) != requests || errors.Is(err, keyrack.ErrInvalid) != (requests == 1) {
-				t.Errorf("to %s: %d requests were sent, %v", where, len(u.bodies), err)
+			if err := call("a", `{}`); err != nil || len(u.bodies) != 2 {
+				t.Fatalf("to %s: %d requests were sent, %v", where, len(u.bodies), err)
+			}
+			if strings.Contains(u.bodies[1], tokenText("k")) != carries {
+				t.Errorf("to %s: carried the token %t, want %t", where, !carries, carries)
+			}
+			if reason := b.Check(tokenText("k")).Reason; (reason == lifecycle.ReasonDoubted) != carries {
+				t.Errorf("to %s: the answer made the verdict %v", where, reason)
+			}
+			if carries {
+				time.Sleep(time.Second)
+				if _, err := b.Report(context.Background(), tokenText("k"), http.StatusOK, time.Now()); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})
+}
+
+// What is watched there, token and all, is the application's own affair.
+func TestTransportWatchesThePlatformAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rack, err := keyrack.Open(context.Background(), memstore.New(nil), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		b := bench{T: t, Rack: rack}
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		u := &upstream{status: http.StatusUnauthorized}
+		transport, err := rack.Transport("https://mews.invalid", u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := `{"AccessToken":"` + tokenText("k") + `"}`
+		for _, c := range []struct {
+			url, contentType, body string
+			evidence               bool
+		}{
+			{"https://other.invalid/api/connector/v1/x", "", body, false},
+			{"https://mews.invalid/api/distributor/v1/x", "", body, false},
+			{"https://mews.invalid/api/connector/v1/x", "text/plain", body, false},
+			{"https://mews.invalid/api/connector/v1/x", "application/json", body + strings.Repeat(" ", 1<<20), false},
+			{"https://mews.invalid/api/connector/v1/x", "application/json; charset=utf-8", body, true},
+		} {
+			for _, known := range []bool{true, false} {
+				var reader io.Reader = strings.NewReader(c.body)
+				if !known {
+					reader = io.MultiReader(reader) // of a length that nobody knows
+				}
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url, reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.ContentLength = int64(len(c.body))
+				if !known {
+					req.ContentLength = -1
+					u.lengthless = true
+				}
+				if c.contentType != "" {
+					req.Header.Set("Content-Type", c.contentType)
+				}
+				if _, err := transport.RoundTrip(req); err != nil {
+					t.Fatal(err)
+				}
+				u.lengthless = false
+				if got := u.bodies[len(u.bodies)-1]; got != c.body {
+					t.Errorf("%s: a body of %d bytes arrived as %d", c.url, len(c.body), len(got))
+				}
+				synctest.Wait()
+				if doubted := b.Check(tokenText("k")).Reason == lifecycle.ReasonDoubted; doubted != c.evidence {
+					t.Errorf("%s, %q, %d bytes: taken as evidence: %t, want %t", c.url, c.contentType, len(c.body), doubted, c.evidence)
+				}
+			}
+		}
+	})
+}
+
+func TestTransportRefusesAnAddressThatIsNone(t *testing.T) {
+	rack, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	for _, address := range []string{"", "api.mews.com", "http://api.mews.com", "https://api.mews.com/api", "https://user@api.mews.com"} {
+		if transport, err := rack.Transport(address, nil); !errors.Is(err, keyrack.ErrInvalid) || transport != nil {
+			t.Errorf("%q: %v, want ErrInvalid", address, err)
+		}
+	}
 }
 
 func TestTransportPutsTheTokenIn(t *testing.T) {
@@ -149,8 +243,13 @@ func TestTransportClosesIdleConnections(t *testing.T) {
 	}
 	defer rack.Close()
 	var u upstream
-	(&http.Client{Transport: rack.Transport(&u)}).CloseIdleConnections()
-	(&http.Client{Transport: rack.Transport(struct{ http.RoundTripper }{&u})}).CloseIdleConnections() // it cannot
+	for _, base := range []http.RoundTripper{&u, struct{ http.RoundTripper }{&u}} { // the second cannot
+		transport, err := rack.Transport(connector.Production, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&http.Client{Transport: transport}).CloseIdleConnections()
+	}
 	if u.idle != 1 {
 		t.Errorf("the base heard of it %d times, want once", u.idle)
 	}

@@ -15,9 +15,10 @@ const (
 
 const operation = "/api/connector/v1/configuration/get"
 
-// address returns where to ask, given a platform address. What it does not like
-// it does not quote.
-func address(platform string) (*url.URL, error) {
+// Address parses a platform address, such as [Production] or [Demo]: a scheme and a
+// host, plain http for this machine only. The error wraps ErrOptions and does not
+// quote the address.
+func Address(platform string) (*url.URL, error) {
 	u, err := url.Parse(platform)
 	switch {
 	case platform == "":
@@ -33,12 +34,12 @@ func address(platform string) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(platform, "#"):
 		return nil, fmt.Errorf("%w: the URL has a query or a fragment", ErrOptions)
 	case u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf("%w: the URL has a path; the operation's own is added", ErrOptions)
+		return nil, fmt.Errorf("%w: the URL has a path; a scheme and a host are all it takes", ErrOptions)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: operation}, nil
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-// loopback tells whether a host is this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -55,7 +55,7 @@ type Client struct {
 
 // New returns a client. It sends nothing.
 func New(o Options) (*Client, error) {
-	u, err := address(o.URL)
+	u, err := Address(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("%w: a Timeout below 0", ErrOptions)
 	}
 	c := &Client{
-		url:       u.String(),
+		url:       u.JoinPath(operation).String(),
 		token:     o.ClientToken,
 		name:      o.ClientName,
 		transport: o.Transport,
