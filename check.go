@@ -16,7 +16,7 @@ func (r *Rack) Check(token string) Verdict {
 	d := r.digester.Sum(token)
 	h := r.view.byDigest.Get(digestHash(&d), d)
 	if h == nil {
-		return Verdict{Guess: lifecycle.Invalid}
+		return Verdict{}
 	}
 	return h.record.Load().Verdict(d, &r.policy, r.clock.instant())
 }
@@ -26,7 +26,7 @@ func (r *Rack) Check(token string) Verdict {
 func (r *Rack) Integration(id string) Verdict {
 	h := r.view.hook(id)
 	if h == nil {
-		return Verdict{Guess: lifecycle.Invalid}
+		return Verdict{}
 	}
 	return r.verdict(h.record.Load(), r.clock.instant())
 }
@@ -47,7 +47,7 @@ func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
 func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	h := r.view.hook(id)
 	if h == nil {
-		return Token{}, Verdict{Guess: lifecycle.Invalid}, ErrNotFound
+		return Token{}, Verdict{}, ErrNotFound
 	}
 	record := h.record.Load()
 	v := r.verdict(record, r.clock.instant())

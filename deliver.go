@@ -242,7 +242,7 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 			return
 		}
 	}
-	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != lifecycle.NoCause {
+	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != 0 {
 		return
 	}
 	now := r.clock.now()

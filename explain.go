@@ -52,8 +52,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	digest := r.digester.Sum(token)
 	record := r.view.owner(digest)
 	if record == nil {
-		v := Verdict{Guess: lifecycle.Invalid}
-		return Explanation{At: r.clock.now().UTC(), Verdict: v, Token: digest, Change: change(v, r.schedule != nil)}, nil
+		return Explanation{At: r.clock.now().UTC(), Token: digest, Change: change(Verdict{}, r.schedule != nil)}, nil
 	}
 	return r.explain(ctx, *record, digest, record.Verdict(digest, &r.policy, r.clock.instant()))
 }
@@ -139,7 +138,7 @@ func (e Explanation) String() string {
 		b.WriteString(", assumed")
 	}
 	if v.Status == lifecycle.Unknown {
-		fmt.Fprintf(&b, ", best guess %v", v.Guess)
+		fmt.Fprintf(&b, ", best guess %v", v.Guess())
 	}
 	b.WriteString("\n")
 	if e.Record.ID != "" {
@@ -201,7 +200,7 @@ func (e Entry) String() string {
 		}
 	}
 	fmt.Fprintf(&b, "%s  %-24s %v", e.At.UTC().Format(time.RFC3339), what, e.Decision.Outcome)
-	if e.Decision.Cause != lifecycle.NoCause {
+	if e.Decision.Cause != 0 {
 		fmt.Fprintf(&b, " (%v)", e.Decision.Cause)
 	}
 	if e.Decision.From != e.Decision.To {

@@ -27,7 +27,6 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/events"
-	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -427,7 +426,7 @@ func (s *server) inside(b *strings.Builder) {
 			s.t.Fatal(err)
 		}
 		fmt.Fprintf(b, "journal: entry %d, %v of %q: %v", e.Position, e.Evidence.Action, e.Integration, e.Decision.Outcome)
-		if e.Decision.Cause != lifecycle.NoCause {
+		if e.Decision.Cause != 0 {
 			fmt.Fprintf(b, " (%v)", e.Decision.Cause)
 		}
 		fmt.Fprintf(b, ", answered %d\n", e.Answer.Status)

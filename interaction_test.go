@@ -321,7 +321,7 @@ func (s *scene) receipt(r keyrack.Receipt, err error) {
 
 func decisionLine(d lifecycle.Decision) string {
 	text := d.Outcome.String()
-	if d.Cause != lifecycle.NoCause {
+	if d.Cause != 0 {
 		text += " (" + d.Cause.String() + ")"
 	}
 	if d.From != d.To {
@@ -336,7 +336,7 @@ func verdictLine(v keyrack.Verdict) string {
 		text += ", assumed"
 	}
 	if v.Status == lifecycle.Unknown {
-		text += fmt.Sprintf(", best guess %v", v.Guess)
+		text += fmt.Sprintf(", best guess %v", v.Guess())
 	}
 	return text
 }

@@ -417,9 +417,9 @@ func verdictText(v keyrack.Verdict) string {
 	case v.Assumed:
 		return fmt.Sprintf("%v %v, assumed", v.Status, v.Reason)
 	case v.Status == lifecycle.Unknown:
-		return fmt.Sprintf("%v %v, guess %v", v.Status, v.Reason, v.Guess)
-	case v.Guess != v.Status:
-		return fmt.Sprintf("%v %v, and yet the guess is %v", v.Status, v.Reason, v.Guess)
+		return fmt.Sprintf("%v %v, guess %v", v.Status, v.Reason, v.Guess())
+	case v.Guess() != v.Status:
+		return fmt.Sprintf("%v %v, and yet the guess is %v", v.Status, v.Reason, v.Guess())
 	}
 	return fmt.Sprintf("%v %v", v.Status, v.Reason)
 }
@@ -444,7 +444,7 @@ func (tr *trip) outcome(r keyrack.Receipt) string {
 		tr.t.Errorf("the receipt says %+v, the journal %+v", r, entry)
 	}
 	text := r.Decision.Outcome.String()
-	if r.Decision.Cause != lifecycle.NoCause {
+	if r.Decision.Cause != 0 {
 		text += ": " + r.Decision.Cause.String()
 	}
 	return text

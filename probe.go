@@ -60,7 +60,7 @@ func (s *schedule) put(ctx context.Context, w *wait) (backoff time.Duration, set
 		Token: question.Token, Began: lifecycle.At(answer.Began), Generation: record.Generation, Portfolio: answer.Portfolio,
 	}
 	verdict := record.Verdict(key.Digest, &s.rack.policy, s.rack.clock.instant())
-	surprising := verdict.Guess == lifecycle.Valid || verdict.Reason == lifecycle.ReasonUnattributed
+	surprising := verdict.Guess() == lifecycle.Valid || verdict.Reason == lifecycle.ReasonUnattributed
 	switch e.Answer = s.attribute(ctx, answer.Kind, record.ID, key.Accepted != 0, surprising); {
 	case e.Answer == lifecycle.NoAnswer:
 		return connector.Backoff(w.attempts+1, answer.RetryAfter, rand.Float64), false

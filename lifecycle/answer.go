@@ -5,7 +5,7 @@ package lifecycle
 func (r *Record) answer(e *Evidence, d *Decision) {
 	i := r.keyIndex(e.Token)
 	if i < 0 {
-		d.Outcome, d.Cause = Conflict, CauseUnknownToken
+		d.Outcome, d.Cause = Conflict, causeUnknownToken
 		return
 	}
 	if e.Answer == NoAnswer {
@@ -53,16 +53,16 @@ func (e *Evidence) overtaken(by Instant) bool { return e.Began < by && by <= e.A
 func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	k := &r.Keys[i]
 	if !e.Portfolio && differ(r.Enterprise.ID, e.Enterprise.ID) {
-		k.Dispute = CauseEnterprise
-		d.Outcome, d.Cause = Conflict, CauseEnterprise
+		k.Dispute = causeEnterprise
+		d.Outcome, d.Cause = Conflict, causeEnterprise
 		return
 	}
 	k.Accepted = e.Began
 	if e.Portfolio || e.Enterprise.ID != "" {
-		k.Dispute = NoCause // else it is not said whose token works
+		k.Dispute = noCause // else it is not said whose token works
 	}
 	if r.State == Deleted {
-		d.Cause, d.Alarm = CauseDeletedAccepted, true
+		d.Cause, d.Alarm = causeDeletedAccepted, true
 		return
 	}
 	switch k.Status {
@@ -79,7 +79,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 			}
 		}
 		r.promote(i, e.At)
-		d.Cause, d.Alarm = CauseSwapped, true
+		d.Cause, d.Alarm = causeSwapped, true
 	}
 	if r.State == Unseen && r.Parked != nil {
 		r.Course, r.Parked = r.Parked[1], nil
@@ -95,10 +95,10 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 // adopt takes in an import by hand: an integration that existed before Keyrack
 // did, a token that came by e-mail, or the reopening of a tombstone.
 func (r *Record) adopt(e *Evidence, d *Decision) {
-	if d.Cause = r.contradiction(e); d.Cause == CauseDeletedBeforeCreated {
-		d.Cause = NoCause // an import may reopen what was deleted
+	if d.Cause = r.contradiction(e); d.Cause == causeDeletedBeforeCreated {
+		d.Cause = noCause // an import may reopen what was deleted
 	}
-	if d.Cause != NoCause {
+	if d.Cause != noCause {
 		d.Outcome = Conflict
 		return
 	}
@@ -115,7 +115,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	}
 	if i < 0 && !e.Token.IsZero() {
 		if !r.add(e, Candidate) {
-			d.Outcome, d.Cause = Conflict, CauseTooManyKeys
+			d.Outcome, d.Cause = Conflict, causeTooManyKeys
 			return
 		}
 		i = len(r.Keys) - 1
@@ -126,7 +126,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		if r.Parked != nil {
 			r.Course, r.Parked = r.Parked[boolIndex(enabled)], nil
 			r.State = r.State.adopted()
-			if r.Course.State.Enabled() != enabled {
+			if r.Course.State.enabled() != enabled {
 				r.Course.Enabled.Suspect = true // a toggle came that says otherwise
 			}
 		} else {
@@ -135,7 +135,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	case reopens:
 		r.Course = adopted(e.IsEnabled != No, e.At)
 		r.DeletedAt, r.DeletedUtc = 0, 0
-		d.Cause = CauseReopened
+		d.Cause = causeReopened
 	}
 	if i >= 0 {
 		r.promote(i, e.At)
@@ -162,10 +162,10 @@ func adopted(enabled bool, at Instant) Course {
 func (r *Record) contest(e *Evidence, d *Decision) {
 	i := r.keyIndex(e.Token)
 	if i < 0 {
-		d.Outcome, d.Cause = Conflict, CauseUnknownToken
+		d.Outcome, d.Cause = Conflict, causeUnknownToken
 		return
 	}
 	k := &r.writableKeys()[i]
-	k.Dispute, k.Doubt = CauseContested, e.At
-	d.Outcome, d.Cause, d.Alarm = Applied, CauseContested, true
+	k.Dispute, k.Doubt = causeContested, e.At
+	d.Outcome, d.Cause, d.Alarm = Applied, causeContested, true
 }

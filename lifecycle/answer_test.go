@@ -12,8 +12,8 @@ import (
 // says fails unless a token's verdict at a time is what is wanted.
 func says(t *testing.T, what string, r Record, d Digest, now Instant, status Status, reason Reason, guess Status) {
 	t.Helper()
-	if v := verdict(&r, d, now); v.Status != status || v.Reason != reason || v.Guess != guess {
-		t.Errorf("%s: %v (%v), best guess %v; want %v (%v), %v", what, v.Status, v.Reason, v.Guess, status, reason, guess)
+	if v := verdict(&r, d, now); v.Status != status || v.Reason != reason || v.Guess() != guess {
+		t.Errorf("%s: %v (%v), best guess %v; want %v (%v), %v", what, v.Status, v.Reason, v.Guess(), status, reason, guess)
 	}
 }
 

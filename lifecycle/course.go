@@ -74,8 +74,8 @@ type Course struct {
 // deliver takes in one of the four actions of the two pairs, in a state that
 // is neither Unseen nor Deleted.
 func (c *Course) deliver(e *Evidence) Outcome {
-	column, _ := ColumnOf(e.Action, false)
-	cell := Next(c.State, column)
+	column, _ := columnOf(e.Action, false)
+	cell := next(c.State, column)
 	reinstated := e.Action == IntegrationReinstated
 	pair, set := &c.Enabled, e.Action == IntegrationEnabled
 	if reinstated || e.Action == IntegrationCanceled {
@@ -97,9 +97,9 @@ func (c *Course) deliver(e *Evidence) Outcome {
 	var outcome Outcome
 	first := false
 	switch {
-	case cell.Rule != Transition:
+	case cell.rule != transition:
 		outcome = Duplicate
-		if cell.Rule == Park {
+		if cell.rule == park {
 			outcome = Parked
 		}
 		pair.remember(e.At)
@@ -121,7 +121,7 @@ func (c *Course) deliver(e *Evidence) Outcome {
 		}
 	default:
 		outcome = Applied
-		c.State = cell.To
+		c.State = cell.to
 		pair.Since = e.At
 		first = alone && !pair.Suspect
 		switch {
@@ -140,11 +140,11 @@ func (c *Course) deliver(e *Evidence) Outcome {
 // settle makes the course what a token says that worked when the request began.
 // A delivery that comes within the horizon after it may be older.
 func (c *Course) settle(e *Evidence) {
-	live := c.State.live()
-	if live.Enabled() != c.State.Enabled() {
+	live := c.State.proven()
+	if live.enabled() != c.State.enabled() {
 		c.Enabled.Since, c.Enabled.Early = e.At, nil
 	}
-	if c.State.Canceled() {
+	if c.State.canceled() {
 		c.Canceled.Since, c.Canceled.Early = e.At, nil
 	}
 	c.State = live

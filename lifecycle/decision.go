@@ -14,19 +14,19 @@ var (
 	ErrOutOfOrder = errors.New("out of order")
 	// ErrDeleted: the integration is deleted (outcome Stale).
 	ErrDeleted = errors.New("after deletion")
-	// ErrSuperseded: a delivery came since the request began (outcome Fenced).
-	ErrSuperseded = errors.New("a delivery came since the request began")
+	// ErrFenced: a delivery came since the request began (outcome Fenced).
+	ErrFenced = errors.New("a delivery came since the request began")
 	// ErrUnknownAction: this version does not know the action (outcome Unrecognized).
 	ErrUnknownAction = errors.New("unknown action")
 	// ErrNewer: a later version of Keyrack wrote the record or the evidence.
 	ErrNewer = errors.New("written by a newer version of keyrack")
 )
 
-// Outcome is what became of a piece of evidence. The zero value is Undecided.
+// Outcome is what became of a piece of evidence. The zero value is no outcome.
 type Outcome uint8
 
 const (
-	Undecided Outcome = iota
+	_ Outcome = iota
 	// Applied: the record knows more than before, and mostly changed its state.
 	Applied
 	// Duplicate: known already; remembered for the horizon.
@@ -63,45 +63,46 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 }
 
 // Cause says why a piece of evidence was not simply applied, or what else it
-// did. The zero value is "no particular cause".
+// did. The zero value is no particular cause. Journals keep a cause by what
+// [Cause.String] returns, so that text never changes.
 type Cause uint8
 
 const (
-	NoCause Cause = iota
-	// CauseEnterprise: it names another enterprise than the integration's.
-	CauseEnterprise
-	// CauseCreatedUtc: it names another time of creation.
-	CauseCreatedUtc
-	// CauseDeletedUtc: it names another time of deletion.
-	CauseDeletedUtc
-	// CauseDeletedBeforeCreated: the deletion would precede the creation. The
+	noCause Cause = iota
+	// causeEnterprise: it names another enterprise than the integration's.
+	causeEnterprise
+	// causeCreatedUtc: it names another time of creation.
+	causeCreatedUtc
+	// causeDeletedUtc: it names another time of deletion.
+	causeDeletedUtc
+	// causeDeletedBeforeCreated: the deletion would precede the creation. The
 	// integration is deleted all the same: Deleted absorbs.
-	CauseDeletedBeforeCreated
-	// CauseSecondToken: a second IntegrationCreated, with another token; both
+	causeDeletedBeforeCreated
+	// causeSecondToken: a second IntegrationCreated, with another token; both
 	// are candidates.
-	CauseSecondToken
-	// CauseOwned: the token belongs to another integration already.
-	CauseOwned
-	// CauseContested: another integration came with this one's token.
-	CauseContested
-	// CauseTooManyKeys: more tokens at once than a record holds; not kept.
-	CauseTooManyKeys
-	// CauseRotatedBefore: IntegrationCreated came after a newer token; its own
+	causeSecondToken
+	// causeOwned: the token belongs to another integration already.
+	causeOwned
+	// causeContested: another integration came with this one's token.
+	causeContested
+	// causeTooManyKeys: more tokens at once than a record holds; not kept.
+	causeTooManyKeys
+	// causeRotatedBefore: IntegrationCreated came after a newer token; its own
 	// went straight to superseded.
-	CauseRotatedBefore
-	// CauseRival: another new token came within the horizon; both are candidates.
-	CauseRival
-	// CauseSwapped: the former token works and the new one does not; they swapped.
-	CauseSwapped
-	// CauseDeletedAccepted: a token works although the integration is deleted: a
+	causeRotatedBefore
+	// causeRival: another new token came within the horizon; both are candidates.
+	causeRival
+	// causeSwapped: the former token works and the new one does not; they swapped.
+	causeSwapped
+	// causeDeletedAccepted: a token works although the integration is deleted: a
 	// forged deletion, or Mews's lag.
-	CauseDeletedAccepted
-	// CauseUnknownToken: the answer is about a token that the record does not hold.
-	CauseUnknownToken
-	// CauseReopened: an import reopened a deleted integration.
-	CauseReopened
-	// CauseIntegration: it is about another integration.
-	CauseIntegration
+	causeDeletedAccepted
+	// causeUnknownToken: the answer is about a token that the record does not hold.
+	causeUnknownToken
+	// causeReopened: an import reopened a deleted integration.
+	causeReopened
+	// causeIntegration: it is about another integration.
+	causeIntegration
 	numCauses
 )
 
@@ -154,7 +155,7 @@ func (d Decision) sentinel() error {
 	case Stale:
 		return ErrDeleted
 	case Fenced:
-		return ErrSuperseded
+		return ErrFenced
 	case Unrecognized:
 		return ErrUnknownAction
 	}
@@ -174,7 +175,7 @@ func (e *Error) Error() string {
 		what = d.Action.String()
 	}
 	s := fmt.Sprintf("lifecycle: %s in state %v: %v", what, d.From, d.sentinel())
-	if d.Cause != NoCause {
+	if d.Cause != noCause {
 		s += " (" + d.Cause.String() + ")"
 	}
 	return s

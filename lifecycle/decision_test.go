@@ -8,10 +8,10 @@ import (
 )
 
 func TestDecisionErr(t *testing.T) {
-	sentinels := []error{ErrIllegal, ErrOutOfOrder, ErrDeleted, ErrSuperseded, ErrUnknownAction, ErrNewer}
+	sentinels := []error{ErrIllegal, ErrOutOfOrder, ErrDeleted, ErrFenced, ErrUnknownAction, ErrNewer}
 	for outcome, want := range map[Outcome]error{
 		Undecided: nil, Applied: nil, Duplicate: nil, Reconciled: nil,
-		Parked: ErrOutOfOrder, Stale: ErrDeleted, Conflict: ErrIllegal, Fenced: ErrSuperseded, Unrecognized: ErrUnknownAction,
+		Parked: ErrOutOfOrder, Stale: ErrDeleted, Conflict: ErrIllegal, Fenced: ErrFenced, Unrecognized: ErrUnknownAction,
 	} {
 		d := Decision{Outcome: outcome, Cause: CauseEnterprise, From: Enabled, To: Enabled, Action: IntegrationCreated}
 		err := d.Err()

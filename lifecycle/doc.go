@@ -11,7 +11,7 @@
 // Connector API's own answer settles anything; where the hints contradict each
 // other the verdict is [Unknown], never a silent guess. Three ideas carry that:
 //
-//   - The machine ([Events], [Next]) has ten states: the chain of an
+//   - The machine ([State], [Mermaid]) has ten states: the chain of an
 //     integration's life, with the enabled flag that survives a cancellation.
 //   - The horizon: whatever Mews will deliver of what has happened it delivers
 //     within this time, [DefaultHorizon] unless the application says otherwise.

@@ -15,7 +15,7 @@ func Mermaid() string {
 	}
 	b.WriteString("    " + Deleted.String() + " --> [*]\n    classDef live fill:#dff5e1,stroke:#1a7f37\n")
 	for _, s := range States() {
-		if s.Live() {
+		if s.live() {
 			fmt.Fprintf(&b, "    class %v live\n", s)
 		}
 	}
@@ -30,7 +30,7 @@ func DOT() string {
 	b.WriteString("    edge [fontname=\"sans-serif\", fontsize=10];\n")
 	for _, s := range States() {
 		switch {
-		case s.Live():
+		case s.live():
 			fmt.Fprintf(&b, "    %v [style=\"rounded,filled\", fillcolor=\"#dff5e1\", color=\"#1a7f37\"];\n", s)
 		case s == Deleted:
 			fmt.Fprintf(&b, "    %v [peripheries=2];\n", s)
@@ -55,9 +55,9 @@ type edge struct {
 func edges() []edge {
 	var all []edge
 	for _, s := range States() {
-		for _, c := range Columns() {
-			if cell := Next(s, c); cell.Rule == Transition {
-				all = append(all, edge{s, cell.To, strings.TrimPrefix(c.String(), "Integration")})
+		for _, c := range columns() {
+			if cell := next(s, c); cell.rule == transition {
+				all = append(all, edge{s, cell.to, strings.TrimPrefix(c.String(), "Integration")})
 			}
 		}
 	}

@@ -2,12 +2,12 @@ package lifecycle
 
 import "time"
 
-// Kind says where a piece of evidence comes from. The zero value is
-// KindUnknown, which no evidence has.
+// Kind says where a piece of evidence comes from. The zero
+// value is "unknown", which no evidence has.
 type Kind uint8
 
 const (
-	KindUnknown Kind = iota
+	_ Kind = iota
 	// KindDelivery: a webhook of Mews's.
 	KindDelivery
 	// KindProbe: the Connector API's answer to a question that Keyrack asked.

@@ -40,9 +40,6 @@ func (i Instant) Time() time.Time {
 	return time.UnixMicro(int64(i)).UTC()
 }
 
-// IsZero tells whether the instant is "never".
-func (i Instant) IsZero() bool { return i == 0 }
-
 // Sub returns the time from j to i, at most 292 years either way.
 func (i Instant) Sub(j Instant) time.Duration {
 	const most = Instant(1<<63-1) / 1000

@@ -51,14 +51,14 @@ type Key struct {
 	// Doubt is since when the answer is in doubt: the application saw a 401, or a
 	// delivery came that may have ended a rejection.
 	Doubt Instant `json:",omitzero"`
-	// Dispute says why the token may belong to somebody else: CauseEnterprise
-	// or CauseContested.
+	// Dispute says why the token may belong to somebody else: causeEnterprise
+	// or causeContested.
 	Dispute Cause `json:",omitzero"`
 }
 
-// MaxKeys is how many tokens a record holds. Beyond it, the one that was
+// maxKeys is how many tokens a record holds. Beyond it, the one that was
 // superseded longest ago is forgotten.
-const MaxKeys = 16
+const maxKeys = 16
 
 // Key returns the token of a digest.
 func (r *Record) Key(d Digest) (Key, bool) {
@@ -106,7 +106,7 @@ func (r *Record) currentIndex() int {
 // horizon, a copy may still be under way.
 func (r *Record) add(e *Evidence, status KeyStatus) bool {
 	keys := slices.Clone(r.Keys)
-	if len(keys) >= MaxKeys {
+	if len(keys) >= maxKeys {
 		i := slices.IndexFunc(keys, func(k Key) bool {
 			old := !k.usable() || k.Status == Candidate && status == Current
 			return old && !e.within(k.Since) && !e.within(k.Until)
@@ -140,12 +140,12 @@ func (r *Record) keep(e *Evidence, d *Decision) {
 	switch {
 	case len(r.Keys) == 0:
 	case slices.ContainsFunc(r.Keys, func(k Key) bool { return k.From == IntegrationApiKeyCreated }):
-		status, d.Cause = Superseded, CauseRotatedBefore
+		status, d.Cause = Superseded, causeRotatedBefore
 	default: // besides the token of another Created, or of an import
-		status, d.Outcome, d.Cause = Candidate, Conflict, CauseSecondToken
+		status, d.Outcome, d.Cause = Candidate, Conflict, causeSecondToken
 	}
 	if !r.add(e, status) {
-		d.Cause, d.Alarm = CauseTooManyKeys, true
+		d.Cause, d.Alarm = causeTooManyKeys, true
 		return
 	}
 	if status == Candidate {
@@ -161,7 +161,7 @@ func (r *Record) keep(e *Evidence, d *Decision) {
 // key: a known one is a duplicate, whatever has become of it.
 func (r *Record) rotate(e *Evidence, d *Decision) {
 	if e.Owner != "" {
-		d.Outcome, d.Cause = Conflict, CauseOwned
+		d.Outcome, d.Cause = Conflict, causeOwned
 		return
 	}
 	if e.Token.IsZero() {
@@ -179,10 +179,10 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	}
 	status := Current
 	if slices.ContainsFunc(r.Keys, e.rivals) {
-		status, d.Cause = Candidate, CauseRival
+		status, d.Cause = Candidate, causeRival
 	}
 	if !r.add(e, status) {
-		d.Outcome, d.Cause = Conflict, CauseTooManyKeys
+		d.Outcome, d.Cause = Conflict, causeTooManyKeys
 		return
 	}
 	d.Outcome = Applied

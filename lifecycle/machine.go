@@ -6,12 +6,12 @@ import (
 	"github.com/looplab/fsm"
 )
 
-// Column is one column of the machine's table: an action, with the two values
+// column is one column of the machine's table: an action, with the two values
 // of IntegrationCreated's IsEnabled told apart.
-type Column uint8
+type column uint8
 
 const (
-	colCreatedOn Column = iota
+	colCreatedOn column = iota
 	colCreatedOff
 	colEnabled
 	colDisabled
@@ -22,8 +22,8 @@ const (
 	numColumns
 )
 
-// The columns' names are the events' names of the machine: Mews's spelling, and
-// behind it the guard where one action has two columns.
+// columnNames are the names of the machine's events: Mews's spelling, followed by
+// the guard if one action has two columns.
 var columnNames = [numColumns]string{
 	colCreatedOn:     "IntegrationCreated [IsEnabled]",
 	colCreatedOff:    "IntegrationCreated [not IsEnabled]",
@@ -35,71 +35,62 @@ var columnNames = [numColumns]string{
 	colApiKeyCreated: "IntegrationApiKeyCreated",
 }
 
-// Columns returns the eight columns in the table's order.
-func Columns() []Column {
-	all := make([]Column, numColumns)
+// columns returns the eight columns in the table's order.
+func columns() []column {
+	all := make([]column, numColumns)
 	for i := range all {
-		all[i] = Column(i)
+		all[i] = column(i)
 	}
 	return all
 }
 
-// String returns the name of the column's event in [Machine].
-func (c Column) String() string { return nameOf(columnNames[:], c) }
+// String returns the name of the column's event in looplab/fsm's terms.
+func (c column) String() string { return nameOf(columnNames[:], c) }
 
-// Action returns the column's action.
-func (c Column) Action() Action {
-	switch c {
-	case colCreatedOn, colCreatedOff:
-		return IntegrationCreated
-	}
-	return IntegrationEnabled + Action(c-colEnabled)
-}
-
-// ColumnOf returns the column of a known action; isEnabled matters to
+// columnOf returns the column of a known action; isEnabled matters to
 // IntegrationCreated alone.
-func ColumnOf(a Action, isEnabled bool) (Column, bool) {
+func columnOf(a Action, isEnabled bool) (column, bool) {
 	if a == ActionUnknown || a >= numActions {
 		return 0, false
 	}
 	if a == IntegrationCreated && isEnabled {
 		return colCreatedOn, true
 	}
-	return colCreatedOff + Column(a-IntegrationCreated), true
+	return colCreatedOff + column(a-IntegrationCreated), true
 }
 
-// Rule is what a cell of the table says of a delivery. The zero value is no rule.
-type Rule uint8
+// rule is what a cell of the table says of a delivery. The zero value is no rule.
+type rule uint8
 
 const (
-	_ Rule = iota
-	// Transition: the state becomes the cell's.
-	Transition
-	// Repeat: the state is what the delivery says already.
-	Repeat
-	// Park: what should have come before it is missing.
-	Park
-	// Compare: a second IntegrationCreated, a repetition or a contradiction.
-	Compare
-	// NewKey: a token; the state is not concerned.
-	NewKey
-	// After: nothing leaves Deleted.
-	After
+	_ rule = iota
+	// transition: the state becomes the cell's.
+	transition
+	// repeat: the state is what the delivery says already.
+	repeat
+	// park: what should have come before it is missing.
+	park
+	// compare: a second IntegrationCreated, a repetition or a contradiction.
+	compare
+	// newKey: a token; the state is not concerned.
+	newKey
+	// after: nothing leaves Deleted.
+	after
 )
 
-// Cell is one cell of the table: what a delivery does in a state.
-type Cell struct {
-	Rule Rule
-	To   State // the state afterwards; for all rules but Transition the state before
+// cell is one cell of the table: what a delivery does in a state.
+type cell struct {
+	rule rule
+	to   State // the state afterwards; for all rules but transition the state before
 }
 
-// Events declares the machine: every transition there is, once. The table that
-// [Next] reads is compiled from it, and so are the drawings.
-func Events() fsm.Events {
-	one := func(c Column, from, to State) fsm.EventDesc {
+// events declares the machine: every transition, once. The table that next reads
+// is compiled from it, and so are the drawings.
+func events() fsm.Events {
+	one := func(c column, from, to State) fsm.EventDesc {
 		return fsm.EventDesc{Name: c.String(), Src: []string{from.String()}, Dst: to.String()}
 	}
-	all := func(c Column, to State) fsm.EventDesc {
+	all := func(c column, to State) fsm.EventDesc {
 		e := fsm.EventDesc{Name: c.String(), Dst: to.String()}
 		for s := range Deleted {
 			e.Src = append(e.Src, s.String())
@@ -134,42 +125,38 @@ func Events() fsm.Events {
 	}
 }
 
-// Machine returns a new machine of Events in the given state, for whoever wants
-// to run it with looplab/fsm itself. Deciding does not: it reads the table.
-func Machine(s State) *fsm.FSM { return fsm.NewFSM(s.String(), Events(), nil) }
-
-var table = compile(Events())
+var table = compile(events())
 
 // Next returns the table's cell for a delivery in a state. Both must be of
 // those that this package declares. It is total, and does not allocate.
-func Next(s State, c Column) Cell { return table[s][c] }
+func next(s State, c column) cell { return table[s][c] }
 
 // compile makes the table of the declared events, and panics on what
 // looplab/fsm would take without a word: an undeclared state or column, two
 // ends of one transition, a transition to where it begins.
-func compile(events fsm.Events) (t [numStates][numColumns]Cell) {
-	column := make(map[string]Column, numColumns)
+func compile(events fsm.Events) (t [numStates][numColumns]cell) {
+	byName := make(map[string]column, numColumns)
 	for c, name := range columnNames {
-		column[name] = Column(c)
+		byName[name] = column(c)
 	}
 	for _, e := range events {
-		c, known := column[e.Name]
-		to, named := ParseState(e.Dst)
+		c, known := byName[e.Name]
+		to, named := parseState(e.Dst)
 		if !known || !named {
 			panic(fmt.Sprintf("lifecycle: %q to %q is not declared", e.Name, e.Dst))
 		}
 		for _, src := range e.Src {
-			from, named := ParseState(src)
-			if !named || from == to || t[from][c].Rule != 0 {
+			from, named := parseState(src)
+			if !named || from == to || t[from][c].rule != 0 {
 				panic(fmt.Sprintf("lifecycle: %q from %q is undeclared, contradictory or a loop", e.Name, src))
 			}
-			t[from][c] = Cell{Transition, to}
+			t[from][c] = cell{transition, to}
 		}
 	}
 	for s := range numStates {
 		for c := range numColumns {
-			if t[s][c].Rule == 0 {
-				t[s][c] = Cell{refusal(s, c), s}
+			if t[s][c].rule == 0 {
+				t[s][c] = cell{refusal(s, c), s}
 			}
 		}
 	}
@@ -177,20 +164,20 @@ func compile(events fsm.Events) (t [numStates][numColumns]Cell) {
 }
 
 // refusal is the rule of a cell that is not a transition.
-func refusal(s State, c Column) Rule {
+func refusal(s State, c column) rule {
 	switch {
 	case s == Deleted && c == colDeleted:
-		return Repeat
+		return repeat
 	case s == Deleted:
-		return After
+		return after
 	case s == Unseen:
-		return Park
+		return park
 	case c == colCreatedOn || c == colCreatedOff:
-		return Compare
+		return compare
 	case c == colApiKeyCreated:
-		return NewKey
+		return newKey
 	case c == colReinstated && s != ReinstatedEnabled && s != ReinstatedDisabled:
-		return Park // never preceded by a cancellation
+		return park // never preceded by a cancellation
 	}
-	return Repeat
+	return repeat
 }

@@ -89,7 +89,7 @@ func viewOf(r *Record, now Instant) view {
 	for _, k := range r.Keys {
 		verdict := verdict(r, k.Digest, now)
 		d := k.Digest.String()
-		v.Keys[d], v.Status[d], v.Guess[d] = k.Status, verdict.Status, verdict.Guess
+		v.Keys[d], v.Status[d], v.Guess[d] = k.Status, verdict.Status, verdict.Guess()
 	}
 	return v
 }

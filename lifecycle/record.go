@@ -62,7 +62,7 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 	}
 	r.Version++
 	if differ(r.ID, e.Integration.ID) {
-		d.Outcome, d.Cause, d.Alarm = Conflict, CauseIntegration, true
+		d.Outcome, d.Cause, d.Alarm = Conflict, causeIntegration, true
 		return r, d
 	}
 	switch e.Kind {
@@ -122,7 +122,7 @@ func (r *Record) deliver(e *Evidence, d *Decision) {
 // create takes in an IntegrationCreated: the oldest event of an integration by
 // definition, whenever it arrives.
 func (r *Record) create(e *Evidence, d *Decision) {
-	if d.Cause = r.contradiction(e); d.Cause != NoCause {
+	if d.Cause = r.contradiction(e); d.Cause != noCause {
 		d.Outcome = Conflict
 		return
 	}
@@ -148,15 +148,15 @@ func (r *Record) create(e *Evidence, d *Decision) {
 func (r *Record) contradiction(e *Evidence) Cause {
 	switch {
 	case e.Owner != "":
-		return CauseOwned
+		return causeOwned
 	case differ(r.Enterprise.ID, e.Enterprise.ID):
-		return CauseEnterprise
+		return causeEnterprise
 	case differ(r.CreatedUtc, e.CreatedUtc):
-		return CauseCreatedUtc
+		return causeCreatedUtc
 	case r.DeletedUtc != 0 && e.CreatedUtc != 0 && r.DeletedUtc < e.CreatedUtc:
-		return CauseDeletedBeforeCreated
+		return causeDeletedBeforeCreated
 	}
-	return NoCause
+	return noCause
 }
 
 // differ tells whether both are known and not the same.
@@ -199,7 +199,7 @@ func (r *Record) beginning(e *Evidence) Course {
 	first.doubtOld(e)
 	if other := &courses[1]; e.IsEnabled == Unset {
 		// Certain is what both courses say.
-		if other.Enabled.Suspect || other.State.Enabled() != first.State.Enabled() {
+		if other.Enabled.Suspect || other.State.enabled() != first.State.enabled() {
 			first.Enabled.Suspect = true
 		}
 		first.Enabled.First = false
@@ -212,7 +212,7 @@ func (r *Record) beginning(e *Evidence) Course {
 
 // startCourses are the courses of an integration of which no toggle is known.
 func startCourses() []Course {
-	return []Course{{State: Next(Unseen, colCreatedOff).To}, {State: Next(Unseen, colCreatedOn).To}}
+	return []Course{{State: next(Unseen, colCreatedOff).to}, {State: next(Unseen, colCreatedOn).to}}
 }
 
 func boolIndex(b bool) int {
@@ -258,9 +258,9 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 		d.Outcome = Duplicate
 		switch {
 		case differ(r.DeletedUtc, e.DeletedUtc):
-			d.Outcome, d.Cause = Conflict, CauseDeletedUtc
+			d.Outcome, d.Cause = Conflict, causeDeletedUtc
 		case r.impossible(e):
-			d.Outcome, d.Cause = Conflict, CauseDeletedBeforeCreated
+			d.Outcome, d.Cause = Conflict, causeDeletedBeforeCreated
 		default:
 			r.DeletedUtc = firstOf(r.DeletedUtc, e.DeletedUtc)
 		}
@@ -268,7 +268,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	}
 	d.Outcome = Applied
 	if r.impossible(e) {
-		d.Cause, d.Alarm = CauseDeletedBeforeCreated, true
+		d.Cause, d.Alarm = causeDeletedBeforeCreated, true
 	} else {
 		r.DeletedUtc = e.DeletedUtc
 	}

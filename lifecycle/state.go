@@ -44,8 +44,8 @@ func States() []State {
 	return all
 }
 
-// ParseState returns the state of a name, as String writes it.
-func ParseState(name string) (State, bool) {
+// parseState returns the state of a name, as String writes it.
+func parseState(name string) (State, bool) {
 	for s, n := range stateNames {
 		if n == name {
 			return State(s), true
@@ -64,8 +64,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // ErrNewer: a later version of Keyrack wrote it.
 func (s *State) UnmarshalText(text []byte) error { return parseName(stateNames[:], s, text, "state") }
 
-// Enabled tells whether the enabled flag is set, which it can be while canceled.
-func (s State) Enabled() bool {
+// enabled reports whether the enabled flag is set, which it can be while canceled.
+func (s State) enabled() bool {
 	switch s {
 	case CreatedEnabled, Enabled, CanceledEnabled, ReinstatedEnabled:
 		return true
@@ -73,12 +73,12 @@ func (s State) Enabled() bool {
 	return false
 }
 
-// Canceled tells whether the integration was canceled and not reinstated since.
-func (s State) Canceled() bool { return s == CanceledEnabled || s == CanceledDisabled }
+// canceled reports whether the integration was canceled and not reinstated since.
+func (s State) canceled() bool { return s == CanceledEnabled || s == CanceledDisabled }
 
-// Live tells whether deliveries say that the token works: enabled, not
+// live reports whether the deliveries say that the token works: enabled, not
 // canceled, not deleted.
-func (s State) Live() bool { return s.Enabled() && !s.Canceled() }
+func (s State) live() bool { return s.enabled() && !s.canceled() }
 
 // adopted returns the state of an integration that no IntegrationCreated announced.
 func (s State) adopted() State {
@@ -91,8 +91,8 @@ func (s State) adopted() State {
 	return s
 }
 
-// live returns the state that a token which has just worked puts s into.
-func (s State) live() State {
+// proven returns the state that a token which has just worked puts s into.
+func (s State) proven() State {
 	switch s {
 	case Unseen, Disabled, CreatedDisabled:
 		return Enabled

@@ -10,13 +10,13 @@ import (
 
 const redacted = "[token]"
 
-// ErrSecret is what every marshaller of a Token answers: a token leaves the
+// errSecret is what every marshaller of a Token answers: a token leaves the
 // process only through [Token.Reveal].
-var ErrSecret = errors.New("lifecycle: a token is not marshalled; call Reveal where it is really needed")
+var errSecret = errors.New("lifecycle: a token is not marshalled; call Reveal where it is really needed")
 
 // Token is an access token, held so that it cannot be printed, logged or
 // marshalled by accident: fmt, slog and panics show a placeholder, encoders get
-// [ErrSecret], and the value sits behind a function, where reflection does not
+// an error, and the value sits behind a function, where reflection does not
 // find it. Mews documents tokens as opaque random characters, so a Token is
 // never parsed and never normalised.
 //
@@ -59,23 +59,14 @@ func (t Token) String() string {
 	return redacted
 }
 
-// GoString returns a placeholder.
-func (t Token) GoString() string { return "lifecycle.Token(" + t.String() + ")" }
-
 // Format writes a placeholder, whatever the verb.
 func (t Token) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue returns a placeholder.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// MarshalJSON returns ErrSecret.
-func (t Token) MarshalJSON() ([]byte, error) { return nil, ErrSecret }
+// MarshalText returns an error.
+func (t Token) MarshalText() ([]byte, error) { return nil, errSecret }
 
-// MarshalText returns ErrSecret.
-func (t Token) MarshalText() ([]byte, error) { return nil, ErrSecret }
-
-// MarshalBinary returns ErrSecret.
-func (t Token) MarshalBinary() ([]byte, error) { return nil, ErrSecret }
-
-// GobEncode returns ErrSecret.
-func (t Token) GobEncode() ([]byte, error) { return nil, ErrSecret }
+// MarshalBinary returns an error.
+func (t Token) MarshalBinary() ([]byte, error) { return nil, errSecret }

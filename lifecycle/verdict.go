@@ -97,8 +97,8 @@ func (r Reason) assumable() bool {
 	return false
 }
 
-// Verdict answers whether a token is still valid. The zero value is Unknown,
-// unfamiliar: what a token gets that nobody knows.
+// Verdict answers whether a token is still valid. The zero value is the verdict on
+// a token that nobody knows: Unknown, unfamiliar, best guess Invalid.
 type Verdict struct {
 	Status Status
 	Reason Reason
@@ -106,9 +106,9 @@ type Verdict struct {
 	State State
 	// Assumed: Status is a guess, by Policy.Assume.
 	Assumed bool
-	// Guess is Valid or Invalid whatever Status is: what to believe if one must.
-	// It is never Valid for an unfamiliar or disputed token.
-	Guess Status
+	// Likely: Status is Unknown, and the token probably works. Never set for an
+	// unfamiliar or a disputed token.
+	Likely bool
 	// Integration and Enterprise are identifiers, empty where unknown.
 	Integration string
 	Enterprise  string
@@ -116,8 +116,20 @@ type Verdict struct {
 	Evidence Basis
 }
 
-// Active tells whether the token may be used: only Valid is true.
+// Active reports whether the token may be used: only Valid is true.
 func (v Verdict) Active() bool { return v.Status == Valid }
+
+// Guess returns Valid or Invalid: the status, or for Unknown the best guess. Only
+// Active may be used as true.
+func (v Verdict) Guess() Status {
+	switch {
+	case v.Status != Unknown:
+		return v.Status
+	case v.Likely:
+		return Valid
+	}
+	return Invalid
+}
 
 // Age returns how old the evidence is, or 0 where there is none.
 func (v Verdict) Age(now time.Time) time.Duration {
@@ -160,7 +172,7 @@ func (r *Record) Verdict(token Digest, p *Policy, now Instant) (v Verdict) {
 // verdict fills in what Verdict says of the token at i, or of none if i is
 // negative. It is told where: copies of a Verdict are what most of its time went into.
 func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
-	v.Guess, v.State, v.Integration, v.Enterprise, v.Evidence = Invalid, r.State, r.ID, r.Enterprise.ID, r.Basis
+	v.State, v.Integration, v.Enterprise, v.Evidence = r.State, r.ID, r.Enterprise.ID, r.Basis
 	if i < 0 {
 		return
 	}
@@ -178,16 +190,18 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 	}
 	switch {
 	case t.no != ReasonUnfamiliar:
-		v.Status, v.Reason, v.Guess = Invalid, t.no, Invalid
+		v.Status, v.Reason = Invalid, t.no
 	case t.unknown != ReasonUnfamiliar:
-		v.Status, v.Reason, v.Guess = Unknown, t.unknown, t.guess
+		v.Reason = t.unknown
 		if p.Assume && v.Reason.assumable() && !fresh(now, max(r.Arrived, r.Basis.At), p.AssumeAfter) {
-			v.Status, v.Assumed = v.Guess, true
+			v.Status, v.Assumed = t.guess, true
+		} else {
+			v.Likely = t.guess == Valid
 		}
 	case p.Lease > 0 && !fresh(now, r.Basis.At, p.Lease):
-		v.Status, v.Reason, v.Guess = Unknown, ReasonLease, Valid
+		v.Reason, v.Likely = ReasonLease, true
 	default:
-		v.Status, v.Reason, v.Guess = Valid, ReasonLive, Valid
+		v.Status, v.Reason = Valid, ReasonLive
 	}
 	if v.Reason == ReasonRejected || v.Reason == ReasonUnattributed {
 		v.Evidence = Basis{Kind: KindProbe, At: k.Began}
@@ -207,7 +221,7 @@ func (k *Key) tally(t *tally, p *Policy, now Instant) {
 	default: // Candidate
 		t.doubt(ReasonSuspectKey, true)
 	}
-	if k.Dispute != NoCause {
+	if k.Dispute != noCause {
 		t.doubt(ReasonDisputed, false)
 	}
 	switch {
@@ -242,7 +256,7 @@ func (r *Record) tally(t *tally, p *Policy, now Instant) {
 
 // tally counts what the course says.
 func (c *Course) tally(t *tally, p *Policy, now Instant) {
-	canceled := c.State.Canceled()
+	canceled := c.State.canceled()
 	usable := !canceled || p.Canceled == CanceledUsable ||
 		p.Canceled == CanceledUsableFor && fresh(now, c.Canceled.Since, p.CanceledFor)
 	switch {
@@ -255,8 +269,8 @@ func (c *Course) tally(t *tally, p *Policy, now Instant) {
 	}
 	switch {
 	case c.Enabled.Suspect:
-		t.doubt(ReasonSuspectEnabled, c.State.Enabled())
-	case !c.State.Enabled():
+		t.doubt(ReasonSuspectEnabled, c.State.enabled())
+	case !c.State.enabled():
 		t.deny(ReasonDisabled)
 	}
 }

@@ -128,7 +128,7 @@ func TestPolicies(t *testing.T) {
 	}
 	disputed := then(canceled, Evidence{Kind: KindContest, Token: token(0), At: minute(101)})
 	for _, r := range []Record{disputed, fold(created(Yes, token(0), minute(0)), Evidence{Kind: KindContest, Token: token(0), At: minute(1)})} {
-		if v := r.Verdict(token(0), &Policy{Assume: true}, minute(200)); v.Status == Valid || v.Guess == Valid {
+		if v := r.Verdict(token(0), &Policy{Assume: true}, minute(200)); v.Status == Valid || v.Guess() == Valid {
 			t.Errorf("whose token it is, is assumed: %+v", v)
 		}
 	}
@@ -183,5 +183,24 @@ func TestAge(t *testing.T) {
 	}
 	if age := (Verdict{}).Age(minute(7).Time()); age != 0 {
 		t.Errorf("age of nothing: %v", age)
+	}
+}
+
+// TestZeroVerdict: the zero value is what a token gets that nobody knows, whatever
+// the policy.
+func TestZeroVerdict(t *testing.T) {
+	var zero Verdict
+	if zero.Status != Unknown || zero.Reason != ReasonUnfamiliar || zero.Guess() != Invalid || zero.Active() || zero.Age(time.Now()) != 0 {
+		t.Errorf("the zero verdict is %v (%v), best guess %v", zero.Status, zero.Reason, zero.Guess())
+	}
+	for _, p := range []Policy{{}, {Assume: true}, {Lease: time.Hour}, {Canceled: CanceledUsable, Grace: time.Hour}} {
+		if v := new(Record).Verdict(token(0), &p, minute(0)); v != zero {
+			t.Errorf("under %+v an unfamiliar token gets %+v", p, v)
+		}
+		r := fold(created(Yes, token(0), minute(0)))
+		v := r.Verdict(token(1), &p, minute(1))
+		if v.Status != Unknown || v.Reason != ReasonUnfamiliar || v.Guess() != Invalid || v.Assumed {
+			t.Errorf("under %+v a token of nobody's gets %+v of a known integration", p, v)
+		}
 	}
 }

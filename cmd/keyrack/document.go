@@ -74,7 +74,7 @@ func timeOf(i lifecycle.Instant) *time.Time {
 func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) integrationDocument {
 	i := introspectionOf(v, now)
 	d := integrationDocument{
-		row: rowOf(r, v), Guess: v.Guess, Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
+		row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
 		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
 		Version: r.Version, Tokens: make([]tokenDocument, 0, len(r.Keys)),
 	}

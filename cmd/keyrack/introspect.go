@@ -45,7 +45,7 @@ type evidence struct {
 
 func introspectionOf(v keyrack.Verdict, now time.Time) introspection {
 	i := introspection{
-		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess, Assumed: v.Assumed,
+		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed,
 		State: v.State, Integration: v.Integration, Enterprise: v.Enterprise,
 	}
 	if v.Evidence.At == 0 {

@@ -17,7 +17,7 @@ func TestAppendIntrospection(t *testing.T) {
 	for _, v := range []keyrack.Verdict{
 		{},
 		{
-			Status: lifecycle.Valid, Reason: lifecycle.ReasonLive, Guess: lifecycle.Valid, State: lifecycle.Enabled, Assumed: true,
+			Status: lifecycle.Valid, Reason: lifecycle.ReasonLive, State: lifecycle.Enabled, Assumed: true,
 			Integration: "9e5e84e9-974d-4f16-9662-ab2200f27cb1", Enterprise: "a \"quoted\" \\ one\n\u00e9\u2028",
 			Evidence: lifecycle.Basis{Kind: lifecycle.KindDelivery, Action: lifecycle.IntegrationCreated, At: 1_999_999_999_123_456},
 		},

@@ -151,7 +151,7 @@ func (p *player) note(body []byte) {
 func (p *player) tell(s step, seen keyrack.Observation, v keyrack.Verdict) error {
 	verdict := fmt.Sprintf("token %d: %v, %v", s.token, v.Status, v.Reason)
 	if v.Status == lifecycle.Unknown {
-		verdict += fmt.Sprintf(" (probably %v)", v.Guess)
+		verdict += fmt.Sprintf(" (probably %v)", v.Guess())
 	}
 	if s.body == "" {
 		return p.print(lineFormat, "(no delivery)", "", "", v.State, verdict)

@@ -25,7 +25,7 @@ type step struct {
 
 // outcome is what came of a step: of the delivery, and of the question after it.
 type outcome struct {
-	delivery lifecycle.Outcome // Undecided where there was none
+	delivery lifecycle.Outcome // zero if there was none
 	state    lifecycle.State
 	status   lifecycle.Status
 	reason   lifecycle.Reason
@@ -101,7 +101,7 @@ var story = []step{
 	{
 		say:   "And the old one?",
 		token: 1,
-		want:  outcome{lifecycle.Undecided, lifecycle.ReinstatedEnabled, lifecycle.Invalid, lifecycle.ReasonSuperseded},
+		want:  outcome{0, lifecycle.ReinstatedEnabled, lifecycle.Invalid, lifecycle.ReasonSuperseded},
 	},
 	{
 		say:  "The hotel deletes the integration.",

@@ -1,0 +1,80 @@
+package lifecycle
+
+import "github.com/looplab/fsm"
+
+// This file shows the tests what the package keeps to itself: the machine and
+// its table, what a state says of the flags, and the causes by name.
+
+type (
+	Column = column
+	Rule   = rule
+)
+
+const (
+	Transition = transition
+	Repeat     = repeat
+	Park       = park
+	Compare    = compare
+	NewKey     = newKey
+	After      = after
+)
+
+// Cell is a cell of the table with fields that tests can read.
+type Cell struct {
+	Rule Rule
+	To   State
+}
+
+func Columns() []Column { return columns() }
+
+func ColumnOf(a Action, isEnabled bool) (Column, bool) { return columnOf(a, isEnabled) }
+
+// Action returns the column's action.
+func (c column) Action() Action {
+	switch c {
+	case colCreatedOn, colCreatedOff:
+		return IntegrationCreated
+	}
+	return IntegrationEnabled + Action(c-colEnabled)
+}
+
+func Next(s State, c Column) Cell {
+	cell := next(s, c)
+	return Cell{cell.rule, cell.to}
+}
+
+// Machine returns the declared machine as looplab/fsm runs it, in a state.
+func Machine(s State) *fsm.FSM { return fsm.NewFSM(s.String(), events(), nil) }
+
+func (s State) Enabled() bool  { return s.enabled() }
+func (s State) Canceled() bool { return s.canceled() }
+func (s State) Live() bool     { return s.live() }
+
+func ParseState(name string) (State, bool) { return parseState(name) }
+
+const (
+	MaxKeys             = maxKeys
+	KindUnknown Kind    = 0
+	Undecided   Outcome = 0
+)
+
+var ErrSecret = errSecret
+
+const (
+	NoCause                   = noCause
+	CauseEnterprise           = causeEnterprise
+	CauseCreatedUtc           = causeCreatedUtc
+	CauseDeletedUtc           = causeDeletedUtc
+	CauseDeletedBeforeCreated = causeDeletedBeforeCreated
+	CauseSecondToken          = causeSecondToken
+	CauseOwned                = causeOwned
+	CauseContested            = causeContested
+	CauseTooManyKeys          = causeTooManyKeys
+	CauseRotatedBefore        = causeRotatedBefore
+	CauseRival                = causeRival
+	CauseSwapped              = causeSwapped
+	CauseDeletedAccepted      = causeDeletedAccepted
+	CauseUnknownToken         = causeUnknownToken
+	CauseReopened             = causeReopened
+	CauseIntegration          = causeIntegration
+)
