@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // access says who may ask what. Without keys the API is for this machine alone,
@@ -111,7 +113,7 @@ func isLoopback(hostport string) bool {
 func (a *access) addrFor(ctx context.Context, hostport string) (string, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return "", usagef("--api-addr is not host:port; try 127.0.0.1:8081")
+		return "", usage.Errorf("--api-addr is not host:port; try 127.0.0.1:8081")
 	}
 	if len(a.keys) > 0 {
 		return hostport, nil
@@ -119,11 +121,11 @@ func (a *access) addrFor(ctx context.Context, hostport string) (string, error) {
 	var addrs []netip.Addr
 	if host != "" { // which would be every address
 		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
-			return "", usagef("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
+			return "", usage.Errorf("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
 		}
 	}
 	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
-		return "", usagef(`--api-addr %s can be reached from other machines, and the API has no keys.
+		return "", usage.Errorf(`--api-addr %s can be reached from other machines, and the API has no keys.
 Listen on loopback, such as 127.0.0.1:%s, or make a key:
   keyrack apikey NAME SCOPES`, hostport, port)
 	}

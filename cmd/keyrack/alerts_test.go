@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -42,7 +43,7 @@ func newCatalogue(t *testing.T) catalogue {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		m := newMeter()
+		m := newMeter(version())
 		m.expectProbes()
 		m.handedOut("caller")
 		for _, a := range lifecycle.Actions() {
@@ -61,9 +62,9 @@ func newCatalogue(t *testing.T) catalogue {
 		m.expose(&x)
 		exposeCensus(&x, census, m)
 		exposeJournal(context.Background(), &x, rack, m)
-		wellFormed(t, x.String())
+		testkit.WellFormed(t, x.String())
 		for line := range strings.Lines(x.String()) {
-			found := sampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+			found := testkit.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 			if found == nil {
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 )
 
@@ -104,7 +105,7 @@ func apiKeysFrom(env environment, file string) (apiKeys, error) {
 	}
 	keys, err = parseAPIKeys(string(text), file, keys)
 	if err == nil && len(keys) == 0 {
-		err = usagef("%s has no keys of the API; make one with: keyrack apikey NAME SCOPES", file)
+		err = usage.Errorf("%s has no keys of the API; make one with: keyrack apikey NAME SCOPES", file)
 	}
 	return keys, err
 }
@@ -118,7 +119,7 @@ func parseAPIKeys(text, source string, keys apiKeys) (apiKeys, error) {
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		wrong := func(what string) error { return usagef("%s, line %d: %s", source, n, what) }
+		wrong := func(what string) error { return usage.Errorf("%s, line %d: %s", source, n, what) }
 		if len(fields) != 3 {
 			return nil, wrong("a key is a line of name, scopes and SHA-256; keyrack apikey makes one")
 		}
@@ -174,17 +175,17 @@ secret: it has the key's SHA-256 in it, not the key.
 		Example: `  keyrack apikey booking-engine introspect,evidence`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("%s takes a name and scopes, such as: keyrack apikey booking-engine introspect", verb.CommandPath())
+				return usage.Errorf("%s takes a name and scopes, such as: keyrack apikey booking-engine introspect", verb.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(verb *cobra.Command, args []string) error {
 			scopes, err := parseScopes(args[1])
 			if err != nil {
-				return usageError{err}
+				return usage.Errorf("%w", err)
 			}
 			if !fitsName(args[0]) {
-				return usagef("a name is of letters, digits, dots, dashes and underscores, 64 at most")
+				return usage.Errorf("a name is of letters, digits, dots, dashes and underscores, 64 at most")
 			}
 			value, key := newAPIKey(args[0], scopes)
 			_, err = fmt.Fprintf(verb.OutOrStdout(), "%s\n%v\n", value, key)

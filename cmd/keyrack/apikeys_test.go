@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestAPIKey: what keyrack apikey prints is what serve takes.
@@ -38,7 +40,7 @@ func TestAPIKeyRefuses(t *testing.T) {
 		if code != exitUsage || stdout != "" {
 			t.Errorf("keyrack apikey %q: exit code %d, stdout:\n%s", args, code, stdout)
 		}
-		silent(t, "stderr", stderr)
+		testkit.Silent(t, "stderr", stderr)
 	}
 }
 
@@ -65,7 +67,7 @@ func TestParseAPIKeys(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 		if err != nil {
-			silent(t, "the error", err.Error())
+			testkit.Silent(t, "the error", err.Error())
 		}
 	}
 }

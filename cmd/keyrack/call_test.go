@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 )
 
 // Keys of the API for tests: the name with canary- in front.
@@ -77,7 +79,7 @@ func readReply[T any](t testing.TB, r reply) (value T) {
 // deliver delivers a file of testdata/bodies.
 func deliver(t testing.TB, p *process, file string) {
 	t.Helper()
-	body, err := bodies.ReadFile("testdata/bodies/" + file)
+	body, err := demo.Body(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ const (
 	// that a position that was trimmed can still be answered with a status.
 	refusalWithin = 100 * time.Millisecond
 	mostStreams   = 256
+	// eventWithin is how long a reader may take to accept an event.
+	eventWithin = 15 * time.Second
 )
 
 // followed is what a stream was asked for.
@@ -228,7 +230,7 @@ func (s *stream) event(e keyrack.Entry) error {
 
 func (s *stream) flush() error {
 	s.begin()
-	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = s.control.SetWriteDeadline(time.Now().Add(eventWithin))
 	if _, err := s.w.Write(s.buffer.Bytes()); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -199,7 +200,7 @@ func TestStreamFails(t *testing.T) {
 			if w.Code != test.status || !strings.Contains(w.Body.String(), test.say) {
 				t.Errorf("%d:\n%s", w.Code, w.Body)
 			}
-			silent(t, "the answer", w.Body.String())
+			testkit.Silent(t, "the answer", w.Body.String())
 		})
 	}
 }

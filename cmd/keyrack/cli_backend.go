@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -55,7 +56,7 @@ func (o *office) open(verb *cobra.Command, env environment) error {
 		return o.client.open(env, verb.ErrOrStderr())
 	}
 	if verb.Flags().Changed("api") && env(variable("api")) == "" {
-		return usagef("--api is a running receiver and --store is one at rest; take one of them away")
+		return usage.Errorf("--api is a running receiver and --store is one at rest; take one of them away")
 	}
 	o.sealing.inline = env(sealingVariable)
 	s := settings{sealing: o.sealing, horizon: lifecycle.DefaultHorizon, probeRate: keyrack.DefaultProbeRate}
@@ -68,7 +69,7 @@ func (o *office) open(verb *cobra.Command, env environment) error {
 		return err
 	}
 	if s.depot.kind == inMemory {
-		return usagef("what is in memory ends with this command; name another store with --store")
+		return usage.Errorf("what is in memory ends with this command; name another store with --store")
 	}
 	if o.probes {
 		o.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
@@ -82,7 +83,7 @@ func (o *office) open(verb *cobra.Command, env environment) error {
 // openStore opens the store and, for nobody but us, an API on it.
 func (o *office) openStore(ctx context.Context, s settings, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	meter := newMeter()
+	meter := newMeter(version())
 	rack, closeRack, err := s.openRack(ctx, meter, log)
 	if err != nil {
 		return err

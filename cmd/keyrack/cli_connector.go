@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -38,12 +39,12 @@ func (a asking) client() (*connector.Client, error) {
 	case len(set) == 0:
 		return nil, nil
 	case len(missing) > 0:
-		return nil, usagef("to ask Mews takes all three: %s is set, and %s is missing",
+		return nil, usage.Errorf("to ask Mews takes all three: %s is set, and %s is missing",
 			strings.Join(set, " and "), strings.Join(missing, " and "))
 	}
 	client, err := connector.New(connector.Options{URL: a.url, ClientToken: a.clientToken, ClientName: a.clientName})
 	if err != nil {
-		return nil, usagef("asking Mews: %w", err)
+		return nil, usage.Errorf("asking Mews: %w", err)
 	}
 	return client, nil
 }

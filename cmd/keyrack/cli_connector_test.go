@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -22,15 +24,15 @@ func eventually(t *testing.T, what string, so func() bool) {
 }
 
 // asksAt serves a world's Connector API.
-func asksAt(t *testing.T, world *mewstest.World) *site {
+func asksAt(t *testing.T, world *mewstest.World) *httpserver.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mews := openSite(l, world.Connector(), newLogger(new(buffer)))
+	mews := httpserver.Open(l, world.Connector(), newLogger(new(testkit.Buffer)))
 	t.Cleanup(func() {
-		if err := mews.close(t.Context()); err != nil && t.Context().Err() == nil {
+		if err := mews.Close(t.Context()); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
 	})
@@ -44,7 +46,7 @@ func TestServeProbes(t *testing.T) {
 	hotel := world.Connect("Alpenrose")
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{
-		"KEYRACK_CONNECTOR_URL": "http://" + mews.addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
+		"KEYRACK_CONNECTOR_URL": "http://" + mews.Addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
 		apiKeysVariable: testKeys, "KEYRACK_PROBE_RATE": "100",
 	})
 	p.waitFor(t, `"asking Mews"`)
@@ -61,7 +63,7 @@ func TestServeProbes(t *testing.T) {
 	if !strings.Contains(page, `keyrack_probes_total{result="accepted"} 1`) || !strings.Contains(page, `keyrack_probes_total{result="timed out"} 0`) {
 		t.Errorf("the metrics:\n%s", page)
 	}
-	wellFormed(t, page)
-	silent(t, "stderr", p.stderr.String())
+	testkit.WellFormed(t, page)
+	testkit.Silent(t, "stderr", p.stderr.String())
 	stop(t, p)
 }

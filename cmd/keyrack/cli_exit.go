@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -23,13 +24,13 @@ func (exitCode) Error() string { return "the answer is in the exit code" }
 // codeOf returns the exit code of an error.
 func codeOf(err error) (code int, silent bool) {
 	exit, alone := err.(exitCode) // beside another error it is no answer
-	var usage usageError
+	var mistake usage.Error
 	switch {
 	case err == nil:
 		return exitOK, true
 	case alone:
 		return int(exit), true
-	case errors.As(err, &usage):
+	case errors.As(err, &mistake):
 		return exitUsage, false
 	}
 	return exitError, false

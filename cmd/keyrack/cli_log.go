@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"io"
-	"log"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -78,24 +75,4 @@ func (d *deliveryLog) count(kind keyrack.Refusal, now time.Time) int {
 	n := c.unsaid
 	c.unsaid, c.silentUntil = 0, now.Add(refusalPause)
 	return n
-}
-
-// serverLog takes what net/http has to say about its connections.
-type serverLog struct{ log *slog.Logger }
-
-func newServerLog(l *slog.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
-
-// Write logs one message. Of a panic only the stack is kept: the value may hold
-// what was in the request.
-func (s serverLog) Write(message []byte) (int, error) {
-	if !bytes.Contains(message, []byte("panic serving")) {
-		s.log.Warn("HTTP server", "message", strings.TrimSpace(string(message)))
-		return len(message), nil
-	}
-	stack := ""
-	if i := bytes.LastIndex(message, []byte("\ngoroutine ")); i >= 0 {
-		stack = string(message[i+1:])
-	}
-	s.log.Error("panic while answering a request", "stack", stack)
-	return len(message), nil
 }

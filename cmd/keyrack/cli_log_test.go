@@ -1,43 +1,17 @@
 package main
 
 import (
-	"net"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
-
-// TestPanicLog: a panic is logged with its stack, and without its value, which
-// may hold what was in the request.
-func TestPanicLog(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log buffer
-	s := openSite(l, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-		panic(req.URL.Query().Get("Token") + "\n\ngoroutine 7 [canary]:")
-	}), newLogger(&log))
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if _, err := client.Get("http://" + s.addr + "/?Token=" + secret); err == nil {
-		t.Error("the connection should have been cut")
-	}
-	if err := s.close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if !strings.Contains(log.String(), "panic while answering a request") || !strings.Contains(log.String(), "log_test.go") {
-		t.Errorf("no stack:\n%s", &log)
-	}
-	silent(t, "the log", log.String())
-}
 
 // TestRefusalLog: the first refusal of each kind is logged at once, and those
 // that follow are counted until the next line.
 func TestRefusalLog(t *testing.T) {
-	d := newDeliveryLog(newLogger(new(buffer)))
+	d := newDeliveryLog(newLogger(new(testkit.Buffer)))
 	now := time.Unix(1e9, 0)
 	for i, test := range []struct {
 		after time.Duration

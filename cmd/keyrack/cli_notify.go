@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // supervisor is systemd, or whoever else speaks sd_notify(3) and
@@ -28,7 +29,7 @@ func supervisorFrom(env environment) (supervisor, error) {
 		}
 		µs, err := strconv.ParseInt(text, 10, 48)
 		if err != nil || µs <= 0 {
-			return s, usagef("WATCHDOG_USEC is a number of microseconds, which the supervisor sets")
+			return s, usage.Errorf("WATCHDOG_USEC is a number of microseconds, which the supervisor sets")
 		}
 		s.watchdog = time.Duration(µs) * time.Microsecond
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // supervising opens a supervisor's socket, and returns what comes, message by message.
@@ -130,7 +131,7 @@ func TestSign(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
-			silent(t, "the sign", got)
+			testkit.Silent(t, "the sign", got)
 			if without := (supervisor{socket: "/s"}).sign(test.f, now); strings.Contains(without, "WATCHDOG") {
 				t.Errorf("without a watchdog: %q", without)
 			}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -41,7 +42,7 @@ func (o *output) open(verb *cobra.Command, env environment) error {
 	case formatText, formatJSON, formatJSONL:
 		return nil
 	}
-	return usagef("there is no --format %s; there is: text, json, jsonl", quoted(o.format))
+	return usage.Errorf("there is no --format %s; there is: text, json, jsonl", quoted(o.format))
 }
 
 func (o *output) text() bool { return o.format == formatText }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -17,15 +18,6 @@ const (
 	exitError = 1
 	exitUsage = 2
 )
-
-// usageError is a mistake in how the command was called: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
 
 // environment looks a variable up; "" where it is not set.
 type environment func(name string) string
@@ -92,7 +84,7 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 			if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
 				hint = "; did you mean " + strings.Join(similar, " or ") + "?"
 			}
-			return usagef("there is no command %q%s", args[0], hint)
+			return usage.Errorf("there is no command %q%s", args[0], hint)
 		},
 		RunE:              func(root *cobra.Command, _ []string) error { return root.Help() },
 		SilenceErrors:     true,
@@ -107,7 +99,7 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 	}
 	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings, behind flags and environment")
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Errorf("%w", err) })
 	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion(env))
 	root.AddCommand(restVerbs(env)...)
 	root.AddCommand(deskVerbs(env, config)...)
@@ -125,7 +117,7 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 // given: that may be a secret.
 func noArguments(verb *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no arguments", verb.CommandPath())
+		return usage.Errorf("%s takes no arguments", verb.CommandPath())
 	}
 	return nil
 }
@@ -149,7 +141,7 @@ func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
 		}
 	})
 	if len(errs) > 0 {
-		return usageError{errors.Join(errs...)}
+		return usage.Errorf("%w", errors.Join(errs...))
 	}
 	return nil
 }

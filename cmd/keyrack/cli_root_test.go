@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestHelp keeps the help where a person can review it.
@@ -17,7 +19,7 @@ func TestHelp(t *testing.T) {
 		}
 		all.WriteString(strings.TrimSpace("$ keyrack "+args) + "\n" + stdout + "\n")
 	}
-	golden(t, "help.txt", all.String())
+	testkit.Golden(t, "help.txt", all.String())
 	for line := range strings.Lines(all.String()) {
 		if len(line) > 101 {
 			t.Errorf("too long for a terminal: %s", line)

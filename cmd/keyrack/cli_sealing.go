@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
@@ -41,11 +42,11 @@ type keyRing struct {
 func (s sealing) ring(d depot, create bool) (keyRing, error) {
 	switch {
 	case s.inline != "" && s.file != "":
-		return keyRing{}, usagef("%s is set and --sealing-key-file too; take one of them away", sealingVariable)
+		return keyRing{}, usage.Errorf("%s is set and --sealing-key-file too; take one of them away", sealingVariable)
 	case s.inline != "":
 		ring, err := seal.ParseRing(s.inline)
 		if err != nil {
-			return keyRing{}, usagef("%s: %w; make one with: openssl rand -base64 32", sealingVariable, err)
+			return keyRing{}, usage.Errorf("%s: %w; make one with: openssl rand -base64 32", sealingVariable, err)
 		}
 		return keyRing{Ring: ring, source: sealingVariable}, nil
 	case s.file != "":
@@ -53,7 +54,7 @@ func (s sealing) ring(d depot, create bool) (keyRing, error) {
 	case d.kind == inMemory:
 		return keyRing{Ring: seal.Ephemeral(), source: "a key of this process alone"}, nil
 	case d.kind == inPostgres:
-		return keyRing{}, usagef(`there is no sealing key, and tokens do not go into a database in clear.
+		return keyRing{}, usage.Errorf(`there is no sealing key, and tokens do not go into a database in clear.
 Make one, keep it where the database's backups are not, and set it:
   export %s=$(openssl rand -base64 32)
 or put it into a file that is yours alone, and name that with --sealing-key-file`, sealingVariable)

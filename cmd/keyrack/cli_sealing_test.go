@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
@@ -28,7 +29,7 @@ func stop(t *testing.T, p *process) {
 	if code := p.wait(t); code != exitOK {
 		t.Fatalf("exit code %d:\n%s", code, &p.stderr)
 	}
-	silent(t, "stderr", p.stderr.String())
+	testkit.Silent(t, "stderr", p.stderr.String())
 }
 
 // TestServeSQLite: what was taken in is there after a restart, under a key that

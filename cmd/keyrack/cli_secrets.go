@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // The webhook's secrets come from the environment alone: other users of the
@@ -23,21 +24,21 @@ func secretsFrom(env environment, without bool) ([]keyrack.Secret, error) {
 		case value == "":
 			continue
 		case without:
-			return nil, usagef("%s is set, and --without-secret says that there is none; take one of them away", one.variable)
+			return nil, usage.Errorf("%s is set, and --without-secret says that there is none; take one of them away", one.variable)
 		case strings.TrimSpace(value) != value:
-			return nil, usagef("%s begins or ends with white space, which is hardly meant; take it away", one.variable)
+			return nil, usage.Errorf("%s begins or ends with white space, which is hardly meant; take it away", one.variable)
 		}
 		secrets = append(secrets, keyrack.Secret{Name: one.name, Value: keyrack.NewToken(value)})
 	}
 	switch {
 	case without:
 	case len(secrets) == 0:
-		return nil, usagef(`there is no webhook secret, and without one anybody can deliver.
+		return nil, usage.Errorf(`there is no webhook secret, and without one anybody can deliver.
 Make one, have Mews call https://YOUR.HOST/webhooks/mews?Token=SECRET with it, and set it:
   export %s=$(openssl rand -hex 32)
 If something in front of keyrack authenticates Mews, say so with --without-secret`, secretVariable)
 	case env(secretVariable) == "":
-		return nil, usagef("%s is set without %s; the secret in use belongs into the latter", previousVariable, secretVariable)
+		return nil, usage.Errorf("%s is set without %s; the secret in use belongs into the latter", previousVariable, secretVariable)
 	}
 	return secrets, nil
 }

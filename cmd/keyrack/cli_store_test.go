@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestAtRest takes a store through export, import, backup and doctor.
@@ -21,8 +23,8 @@ func TestAtRest(t *testing.T) {
 		if code != want {
 			t.Fatalf("keyrack %s: exit code %d, want %d; stdout:\n%s\nstderr:\n%s", strings.Join(args, " "), code, want, stdout, stderr)
 		}
-		silent(t, "stdout", stdout)
-		silent(t, "stderr", stderr)
+		testkit.Silent(t, "stdout", stdout)
+		testkit.Silent(t, "stderr", stderr)
 		return strings.ReplaceAll(stdout, folder, "FOLDER"), stderr
 	}
 	healthy := "schema   ok\nfile     ok\nkeys     ok, of FOLDER/hotels.db.key\njournal  ok, each of 1 integrations is what its journal folds to\n"
@@ -144,7 +146,7 @@ func TestAtRestRefuses(t *testing.T) {
 		if code != test.code || stdout != "" || !strings.Contains(stderr, test.say) {
 			t.Errorf("keyrack %s: exit code %d, want %d; stderr should have %q:\n%s", test.args, code, test.code, test.say, stderr)
 		}
-		silent(t, "stderr", stderr)
+		testkit.Silent(t, "stderr", stderr)
 	}
 }
 
@@ -158,7 +160,7 @@ func TestHelpAtRest(t *testing.T) {
 		}
 		all.WriteString("$ keyrack " + verb + " --help\n" + stdout + "\n")
 	}
-	golden(t, "help_rest.txt", all.String())
+	testkit.Golden(t, "help_rest.txt", all.String())
 	for line := range strings.Lines(all.String()) {
 		if len(line) > 101 {
 			t.Errorf("too long for a terminal: %s", line)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -36,15 +37,15 @@ const targetHelp = `The secret comes from KEYRACK_WEBHOOK_SECRET, as for serve, 
 func (t *target) check(env environment, warnings io.Writer) error {
 	secret := env(secretVariable)
 	if strings.TrimSpace(secret) != secret {
-		return usagef("%s begins or ends with white space, which is hardly meant; take it away", secretVariable)
+		return usage.Errorf("%s begins or ends with white space, which is hardly meant; take it away", secretVariable)
 	}
 	t.secret = lifecycle.NewToken(secret)
 	u, err := url.Parse(t.url)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return usagef("--to is a URL, such as %s", defaultTarget)
+		return usage.Errorf("--to is a URL, such as %s", defaultTarget)
 	case u.User != nil || u.Query().Has("Token"):
-		return usagef("--to has a secret in it, which other users of this machine can read; set %s instead", secretVariable)
+		return usage.Errorf("--to has a secret in it, which other users of this machine can read; set %s instead", secretVariable)
 	case u.Scheme == "http" && secret != "" && !isLoopback(u.Host):
 		fmt.Fprintln(warnings, "keyrack: warning: the secret goes over the network in clear; use https")
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -57,13 +58,13 @@ func (c *client) open(env environment, warnings io.Writer) error {
 	u, err := url.Parse(c.url)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
-		return usagef("--api is a URL without a query, such as %s", defaultAPI)
+		return usage.Errorf("--api is a URL without a query, such as %s", defaultAPI)
 	case u.User != nil:
-		return usagef("--api has a secret in it, which other users of this machine can read; keys come from %s", apiKeyVariable)
+		return usage.Errorf("--api has a secret in it, which other users of this machine can read; keys come from %s", apiKeyVariable)
 	}
 	key := env(apiKeyVariable)
 	if strings.TrimSpace(key) != key || strings.ContainsAny(key, "\r\n") {
-		return usagef("%s has white space in it, which is hardly meant; take it away", apiKeyVariable)
+		return usage.Errorf("%s has white space in it, which is hardly meant; take it away", apiKeyVariable)
 	}
 	if key != "" && u.Scheme == "http" && !isLoopback(u.Host) {
 		fmt.Fprintln(warnings, "keyrack: warning: the key to the API goes over the network in clear; use https")

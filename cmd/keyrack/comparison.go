@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -39,9 +40,9 @@ func (c *comparison) wrong() (valid, invalid int) {
 // compare asks until the receiver is not wrong or, if it can ask Mews, until it is
 // right about everything that it ever heard of; or else until it has had its time.
 func (s *simulation) compare(ctx context.Context) (comparison, error) {
-	patient, pause := secondLook, 200*time.Millisecond
+	patient, gap := secondLook, 200*time.Millisecond
 	if s.connector != "" {
-		patient, pause = s.within, time.Second
+		patient, gap = s.within, time.Second
 	}
 	for end := time.Now().Add(patient); ; {
 		c, err := s.once(ctx)
@@ -53,7 +54,7 @@ func (s *simulation) compare(ctx context.Context) (comparison, error) {
 		if settled || time.Now().After(end) {
 			return c, nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := pause.For(ctx, gap); err != nil {
 			return c, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
@@ -49,14 +50,14 @@ func parseDepot(text string) (depot, error) {
 	case scheme == "postgres", scheme == "postgresql":
 		return depot{inPostgres, text}, nil
 	}
-	return depot{}, usagef("there is no such store for --store; there are sqlite:PATH, postgres://HOST/DATABASE and memory")
+	return depot{}, usage.Errorf("there is no such store for --store; there are sqlite:PATH, postgres://HOST/DATABASE and memory")
 }
 
 // atRest is parseDepot for verbs that need what is there already.
 func atRest(text string) (depot, error) {
 	d, err := parseDepot(text)
 	if err == nil && d.kind == inMemory {
-		err = usagef("what is in memory is in another process; name a store with --store or KEYRACK_STORE")
+		err = usage.Errorf("what is in memory is in another process; name a store with --store or KEYRACK_STORE")
 	}
 	if err == nil && d.kind == inFile && !exists(d.at) {
 		err = fmt.Errorf("there is no database at %s; name another with --store or KEYRACK_STORE", d.at)

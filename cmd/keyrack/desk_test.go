@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -278,12 +279,12 @@ func TestTargetWarns(t *testing.T) {
 		if err := one.check(env, &warnings); err != nil || warnings.Len() > 0 != warns {
 			t.Errorf("%s: %v, %q", to, err, warnings.String())
 		}
-		silent(t, "the warning", warnings.String())
+		testkit.Silent(t, "the warning", warnings.String())
 		c := client{url: to}
 		warnings.Reset()
 		if err := c.open(env, &warnings); err != nil || warnings.Len() > 0 != warns {
 			t.Errorf("--api %s: %v, %q", to, err, warnings.String())
 		}
-		silent(t, "the warning", warnings.String())
+		testkit.Silent(t, "the warning", warnings.String())
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -60,7 +61,7 @@ func TestGuides(t *testing.T) {
 		t.Run(g.program, func(t *testing.T) {
 			interpreter := tool(t, g.interpreter, "docs/guides/"+g.program)
 			tour := guideTour{t: t, interpreter: interpreter, program: filepath.Join(guidesFolder, g.program)}
-			golden(t, "guides.txt", tour.run())
+			testkit.Golden(t, "guides.txt", tour.run())
 		})
 	}
 }
@@ -92,7 +93,7 @@ func (g *guideTour) show(scene string, args ...string) {
 	if err := c.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		g.t.Fatal(err)
 	}
-	silent(g.t, scene, stdout.String()+stderr.String())
+	testkit.Silent(g.t, scene, stdout.String()+stderr.String())
 	code := c.ProcessState.ExitCode()
 	fmt.Fprintf(&g.out, "=== %s\n%sexit code %d\n\n", scene, &stdout, code)
 	if told := stderr.String(); (code == 1) != strings.HasPrefix(told, "the sidecar cannot say: ") {
@@ -107,7 +108,7 @@ func (g *guideTour) run() string {
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{apiKeysVariable: testKeys})
 	with := func(api, key string) {
-		g.env = []string{"KEYRACK_API=http://" + api, "KEYRACK_API_KEY=" + key, "MEWS_URL=http://" + mews.addr, "MEWS_CLIENT_TOKEN=canary-client"}
+		g.env = []string{"KEYRACK_API=http://" + api, "KEYRACK_API_KEY=" + key, "MEWS_URL=http://" + mews.Addr, "MEWS_CLIENT_TOKEN=canary-client"}
 	}
 	with(p.api, "canary-boss")
 
@@ -145,7 +146,7 @@ func (g *guideTour) follow(p *process, with func(api, key string)) {
 	line := newBrittle(t, p.api)
 	with(line.addr, "canary-boss")
 	c := g.command("--changes", "3")
-	var out buffer
+	var out testkit.Buffer
 	c.Stdout, c.Stderr = &out, os.Stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -164,7 +165,7 @@ func (g *guideTour) follow(p *process, with func(api, key string)) {
 	if err := c.Wait(); err != nil {
 		t.Errorf("following: %v", err)
 	}
-	silent(t, "what is followed", out.String())
+	testkit.Silent(t, "what is followed", out.String())
 	fmt.Fprintf(&g.out, "=== over a line that breaks\n%s\n", &out)
 }
 
@@ -173,7 +174,7 @@ type brittle struct {
 	addr  string
 	mu    sync.Mutex
 	conns []net.Conn
-	back  buffer // what came back
+	back  testkit.Buffer // what came back
 }
 
 // newBrittle opens one. The end of the test closes it and waits.

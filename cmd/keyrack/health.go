@@ -30,6 +30,12 @@ func condition(f keyrack.Following) string {
 	return "ready"
 }
 
+// metrics answers with the page of package metrics.
+func (a *api) metrics(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(a.meter.page(req.Context(), a.rack))
+}
+
 //go:embed openapi.json
 var openAPI []byte
 

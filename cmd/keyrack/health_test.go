@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -67,14 +69,14 @@ func TestDegraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rack.Close()
-	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	body, err := demo.Body("created.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := rack.Deliver(t.Context(), body); err != nil {
 		t.Fatal(err)
 	}
-	var log buffer
+	var log testkit.Buffer
 	ready := new(atomic.Bool)
 	ready.Store(true)
 	keys, err := parseAPIKeys(testKeys, "the test", nil)
@@ -82,7 +84,7 @@ func TestDegraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := newAPI(&api{
-		rack: rack, access: access{keys: keys}, meter: newMeter(), log: slog.New(slog.NewTextHandler(&log, nil)), ready: ready,
+		rack: rack, access: access{keys: keys}, meter: newMeter(version()), log: slog.New(slog.NewTextHandler(&log, nil)), ready: ready,
 	})
 	ask := func(method, target, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -105,7 +107,7 @@ func TestDegraded(t *testing.T) {
 	if !strings.Contains(page, "keyrack_store_readable 0\n") || strings.Contains(page, "keyrack_journal_lag") {
 		t.Errorf("the metrics:\n%s", page)
 	}
-	wellFormed(t, page)
+	testkit.WellFormed(t, page)
 	if w := get(integrationsPath + "/" + theSample); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"valid"`) {
 		t.Errorf("from memory: %d, %s", w.Code, w.Body)
 	}
@@ -129,9 +131,9 @@ func TestDegraded(t *testing.T) {
 			t.Errorf("%s %s: %d, %s", one.method, one.path, w.Code, w.Body)
 		}
 		d.check(t, one.method, one.path, reply{w.Code, w.Header(), w.Body.String()})
-		silent(t, one.path, w.Body.String())
+		testkit.Silent(t, one.path, w.Body.String())
 	}
-	silent(t, "the log", log.String())
+	testkit.Silent(t, "the log", log.String())
 	ready.Store(false)
 	if w := get("/readyz"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/spf13/cobra"
 )
 
@@ -23,7 +24,7 @@ func TestDeskHelp(t *testing.T) {
 			}
 		})
 	}
-	golden(t, "desk_help.txt", all.String())
+	testkit.Golden(t, "desk_help.txt", all.String())
 	for line := range strings.Lines(all.String()) {
 		if len(line) > 101 {
 			t.Errorf("too long for a terminal: %s", line)

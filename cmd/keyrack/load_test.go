@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -116,7 +118,7 @@ func TestHalfOpen(t *testing.T) {
 	}
 	c := newCaller(t, p.webhooks)
 	defer c.conn.Close()
-	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	body, err := demo.Body("created.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +244,8 @@ func inUse() uint64 {
 
 // rivals are two listeners beside each other: the API's, and one with an empty handler.
 type rivals struct {
-	api, empty *site
+	api, empty *httpserver.Server
+	handler    http.Handler // of the API
 	question   []byte
 	close      func()
 }
@@ -256,31 +259,33 @@ func newRivals(t testing.TB) *rivals {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	body, err := demo.Body("created.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := rack.Deliver(ctx, body); err != nil {
 		t.Fatal(err)
 	}
-	open := func(h http.Handler) *site {
+	open := func(h http.Handler) *httpserver.Server {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return openSite(l, h, quiet)
+		return httpserver.Open(l, h, quiet)
 	}
 	ready := new(atomic.Bool)
 	ready.Store(true)
+	handler := newAPI(&api{rack: rack, meter: newMeter(version()), log: quiet, ready: ready})
 	r := &rivals{
-		api:      open(newAPI(&api{rack: rack, meter: newMeter(), log: quiet, ready: ready})),
+		api:      open(handler),
+		handler:  handler,
 		empty:    open(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
 		question: request(http.MethodPost, introspectPath, "application/x-www-form-urlencoded", "token="+sampleToken),
 	}
 	r.close = func() {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		if err := errors.Join(r.api.close(ctx), r.empty.close(ctx), rack.Close()); err != nil {
+		if err := errors.Join(r.api.Close(ctx), r.empty.Close(ctx), rack.Close()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -314,9 +319,9 @@ func (r *rivals) rate(t testing.TB, addr string, d time.Duration) float64 {
 func (r *rivals) ratio(t testing.TB, rounds int, d time.Duration) float64 {
 	shares := make([]float64, rounds)
 	for i := range shares {
-		empty := r.rate(t, r.empty.addr, d/2)
-		api := r.rate(t, r.api.addr, d)
-		empty = (empty + r.rate(t, r.empty.addr, d/2)) / 2
+		empty := r.rate(t, r.empty.Addr, d/2)
+		api := r.rate(t, r.api.Addr, d)
+		empty = (empty + r.rate(t, r.empty.Addr, d/2)) / 2
 		shares[i] = api / empty
 	}
 	slices.Sort(shares)
@@ -368,7 +373,7 @@ func BenchmarkIntrospectHandler(b *testing.B) {
 			b.Fatal(err)
 		}
 		w := &discard{header: http.Header{}}
-		r.api.server.Handler.ServeHTTP(w, req)
+		r.handler.ServeHTTP(w, req)
 		if w.status != http.StatusOK || !bytes.Contains(w.body, []byte(`"active":true`)) {
 			b.Fatalf("%d: %s", w.status, w.body)
 		}

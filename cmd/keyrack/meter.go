@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
@@ -16,6 +15,7 @@ import (
 // meter counts what a rack tells, for Prometheus. No label holds what came from
 // outside: neither an integration nor an address. It is safe for concurrent use.
 type meter struct {
+	version    string
 	began      time.Time
 	deliveries counters // action, outcome
 	general    counters
@@ -35,8 +35,8 @@ type meter struct {
 	looked        time.Time // at the subscriptions
 }
 
-func newMeter() *meter {
-	m := &meter{began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
+func newMeter(version string) *meter {
+	m := &meter{version: version, began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
 	// What may never happen is there from the start, so that a rate can be taken
 	// of its first time.
 	for _, one := range []keyrack.Refusal{
@@ -159,43 +159,4 @@ func (m *meter) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionLag
 	defer m.mu.Unlock()
 	m.subscriptions, m.looked = lags, time.Now()
 	return lags, nil
-}
-
-// counters are counters with the same labels. The zero value is ready.
-type counters struct {
-	mu     sync.Mutex
-	counts map[string]uint64
-}
-
-func (c *counters) add(n uint64, of ...string) {
-	key := strings.Join(of, "\x00")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = make(map[string]uint64)
-	}
-	c.counts[key] += n
-}
-
-// take returns the counts by their labels' values.
-func (c *counters) take() map[string]uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return maps.Clone(c.counts)
-}
-
-// bounds are the upper ones of the histograms' buckets, in seconds. Mews gives up
-// after 5.
-var bounds = [...]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
-
-// histogram counts times. The zero value is ready.
-type histogram struct {
-	buckets [len(bounds) + 1]atomic.Uint64
-	nanos   atomic.Int64
-}
-
-func (h *histogram) add(d time.Duration) {
-	i, _ := slices.BinarySearch(bounds[:], d.Seconds())
-	h.buckets[i].Add(1)
-	h.nanos.Add(int64(d))
 }

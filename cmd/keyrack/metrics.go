@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
@@ -12,18 +11,17 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// metrics answers with what the meter has counted and how the rack stands.
-func (a *api) metrics(w http.ResponseWriter, req *http.Request) {
+// page returns what the meter has counted and how the rack stands.
+func (m *meter) page(ctx context.Context, rack *keyrack.Rack) []byte {
 	var x exposition
-	a.meter.expose(&x)
-	exposeCensus(&x, a.rack.Census(), a.meter)
-	exposeJournal(req.Context(), &x, a.rack, a.meter)
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(x.Bytes())
+	m.expose(&x)
+	exposeCensus(&x, rack.Census(), m)
+	exposeJournal(ctx, &x, rack, m)
+	return x.Bytes()
 }
 
 func (m *meter) expose(x *exposition) {
-	x.gauge("keyrack_build_info", "Always 1; the version is in the label.", 1, "version", version())
+	x.gauge("keyrack_build_info", "Always 1; the version is in the label.", 1, "version", m.version)
 	x.gauge("process_start_time_seconds", "When the process began, since the Unix epoch.", float64(m.began.UnixMilli())/1000)
 	x.counters("keyrack_deliveries_total", "Webhooks that were taken in, by what they say and what became of them.", &m.deliveries, "action", "outcome")
 	x.counters("keyrack_general_webhooks_total", "General Webhooks, which are the application's own business.", &m.general)

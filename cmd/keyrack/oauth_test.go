@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
@@ -45,7 +46,7 @@ func TestOAuthClient(t *testing.T) {
 	if response, err = ask("asker", "canary-asker", sampleToken); err != nil || response.Active || response.Claims["reason"] != "disabled" {
 		t.Errorf("a disabled one: %+v, %v", response, err)
 	}
-	silent(t, "stderr", p.stderr.String())
+	testkit.Silent(t, "stderr", p.stderr.String())
 }
 
 // TestOAuthClientAlone asks a receiver without keys, to which any name and any key

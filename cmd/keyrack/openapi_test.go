@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -238,7 +239,7 @@ func TestOpenAPI(t *testing.T) {
 			if got := ask("reader", "GET", "/v1/openapi.json", "", "").body; keys != "" && got != string(openAPI) {
 				t.Error("another document is served than is committed")
 			}
-			silent(t, "stderr", p.stderr.String())
+			testkit.Silent(t, "stderr", p.stderr.String())
 		})
 	}
 	// Every answer that can be had so was had.

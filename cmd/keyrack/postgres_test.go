@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
@@ -93,7 +94,7 @@ func TestServeTwice(t *testing.T) {
 	if i := introspected(t, three, ""); i.Status != lifecycle.Invalid || i.State != lifecycle.Deleted {
 		t.Errorf("in the place of the dead: %+v", i)
 	}
-	silent(t, "stderr", one.stderr.String()+three.stderr.String())
+	testkit.Silent(t, "stderr", one.stderr.String()+three.stderr.String())
 	stop(t, two)
 	code, stdout, stderr := once(t, env, "doctor")
 	if code != exitOK || !strings.Contains(stdout, "journal  ok") {

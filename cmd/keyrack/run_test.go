@@ -1,25 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write what comes out into the golden files")
 
 // asCommand makes this test binary the command itself, for tests of signals.
 const asCommand = "KEYRACK_TEST_AS_COMMAND"
@@ -53,7 +47,7 @@ const patience = time.Minute
 
 // process is the command, run within the test: what a shell would see of it.
 type process struct {
-	stdout, stderr buffer
+	stdout, stderr testkit.Buffer
 	signal         context.CancelFunc
 	code           chan int
 
@@ -83,7 +77,7 @@ func (p *process) wait(t *testing.T) int {
 		p.code <- code // for whoever asks again
 		return code
 	case <-time.After(patience):
-		var stacks buffer
+		var stacks testkit.Buffer
 		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 		t.Fatalf("the command does not end; stdout:\n%s\nstderr:\n%s\n%s", &p.stdout, &p.stderr, &stacks)
 		return -1
@@ -130,53 +124,4 @@ func once(t *testing.T, env map[string]string, args ...string) (code int, stdout
 	p := start(t, env, args...)
 	code = p.wait(t)
 	return code, p.stdout.String(), p.stderr.String()
-}
-
-// golden compares with a file of testdata, or writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; go test -update writes it anew (-want +got):\n%s", file, diff)
-	}
-}
-
-// silent fails where a text has something in it that nobody should read.
-func silent(t *testing.T, where, text string) {
-	t.Helper()
-	for _, forbidden := range []string{
-		"canary", "9E5E84E9974D4F169662AB2200F27CB1", "00B343A0DDA725CACAC028E38E3EABF", "5D0C1A7E3F2B49688A1C0D9E7B64F21",
-	} {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(forbidden)) {
-			t.Errorf("%s has %q in it:\n%s", where, forbidden, text)
-		}
-	}
-}
-
-// buffer is a bytes.Buffer that may be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

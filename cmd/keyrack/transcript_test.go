@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestTranscripts plays each file of testdata/transcripts to a fresh keyrack
@@ -61,14 +64,14 @@ func TestTranscripts(t *testing.T) {
 				}
 				fmt.Fprintf(&got, "=== %s\n%s---\n%s", title, request, response)
 			}
-			golden(t, filepath.Join("transcripts", name), got.String())
+			testkit.Golden(t, filepath.Join("transcripts", name), got.String())
 			p.signal()
 			if code := p.wait(t); code != exitOK {
 				t.Errorf("exit code %d", code)
 			}
-			golden(t, filepath.Join("transcripts", strings.TrimSuffix(name, ".txt")+".log"), inGoldenLog(p.stderr.String()))
-			silent(t, "stderr", p.stderr.String())
-			silent(t, "stdout", p.stdout.String())
+			testkit.Golden(t, filepath.Join("transcripts", strings.TrimSuffix(name, ".txt")+".log"), inGoldenLog(p.stderr.String()))
+			testkit.Silent(t, "stderr", p.stderr.String())
+			testkit.Silent(t, "stdout", p.stdout.String())
 		})
 	}
 }
@@ -109,7 +112,7 @@ func onWire(t *testing.T, addr, request string) string {
 		if n, err := strconv.Atoi(strings.TrimSuffix(name, " bytes")); err == nil {
 			return `"` + strings.Repeat("a", n-2) + `"`
 		}
-		content, err := os.ReadFile(filepath.Join("testdata", "bodies", name))
+		content, err := demo.Body(name)
 		if err != nil {
 			t.Fatal(err)
 		}

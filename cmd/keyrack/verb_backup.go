@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -27,7 +28,7 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 		Example: `  keyrack backup /backups/keyrack-$(date +%F).db`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return usagef("%s takes the path of a new file", verb.CommandPath())
+				return usage.Errorf("%s takes the path of a new file", verb.CommandPath())
 			}
 			return nil
 		},
@@ -37,7 +38,7 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 				return err
 			}
 			if d.kind != inFile {
-				return usagef("only SQLite is backed up by keyrack; for PostgreSQL take pg_dump or its continuous archiving")
+				return usage.Errorf("only SQLite is backed up by keyrack; for PostgreSQL take pg_dump or its continuous archiving")
 			}
 			err = d.with(verb.Context(), func(s store.Store) error {
 				return s.(interface {

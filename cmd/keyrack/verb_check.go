@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -65,7 +66,7 @@ func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.To
 could read it; next time: printf %s "$TOKEN" | keyrack check
 `)
 	if args[0] == "" {
-		return lifecycle.Token{}, usagef("the token is empty")
+		return lifecycle.Token{}, usage.Errorf("the token is empty")
 	}
 	return lifecycle.NewToken(args[0]), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 )
 
@@ -28,7 +29,7 @@ keyrack when Tab is pressed.`,
 		RunE: func(verb *cobra.Command, args []string) error {
 			write := shells[args[0]]
 			if write == nil {
-				return usagef("there is no completion for %s; there is: bash, zsh, fish, powershell", quoted(args[0]))
+				return usage.Errorf("there is no completion for %s; there is: bash, zsh, fish, powershell", quoted(args[0]))
 			}
 			return write(verb.Root(), verb.OutOrStdout())
 		},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -61,7 +62,7 @@ func (l *layers) load(root *cobra.Command) error {
 	}
 	known := knownVariables(root)
 	if l.file, err = parseConfig(string(text), func(name string) bool { return slices.Contains(known, name) }); err != nil {
-		return usagef("%s, %w", l.name, err)
+		return usage.Errorf("%s, %w", l.name, err)
 	}
 	return l.private()
 }
@@ -201,10 +202,10 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 	}
 	verb, rest, err := root.Find(args)
 	if err != nil || verb == root {
-		return usagef("there is no such command")
+		return usage.Errorf("there is no such command")
 	}
 	if err := verb.ParseFlags(rest); err != nil {
-		return usageError{err}
+		return usage.Errorf("%w", err)
 	}
 	given := map[string]bool{}
 	verb.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true })

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -40,7 +41,7 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 		RunE: func(verb *cobra.Command, args []string) error {
 			draw := map[string]func(walk) string{graphMermaid: drawMermaid, graphDOT: drawDOT}[format]
 			if draw == nil {
-				return usagef("there is no --format %s of a drawing; there is: mermaid, dot", quoted(format))
+				return usage.Errorf("there is no --format %s of a drawing; there is: mermaid, dot", quoted(format))
 			}
 			var w walk
 			if len(args) > 0 {
@@ -164,7 +165,7 @@ func drawDOT(w walk) string {
 func atMostOne(name string) func(*cobra.Command, []string) error {
 	return func(verb *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usagef("%s takes at most one %s", verb.CommandPath(), name)
+			return usage.Errorf("%s takes at most one %s", verb.CommandPath(), name)
 		}
 		return nil
 	}

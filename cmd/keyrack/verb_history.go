@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 )
 
@@ -23,7 +24,7 @@ The key needs the scope read.`,
 		Args: exactly("INTEGRATION"),
 		RunE: func(verb *cobra.Command, args []string) error {
 			if limit < 0 {
-				return usagef("--limit is a number of entries, or 0 for all")
+				return usage.Errorf("--limit is a number of entries, or 0 for all")
 			}
 			return l.run(verb, env, func(ctx context.Context) error { return l.history(ctx, args[0], limit) })
 		},

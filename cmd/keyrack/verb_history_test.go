@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestHistoryPages: pages of any size, one after another, are the whole history.
@@ -48,6 +49,6 @@ func TestHistoryPages(t *testing.T) {
 		if r.status != http.StatusBadRequest {
 			t.Errorf("%s: answered %d", wrong, r.status)
 		}
-		silent(t, wrong, r.body)
+		testkit.Silent(t, wrong, r.body)
 	}
 }

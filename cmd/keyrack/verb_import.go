@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -158,7 +159,7 @@ func (a *adopting) prove(ctx context.Context, account []adoptedLine) error {
 		if left == 0 || time.Now().After(end) {
 			return nil
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := pause.For(ctx, lookEvery); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 )
 
@@ -37,7 +38,7 @@ The key needs the scope read.`,
 				return err
 			}
 			if s.limit < 0 {
-				return usagef("--limit is a number of integrations, or 0 for all")
+				return usage.Errorf("--limit is a number of integrations, or 0 for all")
 			}
 			if err := s.client.open(env, verb.ErrOrStderr()); err != nil {
 				return err

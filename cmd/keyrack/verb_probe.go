@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -34,7 +36,7 @@ func (a *asked) flags(verb *cobra.Command, waits string) {
 // open opens what is printed to. The office is opened when the rest is in order.
 func (a *asked) open(verb *cobra.Command, env environment) error {
 	if a.wait <= 0 {
-		return usagef("--wait is a time above 0")
+		return usage.Errorf("--wait is a time above 0")
 	}
 	return a.output.open(verb, env)
 }
@@ -80,7 +82,7 @@ func (a *asked) probe(ctx context.Context, id string) error {
 		return err
 	}
 	for end := time.Now().Add(a.wait); ; {
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := pause.For(ctx, lookEvery); err != nil {
 			return err
 		}
 		now, err := a.integration(ctx, id)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
 
@@ -52,7 +54,7 @@ Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
 				return err
 			}
 			if r.rate < 0 {
-				return usagef("--rate is a number of bodies a second, or 0 for as fast as they are answered")
+				return usage.Errorf("--rate is a number of bodies a second, or 0 for as fast as they are answered")
 			}
 			if err := r.target.check(env, verb.ErrOrStderr()); err != nil {
 				return err
@@ -91,7 +93,7 @@ func (r *replay) replay(ctx context.Context, in io.Reader) error {
 	for n, line := range lines(in, &failed) {
 		if r.rate > 0 && sum.Bodies > 0 {
 			due := began.Add(time.Duration(float64(sum.Bodies) / r.rate * float64(time.Second)))
-			if failed = sleep(ctx, time.Until(due)); failed != nil {
+			if failed = pause.For(ctx, time.Until(due)); failed != nil {
 				break
 			}
 		}

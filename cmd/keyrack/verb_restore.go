@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -32,7 +33,7 @@ exit code is 1. As --format jsonl has it, only what is refused is printed.
 		Example: `  keyrack import --store sqlite:new.db --sealing-key-file keyrack.db.key hotels.jsonl`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("%s takes one file; - is stdin", verb.CommandPath())
+				return usage.Errorf("%s takes one file; - is stdin", verb.CommandPath())
 			}
 			return nil
 		},
@@ -43,7 +44,7 @@ exit code is 1. As --format jsonl has it, only what is refused is printed.
 			r.sealing.inline = env(sealingVariable)
 			d, err := parseDepot(r.store)
 			if err == nil && d.kind == inMemory {
-				err = usagef("what is in memory is in another process; name a store with --store or KEYRACK_STORE")
+				err = usage.Errorf("what is in memory is in another process; name a store with --store or KEYRACK_STORE")
 			}
 			if err != nil {
 				return err

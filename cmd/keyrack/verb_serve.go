@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -13,12 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
-
-// shutdownTimeout bounds how long a shutdown waits for what has begun.
-const shutdownTimeout = 10 * time.Second
 
 // settings are what serve was told.
 type settings struct {
@@ -128,13 +128,13 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
 // meant so.
 func (s *settings) check(env environment) (err error) {
 	if s.horizon <= 0 {
-		return usagef("--horizon is %v, but deliveries take time; leave it at %v unless you know better", s.horizon, lifecycle.DefaultHorizon)
+		return usage.Errorf("--horizon is %v, but deliveries take time; leave it at %v unless you know better", s.horizon, lifecycle.DefaultHorizon)
 	}
 	if s.lease < 0 || s.probeRate <= 0 {
-		return usagef("--lease and --probe-rate are above 0, or left out")
+		return usage.Errorf("--lease and --probe-rate are above 0, or left out")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
-		return usagef("--webhook-path is a path, such as %s, and no more", keyrack.DefaultPath)
+		return usage.Errorf("--webhook-path is a path, such as %s, and no more", keyrack.DefaultPath)
 	}
 	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
 		return err
@@ -152,6 +152,16 @@ func (s *settings) check(env environment) (err error) {
 	s.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 	s.client, err = s.asking.client()
 	return err
+}
+
+// listen opens the socket that a flag names. The port 0 is any free one.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with --%s or %s", err, flag, variable(flag))
+	}
+	return l, nil
 }
 
 // serve serves until the context ends, and then finishes what has begun.
@@ -173,7 +183,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	defer apiListener.Close()
 
-	meter := newMeter()
+	meter := newMeter(version())
 	rack, closeRack, err := s.openRack(ctx, meter, log)
 	if err != nil {
 		return err
@@ -190,8 +200,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	var ready atomic.Bool
 	ready.Store(true)
 	ending := make(chan struct{})
-	webhooks := openSite(webhookListener, handler, log)
-	api := openSite(apiListener, newAPI(&api{
+	webhooks := httpserver.Open(webhookListener, handler, log)
+	api := httpserver.Open(apiListener, newAPI(&api{
 		rack: rack, access: s.access, meter: meter, log: log, ready: &ready, ending: ending,
 	}), log)
 	s.announce(webhooks, api, log)
@@ -202,19 +212,19 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	select {
 	case <-ctx.Done():
 		log.Info("shutting down; a second signal ends at once")
-	case err = <-webhooks.failed:
-	case err = <-api.failed:
+	case err = <-webhooks.Failed:
+	case err = <-api.Failed:
 	}
 	ready.Store(false)
 	leave()
 	attending.Wait()
 	// The API tells for as long as deliveries are finished that we are going. Its
 	// streams see those deliveries, too.
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpserver.ShutdownTimeout)
 	defer cancel()
-	err = errors.Join(err, webhooks.close(bounded))
+	err = errors.Join(err, webhooks.Close(bounded))
 	close(ending)
-	return errors.Join(err, api.close(bounded))
+	return errors.Join(err, api.Close(bounded))
 }
 
 // openRack opens the store and the rack on it. What it returns closes both.
@@ -252,7 +262,7 @@ func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger)
 }
 
 // announce says where we listen, and what is missing for use in earnest.
-func (s *settings) announce(webhooks, api *site, log *slog.Logger) {
+func (s *settings) announce(webhooks, api *httpserver.Server, log *slog.Logger) {
 	if s.withoutSecret {
 		log.Warn("deliveries are accepted from anybody who reaches the webhook listener")
 	}
@@ -264,6 +274,6 @@ func (s *settings) announce(webhooks, api *site, log *slog.Logger) {
 	if s.client != nil {
 		log.Info("asking Mews", "rate", s.probeRate)
 	}
-	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.addr, s.webhookPath), "horizon", s.horizon)
-	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", api.addr, introspectPath), "keys", len(s.access.keys))
+	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.horizon)
+	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", api.Addr, introspectPath), "keys", len(s.access.keys))
 }

@@ -13,6 +13,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestServeRefuses: what cannot be meant so ends the command before it listens,
@@ -72,7 +76,7 @@ func TestServeRefuses(t *testing.T) {
 			if help := strings.Contains(stderr, "Run 'keyrack serve --help'"); help != (code == exitUsage) {
 				t.Errorf("points to the help: %v", help)
 			}
-			silent(t, "stderr", stderr)
+			testkit.Silent(t, "stderr", stderr)
 		})
 	}
 }
@@ -99,7 +103,7 @@ func TestServeSecrets(t *testing.T) {
 			t.Errorf("%s: %d, want %d", query, code, want)
 		}
 	}
-	silent(t, "stderr", p.stderr.String())
+	testkit.Silent(t, "stderr", p.stderr.String())
 }
 
 func TestServeWithoutSecret(t *testing.T) {
@@ -174,7 +178,7 @@ func TestSignals(t *testing.T) {
 			}
 			select {
 			case <-ended:
-			case <-time.After(shutdownTimeout / 2):
+			case <-time.After(httpserver.ShutdownTimeout / 2):
 				t.Fatal("the process does not end")
 			}
 			if code := cmd.ProcessState.ExitCode(); !test.second && code != exitOK || test.second && code == exitOK {
@@ -215,7 +219,7 @@ type half struct {
 // begin sends half of a delivery, and returns once the receiver is at work on it.
 func begin(t *testing.T, addr string) half {
 	t.Helper()
-	body, err := bodies.ReadFile("testdata/bodies/created.json")
+	body, err := demo.Body("created.json")
 	if err != nil {
 		t.Fatal(err)
 	}

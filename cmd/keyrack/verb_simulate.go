@@ -14,6 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -143,26 +146,26 @@ func (s *simulation) check() error {
 		value float64
 	}{{"duplicates", s.duplicates}, {"losses", s.losses}, {"reorder", s.reorder}} {
 		if !(share.value >= 0 && share.value <= 1) {
-			return usagef("--%s is a share from 0 to 1", share.flag)
+			return usage.Errorf("--%s is a share from 0 to 1", share.flag)
 		}
 	}
 	switch {
 	case s.count < 1 || s.count > mostHotels:
-		return usagef("--count is a number of hotels from 1 to %d", mostHotels)
+		return usage.Errorf("--count is a number of hotels from 1 to %d", mostHotels)
 	case !(s.rate > 0 && s.rate <= mostRate):
-		return usagef("--rate is a number of changes a second, above 0 and up to %v", mostRate)
+		return usage.Errorf("--rate is a number of changes a second, above 0 and up to %v", mostRate)
 	case s.duration <= 0 || s.duration > mostDuration:
-		return usagef("--duration is a time up to %v", mostDuration)
+		return usage.Errorf("--duration is a time up to %v", mostDuration)
 	case s.lag <= 0 || s.lag > mostLag:
-		return usagef("--lag is a time up to %v", mostLag)
+		return usage.Errorf("--lag is a time up to %v", mostLag)
 	case s.connector != "" && !isLoopback(s.connector):
-		return usagef("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
+		return usage.Errorf("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
 	case s.connector != "" && s.clientToken.IsZero():
-		return usagef("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)
+		return usage.Errorf("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)
 	case s.within <= 0 || s.within > mostDuration:
-		return usagef("--within is a time up to %v", mostDuration)
+		return usage.Errorf("--within is a time up to %v", mostDuration)
 	case s.changes() < s.count:
-		return usagef("in %v at %v changes a second there are %d changes, too few for %d hotels to connect; raise --rate or --duration",
+		return usage.Errorf("in %v at %v changes a second there are %d changes, too few for %d hotels to connect; raise --rate or --duration",
 			s.duration, s.rate, s.changes(), s.count)
 	}
 	return nil
@@ -197,11 +200,11 @@ func (s *simulation) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		mews := openSite(l, s.world.Connector(), slog.New(slog.DiscardHandler))
+		mews := httpserver.Open(l, s.world.Connector(), slog.New(slog.DiscardHandler))
 		defer func() {
-			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpserver.ShutdownTimeout)
 			defer cancel()
-			_ = mews.close(bounded) // whoever asks meanwhile gets no answer
+			_ = mews.Close(bounded) // whoever asks meanwhile gets no answer
 		}()
 	}
 	began := time.Now()
@@ -242,7 +245,7 @@ func (s *simulation) play(ctx context.Context) error {
 	began := time.Now()
 	for n := range s.changes() {
 		due := began.Add(time.Duration(float64(n) / s.rate * float64(time.Second)))
-		if err := sleep(ctx, time.Until(due)); err != nil {
+		if err := pause.For(ctx, time.Until(due)); err != nil {
 			return err
 		}
 		if len(hotels) < s.count {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -27,7 +28,7 @@ func newSubscriptions(env environment) *cobra.Command {
   keyrack subscriptions pause billing`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no such command of %s; there is: list, pause, resume, replay", verb.CommandPath())
+				return usage.Errorf("there is no such command of %s; there is: list, pause, resume, replay", verb.CommandPath())
 			}
 			return nil
 		},
@@ -140,7 +141,7 @@ that is left of the journal.`
 			if act == "replay" {
 				position, err := strconv.ParseUint(after, 10, 64)
 				if err != nil {
-					return usagef("--after is the position after which to begin again, 0 for all that is left; keyrack tail --format jsonl shows positions")
+					return usage.Errorf("--after is the position after which to begin again, 0 for all that is left; keyrack tail --format jsonl shows positions")
 				}
 				wanted.After = (*store.Position)(&position)
 			}

@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -88,14 +90,14 @@ The key needs the scope read.`,
 func (t *tailing) check() error {
 	for _, kind := range t.kinds {
 		if !slices.Contains(changeKinds, keyrack.ChangeKind(kind)) {
-			return usagef("there is no --kind %s; there is: status, state, token, alarm, any", quoted(kind))
+			return usage.Errorf("there is no --kind %s; there is: status, state, token, alarm, any", quoted(kind))
 		}
 	}
 	if _, err := strconv.ParseUint(t.after, 10, 64); t.after != "" && err != nil {
-		return usagef("--after is a position, which is a number; --format jsonl shows them")
+		return usage.Errorf("--after is a position, which is a number; --format jsonl shows them")
 	}
 	if t.count < 0 {
-		return usagef("--count is a number of lines, or 0")
+		return usage.Errorf("--count is a number of lines, or 0")
 	}
 	return nil
 }
@@ -105,7 +107,7 @@ var errEnough = errors.New("enough")
 
 // tail follows until the context ends, which is no error.
 func (t *tailing) tail(ctx context.Context) error {
-	for pause, connected := firstPause, false; ; {
+	for gap, connected := firstPause, false; ; {
 		before := t.seen
 		err := t.follow(ctx, &connected)
 		var refused *apiError
@@ -118,13 +120,13 @@ func (t *tailing) tail(ctx context.Context) error {
 			return err
 		}
 		if t.seen > before {
-			pause = firstPause
+			gap = firstPause
 		}
-		fmt.Fprintf(t.warnings, "keyrack: the stream ended; connecting again in %v\n", pause)
-		if sleep(ctx, pause) != nil {
+		fmt.Fprintf(t.warnings, "keyrack: the stream ended; connecting again in %v\n", gap)
+		if pause.For(ctx, gap) != nil {
 			return nil
 		}
-		pause = min(2*pause, mostPause)
+		gap = min(2*gap, mostPause)
 	}
 }
 

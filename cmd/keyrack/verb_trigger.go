@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -107,7 +108,7 @@ func (o *order) trigger(ctx context.Context, name string, stdin io.Reader, stder
 	}
 	body, err := events.Encode(event)
 	if err != nil {
-		return usagef("Mews would not send that: %w", err) // it quotes nothing
+		return usage.Errorf("Mews would not send that: %w", err) // it quotes nothing
 	}
 	sender, close := o.target.sender()
 	defer close()
@@ -136,11 +137,11 @@ func (o *order) event(name string, stdin io.Reader) (events.Event, error) {
 	takesToken := action == lifecycle.IntegrationCreated || action == lifecycle.IntegrationApiKeyCreated
 	switch {
 	case action == lifecycle.ActionUnknown:
-		return events.Event{}, usagef("there is no event %s; there are: %s", quoted(name), strings.Join(eventNames(), ", "))
+		return events.Event{}, usage.Errorf("there is no event %s; there are: %s", quoted(name), strings.Join(eventNames(), ", "))
 	case o.tokenStdin && !takesToken:
-		return events.Event{}, usagef("%v has no token in it; take --token-stdin away", action)
+		return events.Event{}, usage.Errorf("%v has no token in it; take --token-stdin away", action)
 	case o.disabled && action != lifecycle.IntegrationCreated:
-		return events.Event{}, usagef("--disabled is for created; there is an event disabled, too")
+		return events.Event{}, usage.Errorf("--disabled is for created; there is an event disabled, too")
 	}
 	if o.integration == "new" {
 		o.integration = newGUID()
@@ -227,11 +228,11 @@ func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	token := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case token == "":
-		return lifecycle.Token{}, usagef(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
+		return lifecycle.Token{}, usage.Errorf(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
 	case len(token) > tokenLimit:
-		return lifecycle.Token{}, usagef("what is on stdin is too long for a token")
+		return lifecycle.Token{}, usage.Errorf("what is on stdin is too long for a token")
 	case strings.ContainsAny(token, "\r\n"):
-		return lifecycle.Token{}, usagef("there is more than one line on stdin; a token is one")
+		return lifecycle.Token{}, usage.Errorf("there is more than one line on stdin; a token is one")
 	}
 	return lifecycle.NewToken(token), nil
 }
@@ -271,7 +272,7 @@ func tookOf(d time.Duration) time.Duration {
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(verb *cobra.Command, args []string) error {
 		if len(args) != len(names) {
-			return usagef("%s takes %s", verb.CommandPath(), strings.Join(names, " "))
+			return usage.Errorf("%s takes %s", verb.CommandPath(), strings.Join(names, " "))
 		}
 		return nil
 	}

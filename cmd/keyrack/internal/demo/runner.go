@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -19,8 +19,9 @@ import (
 // mewsTimeout is how long Mews waits for an answer.
 const mewsTimeout = 5 * time.Second
 
-// player delivers a story as Mews would, and asks the rack after each step.
-type player struct {
+// runner delivers steps as Mews would and asks the Rack after each of them. It is for
+// one goroutine.
+type runner struct {
 	rack   *keyrack.Rack
 	out    io.Writer
 	addr   string // of the receiver
@@ -31,8 +32,8 @@ type player struct {
 }
 
 const (
-	lineFormat  = "  %-24s  %-4v  %-10v  %-19v  %s\n"
-	storyHeader = `A hotel's life, delivered over HTTP to %s, where it is kept in memory.
+	lineFormat = "  %-24s  %-4v  %-10v  %-19v  %s\n"
+	header     = `A hotel's life, delivered over HTTP to %s, where it is kept in memory.
 
 Webhooks do not say when something happened, nor in which order. They arrive
 within a horizon, repetitions included: %v minutes by default, %v seconds
@@ -41,48 +42,48 @@ here, so that a life fits in. "Later than the horizon" is where this waits.
 `
 )
 
-// play plays a story, prints it, and fails at the first step of which something
-// else comes than it says.
-func (p *player) play(ctx context.Context, story []step) error {
+// play plays steps and prints them. It fails at the first step that comes out otherwise
+// than it should.
+func (r *runner) play(ctx context.Context, steps []step) error {
 	began, deliveries, integration := time.Now(), 0, ""
-	if err := p.print(storyHeader+lineFormat, p.addr, lifecycle.DefaultHorizon.Minutes(), demoHorizon.Seconds(),
+	if err := r.print(header+lineFormat, r.addr, lifecycle.DefaultHorizon.Minutes(), horizon.Seconds(),
 		"delivery", "HTTP", "outcome", "state", "is the token valid?"); err != nil {
 		return err
 	}
-	for i, s := range story {
-		if err := p.print("\n%s\n", s.say); err != nil {
+	for i, s := range steps {
+		if err := r.print("\n%s\n", s.say); err != nil {
 			return err
 		}
 		if s.pause {
-			if err := sleep(ctx, demoPause); err != nil {
+			if err := pause.For(ctx, beyondHorizon); err != nil {
 				return err
 			}
 		}
 		seen := keyrack.Observation{}
 		if s.body != "" {
 			var err error
-			if seen, err = p.deliver(ctx, s.body); err != nil {
+			if seen, err = r.deliver(ctx, s.body); err != nil {
 				return fmt.Errorf("step %d, %s: %w", i+1, s.body, err)
 			}
 			deliveries++
 		}
-		if s.token > len(p.tokens) {
+		if s.token > len(r.tokens) {
 			return fmt.Errorf("step %d asks about token %d, which has not come", i+1, s.token)
 		}
-		v := p.rack.Check(p.tokens[s.token-1].Reveal())
+		v := r.rack.Check(r.tokens[s.token-1].Reveal())
 		integration = v.Integration
-		if err := p.tell(s, seen, v); err != nil {
+		if err := r.tell(s, seen, v); err != nil {
 			return err
 		}
 		got := outcome{seen.Receipt.Decision.Outcome, v.State, v.Status, v.Reason}
 		if got != s.want {
 			return fmt.Errorf("step %d of the demo went otherwise than it should: got %v, want %v; "+
 				"on a machine that stalls for more than %v that can happen, so try again, and else report it",
-				i+1, got, s.want, demoHorizon)
+				i+1, got, s.want, horizon)
 		}
 	}
 	entries := 0
-	for _, err := range p.rack.History(ctx, integration) {
+	for _, err := range r.rack.History(ctx, integration) {
 		if err != nil {
 			return err
 		}
@@ -91,26 +92,26 @@ func (p *player) play(ctx context.Context, story []step) error {
 	if entries != deliveries {
 		return fmt.Errorf("the journal has %d entries of %d deliveries", entries, deliveries)
 	}
-	return p.print("\nEach of the %d deliveries went as it should, and all are in the journal. It took %.1f s.\n",
+	return r.print("\nEach of the %d deliveries went as it should, and all are in the journal. It took %.1f s.\n",
 		deliveries, time.Since(began).Seconds())
 }
 
 // deliver sends a body as Mews does, and returns what the receiver made of it.
-func (p *player) deliver(ctx context.Context, file string) (keyrack.Observation, error) {
-	body, err := bodies.ReadFile(path.Join("testdata/bodies", file))
+func (r *runner) deliver(ctx context.Context, file string) (keyrack.Observation, error) {
+	body, err := Body(file)
 	if err != nil {
 		return keyrack.Observation{}, err
 	}
-	p.note(body)
+	r.note(body)
 	target := url.URL{
-		Scheme: "http", Host: p.addr, Path: keyrack.DefaultPath, RawQuery: url.Values{"Token": {p.secret}}.Encode(),
+		Scheme: "http", Host: r.addr, Path: keyrack.DefaultPath, RawQuery: url.Values{"Token": {r.secret}}.Encode(),
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return keyrack.Observation{}, errors.New("the request cannot be made")
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := p.client.Do(req)
+	resp, err := r.client.Do(req)
 	if err != nil {
 		if u := new(url.Error); errors.As(err, &u) {
 			err = u.Err // the URL has the secret in it
@@ -121,7 +122,7 @@ func (p *player) deliver(ctx context.Context, file string) (keyrack.Observation,
 	resp.Body.Close()
 	seen := keyrack.Observation{}
 	select {
-	case seen = <-p.seen:
+	case seen = <-r.seen:
 	default: // it comes before the answer, if that is the handler's
 	}
 	if resp.StatusCode != http.StatusNoContent || seen.Status != resp.StatusCode {
@@ -131,47 +132,35 @@ func (p *player) deliver(ctx context.Context, file string) (keyrack.Observation,
 }
 
 // note gives a token that comes for the first time its number.
-func (p *player) note(body []byte) {
+func (r *runner) note(body []byte) {
 	event, err := events.Decode(body)
 	if err != nil {
 		return
 	}
 	for _, token := range []lifecycle.Token{event.AccessToken, event.ApiKey} {
 		known := token.IsZero()
-		for _, t := range p.tokens {
+		for _, t := range r.tokens {
 			known = known || t.Equal(token)
 		}
 		if !known {
-			p.tokens = append(p.tokens, token)
+			r.tokens = append(r.tokens, token)
 		}
 	}
 }
 
 // tell prints the line of one step.
-func (p *player) tell(s step, seen keyrack.Observation, v keyrack.Verdict) error {
+func (r *runner) tell(s step, seen keyrack.Observation, v keyrack.Verdict) error {
 	verdict := fmt.Sprintf("token %d: %v, %v", s.token, v.Status, v.Reason)
 	if v.Status == lifecycle.Unknown {
 		verdict += fmt.Sprintf(" (probably %v)", v.Guess())
 	}
 	if s.body == "" {
-		return p.print(lineFormat, "(no delivery)", "", "", v.State, verdict)
+		return r.print(lineFormat, "(no delivery)", "", "", v.State, verdict)
 	}
-	return p.print(lineFormat, seen.Receipt.Action, seen.Status, seen.Receipt.Decision.Outcome, v.State, verdict)
+	return r.print(lineFormat, seen.Receipt.Action, seen.Status, seen.Receipt.Decision.Outcome, v.State, verdict)
 }
 
-func (p *player) print(format string, args ...any) error {
-	_, err := fmt.Fprintf(p.out, format, args...)
+func (r *runner) print(format string, args ...any) error {
+	_, err := fmt.Fprintf(r.out, format, args...)
 	return err
-}
-
-// sleep waits, unless the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return errors.New("interrupted")
-	}
 }

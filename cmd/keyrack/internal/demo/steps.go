@@ -1,8 +1,9 @@
-package main
+package demo
 
 import (
 	"embed"
 	"fmt"
+	"path"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -10,11 +11,13 @@ import (
 // bodies are webhooks as Mews sends them; created.json is the one in Mews's
 // documentation, byte for byte.
 //
-//go:embed testdata/bodies/*.json
+//go:embed bodies/*.json
 var bodies embed.FS
 
-// step is one delivery of a story, or a question without one, and what should
-// come of it.
+// Body returns the body of a file of bodies, such as created.json.
+func Body(file string) ([]byte, error) { return bodies.ReadFile(path.Join("bodies", file)) }
+
+// step is one delivery, or a question without one, and what must come of it.
 type step struct {
 	say   string // what happens, told before it
 	pause bool   // wait beyond the horizon first
@@ -35,8 +38,8 @@ func (o outcome) String() string {
 	return fmt.Sprintf("%v, %v, %v, %v", o.delivery, o.state, o.status, o.reason)
 }
 
-// story is a hotel's life: all seven actions, one repeated, one early, two late.
-var story = []step{
+// steps are a hotel's life: all seven actions, one repeated, one early, two late.
+var steps = []step{
 	{
 		say:  "The hotel connects: the webhook of Mews's own documentation.",
 		body: "created.json", token: 1,
