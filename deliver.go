@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -265,11 +266,11 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	c := store.Commit{
 		Entry: store.Entry{
 			ID: t.id, Integration: next.ID, Version: next.Version, At: t.evidence.At,
-			Evidence: evidence, Decision: decision,
+			Evidence: slices.Clip(evidence), Decision: slices.Clip(decision),
 		},
 		Body:   t.body,
 		Expect: base.Version,
-		Record: record,
+		Record: slices.Clip(record),
 
 		EraseBodies: t.evidence.Kind == lifecycle.KindErase,
 		Forget:      t.evidence.Kind == lifecycle.KindForget,

@@ -97,7 +97,8 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 //
 // All methods are safe for concurrent use, by several processes too where the
 // store says so. Nothing that a store is given or returns is retained or changed
-// by either side afterwards: byte slices are copied. A nil slice and an empty one
+// by either side afterwards: byte slices are copied. A store may append to a slice
+// that it is given, so no two of them share what lies behind their ends. A nil slice and an empty one
 // are the same. Identifiers and names are UTF-8 without U+0000, and compared byte
 // by byte. Errors hold no values: no key, no digest, no name, no body.
 //

@@ -112,6 +112,28 @@ var conductPromises = []promise{
 		p.same("token", p.sealed(store.Ref{Integration: "a", Digest: d}), itsResealed)
 		p.same("named value", p.sealed(store.Ref{Name: "name"}), itsNamed)
 	}},
+	{"Bytes/that a store is given may share an array, and are left as they are", func(p *probe) {
+		c := p.sealedEvidence("a", 0)
+		sealed := c.Claim[0].Sealed
+		array := slices.Concat(c.Entry.Evidence, c.Entry.Decision, c.Record, c.Body, sealed)
+		want, rest := slices.Clone(array), array
+		// Without spare capacity, so that a store may append to each.
+		piece := func(of []byte) []byte {
+			cut := rest[:len(of):len(of)]
+			rest = rest[len(of):]
+			return cut
+		}
+		first := c
+		first.Entry.Evidence, first.Entry.Decision = piece(c.Entry.Evidence), piece(c.Entry.Decision)
+		first.Record, first.Body = piece(c.Record), piece(c.Body)
+		first.Claim = []store.Claim{{Digest: c.Claim[0].Digest, Sealed: piece(sealed)}}
+		p.same("receipt", p.commit(first), store.Receipt{Version: 1, Entry: entry(c)})
+		p.same("what was given", array, want)
+		p.same("integration", p.load("a"), stored(c))
+		p.same("history", p.history("a"), entries(c))
+		p.same("body", p.sealed(body(c)), c.Body)
+		p.same("token", p.sealed(token(c)), sealed)
+	}},
 	{"Bytes/that a store returned may be changed afterwards", func(p *probe) {
 		all := p.grow("a", 3)
 		p.trim("a", 1, all[0].Record)

@@ -66,6 +66,13 @@ var conductFaults = []fault{
 			return stored, err
 		}
 	}},
+	{"a commit is wiped once it is kept", "Bytes/that a store is given may share an array, and are left as they are", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			r, err := s.sound.Commit(ctx, c)
+			clear(c.Body)
+			return r, err
+		}
+	}},
 	{"a sealed value is returned as it is kept", "Bytes/that a store returned may be changed afterwards", func(s *planted) {
 		var values sync.Map
 		s.sealed = func(ctx context.Context, ref store.Ref) ([]byte, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,6 +57,23 @@ func TestPlantedFaults(t *testing.T) {
 // TestNoFault: the suite accepts what the faults are planted into.
 func TestNoFault(t *testing.T) {
 	broken := brokenPromises(t.Context(), func(*planted) {}, func(string) bool { return true })
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		t.Errorf("%s: %s", name, broken[name])
+	}
+}
+
+// TestStoreMayAppend: appending to what it is given breaks none of a store's promises
+// about bytes.
+func TestStoreMayAppend(t *testing.T) {
+	appends := func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			for _, given := range [][]byte{c.Entry.Evidence, c.Entry.Decision, c.Record, c.Body} {
+				_ = append(given, "a frame of the store's own"...)
+			}
+			return s.sound.Commit(ctx, c)
+		}
+	}
+	broken := brokenPromises(t.Context(), appends, func(name string) bool { return strings.HasPrefix(name, "Bytes/") })
 	for _, name := range slices.Sorted(maps.Keys(broken)) {
 		t.Errorf("%s: %s", name, broken[name])
 	}
