@@ -89,7 +89,13 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	if !e.Portfolio {
 		r.complete(e)
 	}
-	r.Basis = Basis{e.Kind, ActionUnknown, e.Began}
+	r.renew(i, e)
+}
+
+// renew notes evidence of all that a verdict on the token at i stands on.
+func (r *Record) renew(i int, e *Evidence) {
+	r.Basis = e.basis()
+	r.EnabledBasis, r.CanceledBasis, r.Keys[i].Basis = r.Basis, r.Basis, r.Basis
 }
 
 // adopt takes in an import by hand: an integration that existed before Keyrack
@@ -146,7 +152,12 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		r.Name = e.Integration.Name
 	}
 	d.Outcome = Applied
-	r.Basis = Basis{e.Kind, ActionUnknown, e.At}
+	r.Basis = e.basis()
+	r.EnabledBasis = r.Basis
+	r.CanceledBasis = r.Basis
+	if i >= 0 {
+		r.Keys[i].Basis = r.Basis
+	}
 }
 
 func adopted(enabled bool, at Instant) Course {

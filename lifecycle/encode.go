@@ -16,13 +16,9 @@ func AppendRecord(b []byte, r Record) []byte {
 	w.number("Version", r.Version)
 	w.count("Generation", r.Generation)
 	w.instant("Arrived", r.Arrived)
-	if r.Basis != (Basis{}) {
-		inner := w.object("Basis")
-		inner.enum("Kind", kindNames[:], uint8(r.Basis.Kind))
-		inner.enum("Action", actionNames[:], uint8(r.Basis.Action))
-		inner.instant("At", r.Basis.At)
-		w.close(inner)
-	}
+	w.basis("Basis", r.Basis)
+	w.basis("EnabledBasis", r.EnabledBasis)
+	w.basis("CanceledBasis", r.CanceledBasis)
 	w.text("Name", r.Name)
 	w.named("Enterprise", r.Enterprise)
 	w.named("Service", r.Service)
@@ -196,6 +192,17 @@ func (w *writer) named(name string, n Named) {
 	}
 }
 
+func (w *writer) basis(name string, b Basis) {
+	if b == (Basis{}) {
+		return
+	}
+	inner := w.object(name)
+	inner.enum("Kind", kindNames[:], uint8(b.Kind))
+	inner.enum("Action", actionNames[:], uint8(b.Action))
+	inner.instant("At", b.At)
+	w.close(inner)
+}
+
 func (w *writer) course(c *Course) {
 	w.enum("State", stateNames[:], uint8(c.State))
 	w.pair("Enabled", &c.Enabled)
@@ -234,5 +241,6 @@ func (w *writer) key(k *Key) {
 	w.count("Generation", k.Generation)
 	w.instant("Accepted", k.Accepted)
 	w.instant("Doubt", k.Doubt)
+	w.basis("Basis", k.Basis)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
 }

@@ -21,6 +21,11 @@ type Record struct {
 	Arrived Instant `json:",omitzero"`
 	// Basis is the latest evidence that moved the record or settled it.
 	Basis Basis `json:",omitzero"`
+	// EnabledBasis and CanceledBasis are the latest evidence of the enabled flag and
+	// of the cancellation. Each token has a basis too, and a verdict is as old as the
+	// oldest of the three.
+	EnabledBasis  Basis `json:",omitzero"`
+	CanceledBasis Basis `json:",omitzero"`
 
 	Name       string `json:",omitzero"`
 	Enterprise Named  `json:",omitzero"` // never changes once it is known
@@ -115,8 +120,16 @@ func (r *Record) deliver(e *Evidence, d *Decision) {
 		r.Name = e.Integration.Name
 	}
 	if d.Outcome == Applied {
-		r.Basis = Basis{e.Kind, e.Action, e.At}
+		r.Basis = e.basis()
 	}
+}
+
+// basis is the evidence as a verdict names it.
+func (e *Evidence) basis() Basis {
+	if e.Kind == KindProbe || e.Kind == KindApplication {
+		return Basis{Kind: e.Kind, At: e.Began}
+	}
+	return Basis{e.Kind, e.Action, e.At}
 }
 
 // create takes in an IntegrationCreated: the oldest event of an integration by
@@ -134,6 +147,8 @@ func (r *Record) create(e *Evidence, d *Decision) {
 		d.Outcome = Applied
 		r.Course = r.beginning(e)
 		r.Parked = nil
+		r.EnabledBasis = firstOf(r.EnabledBasis, e.basis())
+		r.CanceledBasis = firstOf(r.CanceledBasis, e.basis())
 		r.keep(e, d)
 	default:
 		d.Outcome = Duplicate
@@ -237,6 +252,12 @@ func (r *Record) toggle(e *Evidence, d *Decision) {
 	default:
 		d.Outcome = r.Course.deliver(e)
 	}
+	switch e.Action {
+	case IntegrationEnabled, IntegrationDisabled:
+		r.EnabledBasis = e.basis()
+	default:
+		r.CanceledBasis = e.basis()
+	}
 	if e.Action == IntegrationEnabled || e.Action == IntegrationReinstated {
 		r.doubtRejections(e.At)
 	}
@@ -274,6 +295,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	}
 	r.Course = Course{State: Deleted}
 	r.Parked = nil
+	r.EnabledBasis, r.CanceledBasis = Basis{}, Basis{}
 	r.DeletedAt = e.At
 	r.revokeAll(e.At)
 }

@@ -22,8 +22,9 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	want := Record{
 		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
 		Name: "First", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), Created: true,
+		EnabledBasis: Basis{KindDelivery, IntegrationEnabled, minute(0)}, CanceledBasis: Basis{KindDelivery, IntegrationCreated, minute(1)},
 		Course: Course{State: CreatedEnabled, Enabled: Pair{Set: minute(0), Since: minute(1), Early: []Instant{minute(0)}}},
-		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1)}},
+		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)}}},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -49,7 +50,7 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
 		Name: "Third", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), DeletedUtc: minute(8), DeletedAt: minute(9), Created: true,
 		Course: Course{State: Deleted},
-		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1)}},
+		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)}}},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

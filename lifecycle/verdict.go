@@ -198,14 +198,33 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 		} else {
 			v.Likely = t.guess == Valid
 		}
-	case p.Lease > 0 && !fresh(now, r.Basis.At, p.Lease):
-		v.Reason, v.Likely = ReasonLease, true
 	default:
+		v.Evidence = r.oldest(k)
 		v.Status, v.Reason = Valid, ReasonLive
+		if p.Lease > 0 && !r.fresh(k, now, p.Lease) {
+			v.Status, v.Reason, v.Likely = Unknown, ReasonLease, true
+		}
 	}
 	if v.Reason == ReasonRejected || v.Reason == ReasonUnattributed {
 		v.Evidence = Basis{Kind: KindProbe, At: k.Began}
 	}
+}
+
+// fresh reports whether all the evidence that a yes about a token stands on is
+// younger than d.
+func (r *Record) fresh(k *Key, now Instant, d time.Duration) bool {
+	return fresh(now, r.EnabledBasis.At, d) && fresh(now, r.CanceledBasis.At, d) && fresh(now, k.Basis.At, d)
+}
+
+// oldest returns the oldest of the evidence that a yes about a token stands on.
+func (r *Record) oldest(k *Key) Basis {
+	oldest := r.EnabledBasis
+	for _, other := range [...]*Basis{&r.CanceledBasis, &k.Basis} {
+		if other.At < oldest.At {
+			oldest = *other
+		}
+	}
+	return oldest
 }
 
 // tally counts what is known of the token itself.
