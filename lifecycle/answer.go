@@ -25,6 +25,9 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 		return
 	}
 	k.Answer, k.Began, k.Generation, k.Doubt = e.Answer, e.Began, r.Generation, 0
+	if e.Kind == KindProbe {
+		k.Probed = r.Generation
+	}
 	if e.Answer == Accepted {
 		r.accept(i, e, d)
 	} else if e.Answer == Rejected && k.usable() {
@@ -58,6 +61,9 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 		return
 	}
 	k.Accepted = e.Began
+	if r.confirms(e) {
+		k.Proved = e.Began
+	}
 	if e.Portfolio || e.Enterprise.ID != "" {
 		k.Dispute = noCause // else it is not said whose token works
 	}
@@ -90,6 +96,18 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 		r.complete(e)
 	}
 	r.renew(i, e)
+}
+
+// confirms reports whether a 200 says that the token is the integration's: it names
+// the integration's enterprise, or the first one that is known of it.
+func (r *Record) confirms(e *Evidence) bool {
+	switch {
+	case e.Kind != KindProbe:
+		return false // the application's own calls do not say whose the token is
+	case e.Portfolio:
+		return r.Enterprise.ID == "" // an enterprise that nobody named needs no confirming
+	}
+	return e.Enterprise.ID != ""
 }
 
 // renew notes evidence of all that a verdict on the token at i stands on.

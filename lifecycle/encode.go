@@ -240,6 +240,8 @@ func (w *writer) key(k *Key) {
 	w.instant("Began", k.Began)
 	w.count("Generation", k.Generation)
 	w.instant("Accepted", k.Accepted)
+	w.instant("Proved", k.Proved)
+	w.count("Probed", k.Probed)
 	w.instant("Doubt", k.Doubt)
 	w.basis("Basis", k.Basis)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))

@@ -3,6 +3,8 @@ package lifecycle_test
 import (
 	"encoding"
 	"errors"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Record
-			}{1, v.(Record)}
+			}{2, v.(Record)}
 		},
 		func(b []byte) (any, error) { return ParseRecord(b) },
 	},
@@ -42,7 +44,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Evidence
-			}{1, v.(Evidence)}
+			}{2, v.(Evidence)}
 		},
 		func(b []byte) (any, error) { return ParseEvidence(b) },
 	},
@@ -182,8 +184,8 @@ func fill(t *rapid.T, v reflect.Value) {
 func TestParseNewer(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"record": {
-			`{"Format":2,"ID":"i","Version":3}`,
-			`{"Format":2,"ID":{"Mews":"i"}}`,
+			`{"Format":3,"ID":"i","Version":3}`,
+			`{"Format":3,"ID":{"Mews":"i"}}`,
 			`{"Format":1,"Version":3,"State":"paused"}`,
 			`{"Format":1,"Version":3,"Keys":[{"Status":"borrowed"}]}`,
 		},
@@ -296,3 +298,32 @@ func TestDigest(t *testing.T) {
 		}
 	}
 }
+
+// TestParseFormat1 reads records as an earlier version wrote them, and brings them up
+// to date: what they say of the token stays, and every fact has an age.
+func TestParseFormat1(t *testing.T) {
+	text, err := os.ReadFile("testdata/records/format1.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		r, err := ParseRecord([]byte(line))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, line)
+		}
+		again, err := ParseRecord(AppendRecord(nil, r))
+		if diff := cmp.Diff(r, again); err != nil || diff != "" {
+			t.Fatalf("written anew, it is another record (%v):\n%s", err, diff)
+		}
+		fmt.Fprintf(&b, "%v, enabled by %v, canceled by %v\n", r.State, r.EnabledBasis, r.CanceledBasis)
+		for _, k := range r.Keys {
+			asked := Policy{ProveSince: minute(1e6)}
+			fmt.Fprintf(&b, "  %v by %v, proved %v: %s, with a prober %s\n", k.Status, k.Basis, k.Proved,
+				said(r.Verdict(k.Digest, new(Policy), minute(300))), said(r.Verdict(k.Digest, &asked, minute(300))))
+		}
+	}
+	golden(t, "records/format1.txt", b.String())
+}
+
+func said(v Verdict) string { return fmt.Sprintf("%v (%v)", v.Status, v.Reason) }

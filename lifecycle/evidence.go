@@ -47,6 +47,12 @@ const (
 	Rejected
 	// Unattributed: 401 that may as well be about the ClientToken or a permission.
 	Unattributed
+	// RejectedOnce: 401 that is known to be about this token, for the first time. A
+	// single node of the Connector API may be wrong, so a second one settles it.
+	RejectedOnce
+	// Expected: 401 for a token that was known to be invalid already. It leaves the
+	// reason as it is.
+	Expected
 	numAnswers
 )
 

@@ -48,6 +48,12 @@ type Key struct {
 	Generation uint64 `json:",omitzero"`
 	// Accepted is when the latest request that was answered 200 began.
 	Accepted Instant `json:",omitzero"`
+	// Proved is when the latest probe began that was answered 200 and confirmed the
+	// integration's enterprise. Another delivery's token of an integration whose
+	// enterprise was not known then ends it.
+	Proved Instant `json:",omitzero"`
+	// Probed is the record's generation for which the latest probe was answered.
+	Probed uint64 `json:",omitzero"`
 	// Doubt is since when the answer is in doubt: the application saw a 401, or a
 	// delivery came that may have ended a rejection.
 	Doubt Instant `json:",omitzero"`

@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 	testNames[Action](t, "action", "unknown,IntegrationCreated,IntegrationEnabled,IntegrationDisabled,"+
 		"IntegrationCanceled,IntegrationReinstated,IntegrationDeleted,IntegrationApiKeyCreated")
 	testNames[Kind](t, "kind", "unknown,delivery,probe,application,import,contest,erase,forget,restore,ask,hand-out")
-	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed")
+	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected")
 	testNames[Flag](t, "flag", "unset,no,yes")
 	testNames[KeyStatus](t, "key status", "none,current,candidate,superseded,revoked")
 	testNames[Outcome](t, "outcome", "undecided,applied,duplicate,parked,reconciled,stale,conflict,fenced,unrecognized")
@@ -70,7 +70,7 @@ func TestNames(t *testing.T) {
 		"rotated before,rival token,tokens swapped back,works though deleted,unknown token,reopened by hand,another integration")
 	testNames[Status](t, "status", "unknown,valid,invalid")
 	testNames[Reason](t, "reason", "unfamiliar,live,deleted,superseded,canceled,disabled,rejected,disputed,"+
-		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable")
+		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable,rejected_once,unproved,superseded_unproved")
 }
 
 func TestParsedNames(t *testing.T) {

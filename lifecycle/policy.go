@@ -36,6 +36,11 @@ type Policy struct {
 	// Lease is how long a Valid outlives its evidence. 0, for applications
 	// without a prober: for ever.
 	Lease time.Duration
+	// ProveSince, where it is not 0, demands proof: no token that arrived since then is
+	// Valid before Mews has confirmed that it belongs to the integration's enterprise.
+	// A token that arrived earlier stands on what brought it, unless that was a
+	// rotation. 0, for applications without a prober: deliveries are taken at their word.
+	ProveSince Instant
 }
 
 // skew is how far the clocks of two instances may lie apart before evidence

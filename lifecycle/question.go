@@ -43,7 +43,12 @@ func (r *Record) Question() (Question, bool) {
 
 // open tells whether the newest evidence has no answer about the token yet.
 func (r *Record) open(k *Key) bool {
-	return k.Answer == NoAnswer || k.Answer == Unattributed || k.Doubt != 0 || k.Generation != r.Generation
+	switch {
+	case k.Answer == NoAnswer, k.Answer == Unattributed, k.Answer == RejectedOnce, k.Doubt != 0, k.Generation != r.Generation:
+		return true
+	}
+	// An answer to the application does not say whose the token is.
+	return k.Proved == 0 && k.Answer == Accepted && k.Probed != r.Generation
 }
 
 // lastQuestion asks about what was left when the integration was deleted, until

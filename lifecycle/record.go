@@ -183,6 +183,9 @@ func differ[T comparable](known, said T) bool {
 // complete fills in what the record does not know yet, and follows the
 // enterprise's name.
 func (r *Record) complete(e *Evidence) {
+	if r.Enterprise.ID == "" && e.Enterprise.ID != "" && e.Kind != KindProbe {
+		r.unprove()
+	}
 	r.Enterprise.ID = firstOf(r.Enterprise.ID, e.Enterprise.ID)
 	r.Enterprise.Name = firstOf(e.Enterprise.Name, r.Enterprise.Name)
 	if r.Service.ID == "" {
@@ -192,6 +195,15 @@ func (r *Record) complete(e *Evidence) {
 		r.Service.Name = firstOf(e.Service.Name, r.Service.Name)
 	}
 	r.CreatedUtc = firstOf(r.CreatedUtc, e.CreatedUtc)
+}
+
+// unprove takes the proofs back: they did not confirm the enterprise that is now known.
+func (r *Record) unprove() {
+	for i := range r.Keys {
+		if r.Keys[i].Proved != 0 {
+			r.writableKeys()[i].Proved = 0
+		}
+	}
 }
 
 // firstOf returns the first of two that is not missing.

@@ -67,13 +67,21 @@ const (
 	ReasonLease
 	// ReasonUnavailable (Unknown): the store failed, so nothing can be said.
 	ReasonUnavailable
+	// ReasonRejectedOnce (Unknown): the Connector API answered 401 about it, once; it
+	// is asked again.
+	ReasonRejectedOnce
+	// ReasonUnproved (Unknown): Mews has not yet confirmed that the token works and
+	// belongs to the integration's enterprise.
+	ReasonUnproved
+	// ReasonSupersededUnproved (Unknown): a newer token came, which is not yet proved.
+	ReasonSupersededUnproved
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"unfamiliar", "live", "deleted", "superseded", "canceled", "disabled", "rejected", "disputed",
 	"deleted_but_accepted", "unseen", "suspect_key", "suspect_canceled", "suspect_enabled", "doubted",
-	"unattributed", "lease_expired", "unavailable",
+	"unattributed", "lease_expired", "unavailable", "rejected_once", "unproved", "superseded_unproved",
 }
 
 // String returns the reason in lower case, such as "suspect_enabled".
@@ -91,7 +99,7 @@ func (r *Reason) UnmarshalText(text []byte) error {
 func (r Reason) assumable() bool {
 	switch r {
 	case ReasonCanceled, ReasonUnseen, ReasonSuspectKey, ReasonSuspectCanceled, ReasonSuspectEnabled,
-		ReasonDoubted, ReasonUnattributed:
+		ReasonDoubted, ReasonUnattributed, ReasonRejectedOnce:
 		return true
 	}
 	return false
@@ -185,7 +193,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 			t.deny(ReasonDeleted)
 		}
 	} else {
-		k.tally(&t, p, now)
+		k.tally(&t, p, now, r.provedAfter(i, p))
 		r.tally(&t, p, now)
 	}
 	switch {
@@ -205,7 +213,8 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 			v.Status, v.Reason, v.Likely = Unknown, ReasonLease, true
 		}
 	}
-	if v.Reason == ReasonRejected || v.Reason == ReasonUnattributed {
+	switch v.Reason {
+	case ReasonRejected, ReasonRejectedOnce, ReasonUnattributed:
 		v.Evidence = Basis{Kind: KindProbe, At: k.Began}
 	}
 }
@@ -227,12 +236,32 @@ func (r *Record) oldest(k *Key) Basis {
 	return oldest
 }
 
-// tally counts what is known of the token itself.
-func (k *Key) tally(t *tally, p *Policy, now Instant) {
+// proved reports whether the token needs no proof under a policy, or has it.
+func (k *Key) proved(p *Policy) bool {
+	return p.ProveSince == 0 || k.Proved != 0 || k.Since < p.ProveSince && k.From != IntegrationApiKeyCreated
+}
+
+// provedAfter reports whether a token that arrived after the one at i is proved.
+func (r *Record) provedAfter(i int, p *Policy) bool {
+	for j := i + 1; j < len(r.Keys); j++ {
+		if r.Keys[j].proved(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// tally counts what is known of the token itself. Succeeded says that a newer one is
+// proved.
+func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 	switch k.Status {
 	case Current:
 	case Superseded:
-		if p.Grace <= 0 || !fresh(now, k.Until, p.Grace) {
+		switch {
+		case p.Grace > 0 && fresh(now, k.Until, p.Grace):
+		case p.ProveSince != 0 && !succeeded:
+			t.doubt(ReasonSupersededUnproved, false)
+		default:
 			t.deny(ReasonSuperseded)
 		}
 	case Revoked:
@@ -248,8 +277,13 @@ func (k *Key) tally(t *tally, p *Policy, now Instant) {
 		t.doubt(ReasonDoubted, k.Answer == Rejected)
 	case k.Answer == Rejected:
 		t.deny(ReasonRejected)
+	case k.Answer == RejectedOnce:
+		t.doubt(ReasonRejectedOnce, false)
 	case k.Answer == Unattributed:
 		t.doubt(ReasonUnattributed, false)
+	}
+	if !k.proved(p) {
+		t.doubt(ReasonUnproved, true)
 	}
 }
 

@@ -204,3 +204,112 @@ func TestZeroVerdict(t *testing.T) {
 		}
 	}
 }
+
+// TestVerdictIsAsOldAsItsOldestFact: what renews one fact does not renew the others.
+func TestVerdictIsAsOldAsItsOldestFact(t *testing.T) {
+	day := Policy{Lease: 24 * time.Hour}
+	birth := fold(created(Yes, token(0), minute(0)))
+	hours := func(n int) Instant { return minute(60 * n) }
+	for name, c := range map[string]struct {
+		r      Record
+		token  int
+		status Status
+		at     int // hours: of the evidence
+	}{
+		"a rotation renews the token alone":   {then(birth, rotated(token(1), hours(30))), 1, Unknown, 0},
+		"a toggle renews the flag alone":      {then(birth, delivery(IntegrationEnabled, hours(30))), 0, Unknown, 0},
+		"a reinstatement renews its own pair": {then(birth, delivery(IntegrationEnabled, hours(30)), delivery(IntegrationCanceled, hours(28))), 0, Invalid, 28},
+		"a 200 renews all":                    {then(birth, probe(&birth, token(0), Accepted, hours(30))), 0, Valid, 30},
+		"an own 200 renews all":               {then(birth, own(token(0), Accepted, hours(30), hours(30))), 0, Valid, 30},
+		"an import renews all":                {then(birth, imported(Yes, token(1), hours(30))), 1, Valid, 30},
+	} {
+		v := c.r.Verdict(token(c.token), &day, hours(31))
+		if v.Status != c.status || c.status == Unknown && v.Reason != ReasonLease || c.status != Invalid && v.Evidence.At != hours(c.at) {
+			t.Errorf("%s: %v (%v) on evidence of %v, want %v on that of %v", name, v.Status, v.Reason, v.Evidence.At, c.status, hours(c.at))
+		}
+	}
+	// One fact from the future is not fresh, whatever the others are.
+	ahead := then(birth, delivery(IntegrationEnabled, hours(1000)))
+	if v := ahead.Verdict(token(0), &day, hours(1)); v.Status != Unknown || v.Reason != ReasonLease {
+		t.Errorf("a flag from the future: %v (%v)", v.Status, v.Reason)
+	}
+}
+
+// TestProof: with somebody to ask, no token is Valid before Mews has confirmed whose
+// it is.
+func TestProof(t *testing.T) {
+	fresh, former := Policy{ProveSince: minute(-1)}, Policy{ProveSince: minute(50)}
+	birth := fold(created(Yes, token(0), minute(0)))
+	proved := then(birth, probe(&birth, token(0), Accepted, minute(1)))
+	rotation := then(proved, rotated(token(1), minute(100)))
+	nameless := func(r Record, at Instant) Evidence { // a 200 that does not say whose the token is
+		e := probe(&r, token(0), Accepted, at)
+		e.Enterprise, e.Portfolio = Named{ID: "a portfolio's own"}, true
+		return e
+	}
+	orphan := fold(rotated(token(0), minute(0)))
+	adopted := then(orphan, probe(&orphan, token(0), Accepted, minute(1)))
+	portfolio := then(orphan, nameless(orphan, minute(1)))
+	for name, c := range map[string]struct {
+		r      Record
+		token  int
+		policy Policy
+		status Status
+		reason Reason
+	}{
+		"created":                         {birth, 0, fresh, Unknown, ReasonUnproved},
+		"created, nobody asks":            {birth, 0, Policy{}, Valid, ReasonLive},
+		"created before somebody asked":   {birth, 0, former, Valid, ReasonLive},
+		"imported before somebody asked":  {fold(imported(Yes, token(0), minute(0))), 0, former, Valid, ReasonLive},
+		"rotated before somebody asked":   {then(birth, rotated(token(1), minute(40))), 1, former, Unknown, ReasonUnproved},
+		"proved":                          {proved, 0, fresh, Valid, ReasonLive},
+		"an own 200 is no proof":          {then(birth, own(token(0), Accepted, minute(1), minute(2))), 0, fresh, Unknown, ReasonUnproved},
+		"nor is a portfolio's":            {then(birth, nameless(birth, minute(1))), 0, fresh, Unknown, ReasonUnproved},
+		"rotated":                         {rotation, 1, fresh, Unknown, ReasonUnproved},
+		"and the former":                  {rotation, 0, fresh, Unknown, ReasonSupersededUnproved},
+		"the former, nobody asks":         {rotation, 0, Policy{}, Invalid, ReasonSuperseded},
+		"the former, the new one proved":  {then(rotation, probe(&rotation, token(1), Accepted, minute(101))), 0, fresh, Invalid, ReasonSuperseded},
+		"disabled and unproved":           {then(birth, delivery(IntegrationDisabled, minute(100))), 0, fresh, Invalid, ReasonDisabled},
+		"the first enterprise is adopted": {adopted, 0, fresh, Valid, ReasonLive},
+		"and then contradicted":           {then(adopted, otherHotel(created(Yes, token(0), minute(100)))), 0, fresh, Valid, ReasonLive},
+		"a portfolio's, no enterprise":    {portfolio, 0, fresh, Valid, ReasonLive},
+		"and then somebody names one":     {then(portfolio, created(Yes, token(0), minute(100))), 0, fresh, Unknown, ReasonUnproved},
+	} {
+		if v := c.r.Verdict(token(c.token), &c.policy, minute(101)); v.Status != c.status || v.Reason != c.reason {
+			t.Errorf("%s: %v (%v), want %v (%v)", name, v.Status, v.Reason, c.status, c.reason)
+		}
+	}
+	// An answer to the application does not end the first question.
+	unproved := then(birth, own(token(0), Accepted, minute(1), minute(2)))
+	if q, ok := unproved.Question(); !ok || !q.Open || q.Token != token(0) {
+		t.Errorf("after an own 200: %+v, %v", q, ok)
+	}
+	if q, ok := portfolio.Question(); !ok || q.Open {
+		t.Errorf("after an answer that proves nothing: %+v, %v; asking at once again would not help", q, ok)
+	}
+}
+
+func otherHotel(e Evidence) Evidence {
+	e.Enterprise.ID = "another"
+	return e
+}
+
+// TestRejectedOnce: a single 401 is no certain no.
+func TestRejectedOnce(t *testing.T) {
+	r := fold(created(Yes, token(0), minute(0)))
+	once := then(r, probe(&r, token(0), RejectedOnce, minute(1)))
+	says(t, "once", once, token(0), minute(1), Unknown, ReasonRejectedOnce, Invalid)
+	if q, ok := once.Question(); !ok || !q.Open {
+		t.Errorf("rejected once, the question is closed: %+v", q)
+	}
+	says(t, "twice", then(once, probe(&once, token(0), Rejected, minute(3))), token(0), minute(3), Invalid, ReasonRejected, Invalid)
+	says(t, "once, then a 200", then(once, probe(&once, token(0), Accepted, minute(3))), token(0), minute(3), Valid, ReasonLive, Valid)
+	// What the deliveries explain leaves the reason as it is.
+	off := fold(created(No, token(0), minute(0)))
+	off = then(off, probe(&off, token(0), Expected, minute(1)))
+	says(t, "expected", off, token(0), minute(1), Invalid, ReasonDisabled, Invalid)
+	if q, ok := off.Question(); !ok || q.Open {
+		t.Errorf("an expected 401 leaves the question open: %+v", q)
+	}
+	says(t, "expected, then enabled", then(off, delivery(IntegrationEnabled, minute(100))), token(0), minute(100), Valid, ReasonLive, Valid)
+}
