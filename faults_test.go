@@ -92,10 +92,6 @@ func (s *faulty) Commit(ctx context.Context, c store.Commit) (store.Receipt, err
 	return do(ctx, f, func() (store.Receipt, error) { return s.Store.Commit(ctx, c) })
 }
 
-func (s *faulty) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-	return do(ctx, s.next(), func() (store.Receipt, error) { return s.Store.Resolve(ctx, id) })
-}
-
 func (s *faulty) Load(ctx context.Context, integration string) (store.Stored, error) {
 	return do(ctx, s.next(), func() (store.Stored, error) { return s.Store.Load(ctx, integration) })
 }

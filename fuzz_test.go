@@ -61,9 +61,9 @@ func FuzzHandler(f *testing.F) {
 			want := ""
 			switch w.Code {
 			case http.StatusNoContent:
-				if e, err := s.Resolve(t.Context(), seen.Receipt.ID); err != nil {
+				if e, err := journaled(t.Context(), s, seen.Receipt.Integration, seen.Receipt.ID); err != nil {
 					t.Errorf("204, and not in the journal: %v", err)
-				} else if _, err := keyrack.ParseEntry(e.Entry); err != nil {
+				} else if _, err := keyrack.ParseEntry(e); err != nil {
 					t.Errorf("in the journal, and cannot be read: %v", err)
 				}
 			case http.StatusAccepted:

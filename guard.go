@@ -101,10 +101,6 @@ func (g guard) Commit(ctx context.Context, c store.Commit) (store.Receipt, error
 	return call(ctx, g.tell, "Commit", func(ctx context.Context) (store.Receipt, error) { return g.store.Commit(ctx, c) })
 }
 
-func (g guard) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-	return call(ctx, g.tell, "Resolve", func(ctx context.Context) (store.Receipt, error) { return g.store.Resolve(ctx, id) })
-}
-
 func (g guard) Load(ctx context.Context, integration string) (store.Stored, error) {
 	return call(ctx, g.tell, "Load", func(ctx context.Context) (store.Stored, error) { return g.store.Load(ctx, integration) })
 }

@@ -101,20 +101,3 @@ func (s *Store) forget(in *integration) {
 	}
 	in.keys = nil
 }
-
-// Resolve returns the receipt of the commit with this entry id, or ErrNotFound.
-func (s *Store) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-	if err := ctx.Err(); err != nil {
-		return store.Receipt{}, err
-	}
-	s.mu.RLock()
-	e := s.entries[id]
-	if e == nil {
-		s.mu.RUnlock()
-		return store.Receipt{}, store.ErrNotFound
-	}
-	receipt := e.receipt(true)
-	s.mu.RUnlock()
-	receipt.Entry = cloneEntry(receipt.Entry)
-	return receipt, nil
-}

@@ -145,10 +145,10 @@ func TestLimit(t *testing.T) {
 		t.Errorf("base %s at version %d, error %v", in.Base, in.BaseVersion, err)
 	}
 	for i, id := range ids {
-		_, err := s.Resolve(t.Context(), id)
+		_, err := s.Commit(t.Context(), store.Commit{Entry: store.Entry{ID: id, Integration: "a"}, Expect: 1 << 40})
 		_, noBody := s.Sealed(t.Context(), store.Ref{Entry: id})
-		if gone := i < n-limit; errors.Is(err, store.ErrNotFound) != gone || errors.Is(noBody, store.ErrNotFound) != gone {
-			t.Errorf("entry %d: Resolve: %v, Sealed: %v", i, err, noBody)
+		if gone := i < n-limit; errors.Is(err, store.ErrConflict) != gone || errors.Is(noBody, store.ErrNotFound) != gone {
+			t.Errorf("entry %d: repeated: %v, Sealed: %v", i, err, noBody)
 		}
 	}
 	for _, err := range s.Journal(t.Context(), n-limit-1) {

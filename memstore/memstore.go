@@ -40,7 +40,7 @@ func (o *Options) journalLimit() int {
 // nothing to close. Make one with New.
 //
 // A journal entry removed by the limit takes its id with it, so that only
-// the most recent commits, as many as the limit says, can be repeated or resolved.
+// the most recent commits, as many as the limit says, can be repeated.
 type Store struct {
 	limit  int
 	leases leases

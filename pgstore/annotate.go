@@ -13,7 +13,7 @@ import (
 const annotate = `with locked as (select one from keyrack.bounds where one = 1 for update)
 update keyrack.entry set status = a.status, took = a.took
 from locked, unnest($1::uuid[], $2::bigint[], $3::bigint[]) as a (id, status, took)
-where entry.id = a.id and entry.version >= 0`
+where entry.id = a.id`
 
 // Annotate notes how deliveries were answered.
 func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {

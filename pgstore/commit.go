@@ -35,19 +35,17 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Recei
 
 // commit tries until it is applied or there is a reason why it cannot be.
 func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, error) {
-	// A promise stands in the way only of whoever does not know of it.
-	var broken promise
 	for {
 		var done bool
 		var err error
 		switch {
 		case c.Expect > math.MaxInt64-1: // no integration ever gets there
-		case broken == 0 && c.Entry.Integration == "":
+		case c.Entry.Integration == "":
 			done, err = s.commitNameless(ctx, c)
-		case broken == 0 && !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
+		case !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
 			done, err = s.commitAtOnce(ctx, c)
 		default:
-			done, err = s.commitInSteps(ctx, c, broken)
+			done, err = s.commitInSteps(ctx, c)
 		}
 		if err != nil {
 			return store.Receipt{}, err
@@ -55,12 +53,11 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, err
 		if done {
 			return fresh(c), nil
 		}
-		repeated, seen, err := s.refusal(ctx, c)
+		repeated, err := s.refusal(ctx, c)
 		if repeated != nil || err != nil {
 			return value(repeated), err
 		}
-		// What stood in the way is gone by now, or is that promise.
-		broken = seen
+		// What stood in the way is gone by now.
 	}
 }
 
@@ -132,9 +129,9 @@ func settled(rows int64, err error) (bool, error) {
 // that nobody waits for its locks until the network notices.
 var inSteps = pgx.TxOptions{BeginQuery: "begin; set local idle_in_transaction_session_timeout = 2000"}
 
-// commitInSteps applies c in a transaction of three round trips, breaking a promise
-// if it has to; it tells whether it did.
-func (s *Store) commitInSteps(ctx context.Context, c *store.Commit, broken promise) (bool, error) {
+// commitInSteps applies c in a transaction of three round trips; it reports whether
+// it did.
+func (s *Store) commitInSteps(ctx context.Context, c *store.Commit) (bool, error) {
 	tx, err := s.pool.BeginTx(ctx, inSteps)
 	if err != nil {
 		return false, err
@@ -142,7 +139,7 @@ func (s *Store) commitInSteps(ctx context.Context, c *store.Commit, broken promi
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
 	var batch pgx.Batch
 	whole := true
-	for _, step := range s.steps(c, broken) {
+	for _, step := range steps(c) {
 		batch.Queue(s.in(step.statement), step.args...).Exec(func(tag pgconn.CommandTag) error {
 			whole = whole && (step.rows < 0 || step.rows == tag.RowsAffected())
 			return nil
@@ -162,7 +159,7 @@ type step struct {
 	args      []any
 }
 
-func (s *Store) steps(c *store.Commit, broken promise) []step {
+func steps(c *store.Commit) []step {
 	const any64 = -1
 	e := &c.Entry
 	id := []byte(e.Integration)
@@ -176,15 +173,11 @@ func (s *Store) steps(c *store.Commit, broken promise) []step {
 		// for each other.
 		add(1, lockBounds)
 	}
-	var version int64
-	if e.Integration != "" {
-		version = int64(c.Expect) + 1
-		statement := stepMove
-		if c.Expect == 0 {
-			statement = stepCreate
-		}
-		add(1, statement, id, int64(c.Expect), present(c.Record))
+	move := stepMove
+	if c.Expect == 0 {
+		move = stepCreate
 	}
+	add(1, move, id, int64(c.Expect), present(c.Record))
 	if c.Forget || c.EraseBodies {
 		add(any64, stepForgetBodies, id)
 	}
@@ -200,8 +193,8 @@ func (s *Store) steps(c *store.Commit, broken promise) []step {
 	if len(c.Claim) > 0 {
 		add(int64(len(c.Claim)), stepClaim, id, digests, sealed)
 	}
-	add(1, stepEntry, uuid(e.ID), id, version, int64(e.At), present(e.Evidence), present(e.Decision),
-		int64(e.Answered.Status), int64(e.Answered.Took), int64(broken))
+	add(1, stepEntry, uuid(e.ID), id, int64(c.Expect)+1, int64(e.At), present(e.Evidence), present(e.Decision),
+		int64(e.Answered.Status), int64(e.Answered.Took))
 	if len(c.Body) > 0 {
 		add(1, stepBody, uuid(e.ID), c.Body)
 	}
@@ -209,8 +202,8 @@ func (s *Store) steps(c *store.Commit, broken promise) []step {
 }
 
 // refusal finds out why c was not applied: the receipt of an earlier commit with
-// its id, an error, or nothing that is still in the way but a promise.
-func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Receipt, promise, error) {
+// its id, an error, or nil if nothing is in the way any longer.
+func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Receipt, error) {
 	digests, _ := claims(c.Claim)
 	var version int64
 	var digest, owner []byte
@@ -219,15 +212,15 @@ func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Receipt, p
 		Scan(append([]any{&version, &digest, &owner}, e.fields()...)...)
 	switch {
 	case err != nil:
-		return nil, 0, err
+		return nil, err
 	case e.exists():
-		return e.receipt(), 0, nil
+		return e.receipt(), nil
 	case c.Entry.Integration != "" && uint64(version) != c.Expect:
-		return nil, 0, store.ErrConflict
+		return nil, store.ErrConflict
 	case owner != nil:
-		return nil, 0, &store.OwnedError{Digest: lifecycle.Digest(digest), Owner: string(owner)}
+		return nil, &store.OwnedError{Digest: lifecycle.Digest(digest), Owner: string(owner)}
 	}
-	return nil, e.promise(), nil
+	return nil, nil
 }
 
 // claims returns the columns of claims, in the order of the digests, so that two

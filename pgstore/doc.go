@@ -18,11 +18,11 @@
 //
 // What the database gives up for the sake of another transaction (SQLSTATE 40001
 // and 40P01) is done again until the context ends, so that every level of isolation
-// will do. After a connection was cut nobody knows: Commit says so, to commit the
-// same again is harmless, and Resolve settles it. For that Resolve may have to
-// wait for a commit under way, and where it says ErrNotFound it first writes that this
-// id is not to be: a statement that a dead client left behind, and that the
-// server has yet to carry out, is then undone as a whole.
+// will do. After a connection was cut nobody knows: Commit returns an error that
+// says so, and committing the same again settles it. The repetition waits for a
+// statement that a dead client left behind and the server is still carrying out:
+// either it finds the entry's id taken, or the statement does and is undone as a
+// whole.
 //
 // Commits are as durable as the server makes them. A server with synchronous_commit
 // off is refused; fsync = off, which is for tests, is not looked for. Where a

@@ -10,8 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// maybeEntry is a row of the table entry, or of a left join with it. Below
-// version 0 it is a promise.
+// maybeEntry is a row of the table entry, or of a left join with it.
 type maybeEntry struct {
 	id                 pgtype.UUID
 	position           int64
@@ -26,15 +25,7 @@ func (e *maybeEntry) fields() []any {
 	return []any{&e.id, &e.position, &e.integration, &e.version, &e.at, &e.evidence, &e.decision, &e.status, &e.took}
 }
 
-func (e *maybeEntry) exists() bool { return e.version != nil && *e.version >= 0 }
-
-// promise returns the promise that stands in an entry's place, 0 for none.
-func (e *maybeEntry) promise() promise {
-	if e.version != nil && *e.version < 0 {
-		return promise(*e.version)
-	}
-	return 0
-}
+func (e *maybeEntry) exists() bool { return e.version != nil }
 
 // entry returns what exists. Its slices are its own.
 func (e *maybeEntry) entry() store.Entry {

@@ -14,7 +14,7 @@ const (
 	// The order and the limit leave the planner nothing but the index entry_pending,
 	// whatever it believes about how many there are.
 	pending = `exists (select 1 from (
-  select arrived from keyrack.entry where position is null and version >= 0
+  select arrived from keyrack.entry where position is null
   order by integration, version, id limit 1
 ) p)`
 	getBounds = `select trimmed, last, ` + pending + ` from keyrack.bounds where one = 1`
@@ -55,7 +55,7 @@ const (
 	givePositions = `with pending as (
   select id, row_number() over (order by arrived, id) as place
   from (
-    select arrived, id from keyrack.entry where position is null and version >= 0
+    select arrived, id from keyrack.entry where position is null
     order by integration, version, id limit 1000
   ) next
 ), counted as (

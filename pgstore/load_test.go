@@ -17,8 +17,8 @@ import (
 )
 
 // load is a number of writers at work, and what they were told. Each writer has an
-// integration of its own, and all together have one more. After an answer
-// that says neither yes nor no they find out, in one of the two ways that there are.
+// integration of its own, and all together have one more. After an answer that says
+// neither yes nor no they commit the same again.
 type load struct {
 	s      *pgstore.Store
 	prefix string
@@ -109,28 +109,19 @@ func (l *load) commit(c store.Commit) (uint64, error) {
 			o.version = r.Version
 			return err
 		})
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			l.unknown.Add(1)
-			if rand.IntN(2) == 0 {
-				err = attempt(func(ctx context.Context) error {
-					r, err := l.s.Resolve(ctx, o.id)
-					o.version = r.Version
-					return err
-				})
-			}
-		}
 		switch {
 		case err == nil:
 			l.commits.Add(1)
 			l.told(o)
 			return o.version, nil
-		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrConflict):
 			o.version = 0
 			l.told(o)
 			return 0, nil
 		case time.Now().After(deadline):
 			return 0, fmt.Errorf("still no answer: %w", err)
 		}
+		l.unknown.Add(1)
 	}
 }
 

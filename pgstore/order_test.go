@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
@@ -112,35 +111,26 @@ from generate_series(0, `+"$1::int"+` - 1) as n order by random()`, n)
 	}
 }
 
-// Resolve says ErrNotFound only of what will not happen any more.
-func TestResolveOfWhatIsUnderWay(t *testing.T) {
+// A repetition waits for a statement of the first attempt that is still under way,
+// and tells what became of it.
+func TestRepetitionOfWhatIsUnderWay(t *testing.T) {
 	c := pgtest.Shared(t)
 	s := open(t, c.Socket(), &pgstore.Options{Schema: c.Schema(t)})
 	commitPiece(t, s, "a", 0)
+	commit := func(t *testing.T, o *orphan, version uint64, repeated bool) {
+		t.Helper()
+		if r, err := s.Commit(t.Context(), o.c); err != nil || r.Version != version || r.Repeated != repeated {
+			t.Errorf("Commit: version %d, repeated %t, %v", r.Version, r.Repeated, err)
+		}
+	}
 
 	t.Run("not begun", func(t *testing.T) {
 		o := begin(t, c, s, "a", 1)
-		for range 3 {
-			if _, err := s.Resolve(t.Context(), o.c.Entry.ID); !errors.Is(err, store.ErrNotFound) {
-				t.Fatalf("Resolve: %v", err)
-			}
-		}
-		var answer *pgconn.PgError
-		if err := o.run(t.Context(), s); !errors.As(err, &answer) || answer.Code != "23505" {
-			t.Fatalf("what never was to be happened after all: %v", err)
-		}
-		if err := o.tx.Rollback(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		// Somebody who commits it after that knows what he does.
-		for i := range 2 {
-			r, err := s.Commit(t.Context(), o.c)
-			if err != nil || r.Version != 2 || r.Repeated != (i > 0) {
-				t.Errorf("Commit: version %d, repeated %t, %v", r.Version, r.Repeated, err)
-			}
-			if _, err := s.Resolve(t.Context(), o.c.Entry.ID); err != nil {
-				t.Errorf("Resolve: %v", err)
-			}
+		commit(t, o, 2, false)
+		commit(t, o, 2, true)
+		// What then comes late finds another version, and changes nothing.
+		if err := errors.Join(o.run(t.Context(), s), o.tx.Commit(t.Context())); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("almost there", func(t *testing.T) {
@@ -149,9 +139,7 @@ func TestResolveOfWhatIsUnderWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer later(t, o.tx.Commit)()
-		if r, err := s.Resolve(t.Context(), o.c.Entry.ID); err != nil || r.Version != 3 {
-			t.Errorf("Resolve: version %d, %v", r.Version, err)
-		}
+		commit(t, o, 3, true)
 	})
 	t.Run("undone", func(t *testing.T) {
 		o := begin(t, c, s, "a", 3)
@@ -159,22 +147,14 @@ func TestResolveOfWhatIsUnderWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer later(t, o.tx.Rollback)()
-		if _, err := s.Resolve(t.Context(), o.c.Entry.ID); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("Resolve: %v", err)
-		}
+		commit(t, o, 4, false)
 	})
 	t.Run("without an integration", func(t *testing.T) {
-		nameless := store.Commit{Entry: store.Entry{ID: store.NewEntryID(time.Now())}, Body: []byte("body")}
-		if _, err := s.Resolve(t.Context(), nameless.Entry.ID); !errors.Is(err, store.ErrNotFound) {
-			t.Fatalf("Resolve: %v", err)
-		}
-		for i := range 2 {
-			if r, err := s.Commit(t.Context(), nameless); err != nil || r.Repeated != (i > 0) {
-				t.Errorf("Commit: repeated %t, %v", r.Repeated, err)
-			}
-		}
+		nameless := &orphan{c: store.Commit{Entry: store.Entry{ID: store.NewEntryID(time.Now())}, Body: []byte("body")}}
+		commit(t, nameless, 0, false)
+		commit(t, nameless, 0, true)
 	})
-	if n := len(journalAfter(t, s, 0)); n != 4 {
-		t.Errorf("%d entries, of which 4 were committed", n)
+	if n := len(journalAfter(t, s, 0)); n != 5 {
+		t.Errorf("%d entries, of which 5 were committed", n)
 	}
 }

@@ -162,7 +162,7 @@ func exercise(t *testing.T, s *pgstore.Store) {
 	for range 2 {
 		_, err := s.Commit(ctx, nameless)
 		ok(err)
-		_, err = s.Resolve(ctx, last.Entry.ID)
+		_, err = s.Commit(ctx, last)
 		ok(err)
 	}
 	ok(s.Annotate(ctx, store.Answered{ID: last.Entry.ID, Answer: store.Answer{Status: 204}}))

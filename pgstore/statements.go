@@ -110,12 +110,9 @@ where id = $1 and version = $2`
 select c.digest, $1::bytea, c.sealed from unnest($2::bytea[], $3::bytea[]) as c (digest, sealed)
 on conflict (digest) do update set sealed = coalesce(excluded.sealed, t.sealed)
 where t.integration = excluded.integration`
-	// $9 is the promise that this commit may break: see promise.go.
-	stepEntry = `insert into keyrack.entry as e (id, arrived, integration, version, at, evidence, decision, status, took)
+	stepEntry = `insert into keyrack.entry (id, arrived, integration, version, at, evidence, decision, status, took)
 values ($1, coalesce((select touched from keyrack.integration where id = $2), ` + clock + `), $2, $3, $4, $5, $6, $7, $8)
-on conflict (id) do update set arrived = excluded.arrived, integration = excluded.integration, version = excluded.version, at = excluded.at,
-  evidence = excluded.evidence, decision = excluded.decision, status = excluded.status, took = excluded.took
-where e.version = $9::bigint and e.version < 0`
+on conflict (id) do nothing`
 	stepBody = `insert into keyrack.body (entry, sealed) values ($1, $2)`
 
 	nameless = `insert into keyrack.entry (id, arrived, integration, version, at, evidence, decision, status, took)

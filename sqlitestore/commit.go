@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -253,20 +252,4 @@ func blob(b []byte) driver.Value {
 		return nil
 	}
 	return b
-}
-
-// Resolve returns the receipt of the commit with this entry id, or ErrNotFound.
-func (s *Store) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-	e, err := s.entry(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		// It may still be on its way: in the queue, or in a transaction of another
-		// process. Behind the queue, in a transaction of our own, it no longer is.
-		if err = s.write(ctx, func(*link) error { return nil }); err == nil {
-			e, err = s.entry(ctx, id)
-		}
-	}
-	if err != nil {
-		return store.Receipt{}, err
-	}
-	return store.Receipt{Version: e.Version, Entry: e, Repeated: true}, nil
 }

@@ -50,12 +50,3 @@ func entryByID(ctx context.Context, l *link, id []byte) (store.Entry, error) {
 	}
 	return e, err
 }
-
-// entry returns an entry that is durable, or ErrNotFound.
-func (s *Store) entry(ctx context.Context, id store.EntryID) (e store.Entry, err error) {
-	err = s.reading(ctx, func(l *link) (err error) {
-		e, err = entryByID(ctx, l, id[:])
-		return err
-	})
-	return e, err
-}

@@ -71,8 +71,7 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 //   - ErrConflict, ErrOwned or ErrInvalid: nothing happened. Where several apply,
 //     it is not said which one comes;
 //   - any other error, an expired context included: it is not known whether it
-//     happened. Resolve with the entry's id tells; committing the same again is
-//     harmless, too.
+//     happened. Committing the same again tells, and is harmless.
 //
 // A commit whose entry id is in the journal already is a repetition: whatever
 // else is in it, it changes nothing and returns the first receipt, with Repeated
@@ -111,10 +110,6 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 type Store interface {
 	// Commit applies c, as described above.
 	Commit(ctx context.Context, c Commit) (Receipt, error)
-	// Resolve returns what a repetition of the commit with this entry id would, or
-	// ErrNotFound if the journal has no such entry and, unless Commit is called
-	// with it, never will. Ask before Trim can have removed the entry.
-	Resolve(ctx context.Context, id EntryID) (Receipt, error)
 
 	// Load returns an integration, or ErrNotFound.
 	Load(ctx context.Context, integration string) (Stored, error)

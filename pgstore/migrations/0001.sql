@@ -25,10 +25,7 @@ create table if not exists keyrack.entry (
   -- which positions are given.
   arrived     bigint not null,
   integration bytea  not null,               -- empty: belongs to none
-  -- The integration's afterwards; 0 where there is none. Below 0 this is no entry
-  -- but the promise, made to somebody who asked, that no statement that is still
-  -- under way makes one with this id.
-  version     bigint not null,
+  version     bigint not null,               -- the integration's afterwards; 0 if there is none
   at          bigint not null,               -- microseconds since 1970, UTC
   evidence    bytea  not null,               -- JSON: what came
   decision    bytea  not null,               -- JSON: what it came to
@@ -43,9 +40,7 @@ create index if not exists entry_by_integration on keyrack.entry (integration, v
 -- ones, and the room of those that have their positions is used again without
 -- waiting for a vacuum.
 create index if not exists entry_pending on keyrack.entry (integration, version, id)
-  where position is null and version >= 0;
-create index if not exists entry_promise on keyrack.entry (arrived)
-  where version < 0;
+  where position is null;
 
 -- One row. Whoever gives positions, or removes entries, holds its lock.
 create table if not exists keyrack.bounds (
@@ -92,8 +87,7 @@ select e.position, to_timestamp(cast(e.at as double precision) / 1000000) as at,
        encode(e.integration, 'escape') as integration, e.version,
        encode(e.evidence, 'escape') as evidence, encode(e.decision, 'escape') as decision,
        e.status, e.took / 1000000.0 as took_ms, length(b.sealed) as body_bytes, e.id
-from keyrack.entry e left join keyrack.body b on b.entry = e.id
-where e.version >= 0;
+from keyrack.entry e left join keyrack.body b on b.entry = e.id;
 
 create or replace view keyrack.integrations as
 select encode(i.id, 'escape') as id, i.version, encode(i.record, 'escape') as record, i.base_version,

@@ -25,7 +25,7 @@ type Call struct {
 type Kind uint8
 
 const (
-	Committed  Kind = iota + 1 // Commit returned nil, or Resolve told so
+	Committed  Kind = iota + 1 // Commit returned nil, at once or when it was repeated
 	Conflicted                 // Commit returned ErrConflict
 	Owned                      // Commit returned ErrOwned
 	Loaded                     // Load returned a version, 0 for ErrNotFound, written by the commit with this id

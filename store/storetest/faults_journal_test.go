@@ -151,7 +151,7 @@ var journalFaults = []fault{
 	{"only the first note counts", "Annotate/notes how the deliveries of these entries were answered, and nothing else", func(s *planted) {
 		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
 			return s.sound.Annotate(ctx, slices.DeleteFunc(answers, func(a store.Answered) bool {
-				r, err := s.sound.Resolve(ctx, a.ID)
+				r, err := receipt(ctx, s.sound, a.ID)
 				return err == nil && r.Entry.Answered != store.Answer{}
 			})...)
 		}
@@ -159,7 +159,7 @@ var journalFaults = []fault{
 	{"an entry that is gone stops Annotate", "Annotate/passes over entries that are not there", func(s *planted) {
 		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
 			for _, a := range answers {
-				if _, err := s.sound.Resolve(ctx, a.ID); err != nil {
+				if _, err := receipt(ctx, s.sound, a.ID); err != nil {
 					return nil
 				}
 				s.sound.Annotate(ctx, a)

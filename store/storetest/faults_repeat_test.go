@@ -2,14 +2,13 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// repeatFaults are those of commits that come twice, and of Resolve.
+// repeatFaults are those of commits that come twice.
 var repeatFaults = []fault{
 	{"a repetition is applied again", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
@@ -39,7 +38,7 @@ var repeatFaults = []fault{
 	}},
 	{"the version is checked before the entry id", "Commit/that is repeated is told by the entry id alone", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
-			if r, err := s.sound.Resolve(ctx, c.Entry.ID); err == nil && c.Expect+1 != r.Version {
+			if r, err := receipt(ctx, s.sound, c.Entry.ID); err == nil && c.Expect+1 != r.Version {
 				return store.Receipt{}, store.ErrConflict
 			}
 			return s.sound.Commit(ctx, c)
@@ -84,31 +83,25 @@ var repeatFaults = []fault{
 			return r, err
 		}
 	}},
-	{"Resolve returns the newest version", "Resolve/returns what a repetition would", func(s *planted) {
-		s.resolve = func(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-			r, err := s.sound.Resolve(ctx, id)
-			if stored, missing := s.sound.Load(ctx, r.Entry.Integration); missing == nil {
-				r.Version = stored.Version
+	{"a commit that was cut off is not known by its id", "Commit/that was cut off is settled by its repetition", func(s *planted) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+			time.Sleep(100 * time.Microsecond)
+			if ctx.Err() != nil {
+				c.Entry.ID = store.NewEntryID(time.Now())
+				s.sound.Commit(context.WithoutCancel(ctx), c)
+				return store.Receipt{}, ctx.Err()
 			}
-			return r, err
+			return s.sound.Commit(ctx, c)
 		}
 	}},
-	{"Resolve finds what is not there", "Resolve/of an entry that is not in the journal is ErrNotFound", func(s *planted) {
-		s.resolve = func(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-			r, err := s.sound.Resolve(ctx, id)
-			if errors.Is(err, store.ErrNotFound) {
-				err = nil
-			}
-			return r, err
-		}
-	}},
-	{"a commit that was cut off may come later", "Resolve/settles what became of a commit that was cut off", func(s *planted) {
+	{"a commit that was cut off is applied to whatever is there by then", "Commit/that was cut off and is given up may be followed by another", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
 			time.Sleep(100 * time.Microsecond)
 			r, err := s.sound.Commit(ctx, c)
 			if err != nil && ctx.Err() != nil {
 				go func() {
-					time.Sleep(100 * time.Microsecond)
+					time.Sleep(time.Millisecond)
+					c.Expect = s.version(context.WithoutCancel(ctx), c.Entry.Integration)
 					s.sound.Commit(context.WithoutCancel(ctx), c)
 				}()
 			}

@@ -75,7 +75,7 @@ var sealedFaults = []fault{
 	{"an empty value is a value", "Commit/takes an empty slice for none", func(s *planted) {
 		s.sealed = func(ctx context.Context, ref store.Ref) ([]byte, error) {
 			value, err := s.sound.Sealed(ctx, ref)
-			if _, there := s.sound.Resolve(ctx, ref.Entry); there == nil && errors.Is(err, store.ErrNotFound) {
+			if _, there := receipt(ctx, s.sound, ref.Entry); there == nil && errors.Is(err, store.ErrNotFound) {
 				return nil, nil
 			}
 			return value, err

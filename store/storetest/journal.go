@@ -134,7 +134,7 @@ var historyPromises = []promise{
 			if e.Position != 0 && e.Position != at[e.ID] {
 				p.Errorf("position %d, and %d in the journal", e.Position, at[e.ID])
 			}
-			r, err := p.s.Resolve(p.Context(), e.ID)
+			r, err := receipt(p.Context(), p.s, e.ID)
 			if err != nil || r.Entry.Position != 0 && r.Entry.Position != at[e.ID] {
 				p.Errorf("position %d in the receipt, and %d in the journal: %v", r.Entry.Position, at[e.ID], err)
 			}
@@ -154,9 +154,7 @@ var historyPromises = []promise{
 			p.same("journal", byID(p.journal(0)), byID(entries(all...)))
 			p.same("history", p.history("a"), entries(all[:3]...))
 			p.same("nameless", p.history(""), entries(all[3]))
-			r, err := p.s.Resolve(p.Context(), all[i].Entry.ID)
-			p.is(err, nil, "Resolve")
-			p.same("receipt", r.Entry, entry(all[i]))
+			p.same("receipt", p.commit(all[i]).Entry, entry(all[i]))
 		}
 		p.same("integration", p.load("a"), stored(all[2]))
 	}},

@@ -158,7 +158,6 @@ type planted struct {
 	sound store.Store // what is below: memstore
 
 	commit     func(ctx context.Context, c store.Commit) (store.Receipt, error)
-	resolve    func(ctx context.Context, id store.EntryID) (store.Receipt, error)
 	load       func(ctx context.Context, integration string) (store.Stored, error)
 	scan       func(ctx context.Context, after string) iter.Seq2[store.Stored, error]
 	owner      func(ctx context.Context, d lifecycle.Digest) (string, error)
@@ -186,7 +185,7 @@ type planted struct {
 func newPlanted() *planted {
 	s := memstore.New(nil)
 	p := &planted{
-		sound: s, commit: s.Commit, resolve: s.Resolve, load: s.Load, scan: s.Scan, owner: s.Owner,
+		sound: s, commit: s.Commit, load: s.Load, scan: s.Scan, owner: s.Owner,
 		journal: s.Journal, bounds: s.Bounds, history: s.History, annotate: s.Annotate,
 		sealed: s.Sealed, scanSealed: s.ScanSealed, reseal: s.Reseal, shred: s.Shred, trim: s.Trim,
 		acquire: s.Acquire, release: s.Release, advance: s.Advance, cursor: s.Cursor,
@@ -217,10 +216,6 @@ func dumped(of store.Store) []byte {
 
 func (s *planted) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
 	return s.commit(ctx, c)
-}
-
-func (s *planted) Resolve(ctx context.Context, id store.EntryID) (store.Receipt, error) {
-	return s.resolve(ctx, id)
 }
 
 func (s *planted) Load(ctx context.Context, integration string) (store.Stored, error) {

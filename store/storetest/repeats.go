@@ -11,7 +11,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// repeatPromises are those about committing twice, and about not knowing.
+// repeatPromises are those about committing twice.
 var repeatPromises = []promise{
 	{"Commit/that is repeated changes nothing and returns the first receipt", func(p *probe) {
 		all := p.grow("a", 3)
@@ -83,54 +83,50 @@ var repeatPromises = []promise{
 			}
 		}
 	}},
-	{"Resolve/returns what a repetition would", func(p *probe) {
-		all := append(p.grow("a", 2), p.evidence("", 0))
-		p.commit(all[2])
-		for _, c := range all {
-			r, err := p.s.Resolve(p.Context(), c.Entry.ID)
-			p.is(err, nil, "Resolve")
-			p.same("receipt", r, p.commit(c))
+	// Contexts end at random instants of a commit. Whatever Commit then answers, its
+	// repetition tells once and for all.
+	{"Commit/that was cut off is settled by its repetition", func(p *probe) {
+		all := make([]store.Commit, 100)
+		for i := range all {
+			c := p.sealedEvidence("a", uint64(i))
+			all[i] = c
+			err := p.cutOff(c, time.Duration(rand.IntN(300))*time.Microsecond)
+			r := p.commit(c)
+			p.same("receipt", r, store.Receipt{Version: c.Expect + 1, Entry: entry(c), Repeated: r.Repeated})
+			if err == nil && !r.Repeated {
+				p.Errorf("a commit that returned nil happened again")
+			}
+			p.same("owner", p.owner(c.Claim[0].Digest), "a")
 		}
+		for _, c := range all {
+			p.same("receipt, later on", p.commit(c), store.Receipt{Version: c.Expect + 1, Entry: entry(c), Repeated: true})
+		}
+		p.same("history", p.history("a"), entries(all...))
 	}},
-	{"Resolve/of an entry that is not in the journal is ErrNotFound", func(p *probe) {
-		all := p.grow("a", 2)
-		_, err := p.s.Resolve(p.Context(), store.NewEntryID(time.Now()))
-		p.is(err, store.ErrNotFound, "never committed")
-		_, err = p.s.Resolve(p.Context(), store.EntryID{})
-		p.is(err, store.ErrNotFound, "the zero id")
-		p.is(p.s.Trim(p.Context(), "a", 1, all[0].Record), nil, "Trim")
-		_, err = p.s.Resolve(p.Context(), all[0].Entry.ID)
-		p.is(err, store.ErrNotFound, "trimmed")
-	}},
-	// Contexts end at random instants of a commit. Whatever Commit then answers,
-	// Resolve tells once and for all.
-	{"Resolve/settles what became of a commit that was cut off", func(p *probe) {
-		settled := map[store.EntryID]error{}
+	{"Commit/that was cut off and is given up may be followed by another", func(p *probe) {
 		var version uint64
 		for range 100 {
 			c := p.sealedEvidence("a", version)
-			err := p.cutOff(c, time.Duration(rand.IntN(300))*time.Microsecond)
-			r, resolved := p.s.Resolve(p.Context(), c.Entry.ID)
-			switch {
-			case resolved == nil:
+			_ = p.cutOff(c, time.Duration(rand.IntN(300))*time.Microsecond)
+			_, err := receipt(p.Context(), p.s, c.Entry.ID)
+			if err == nil {
 				version++
-				p.same("receipt", r, store.Receipt{Version: version, Entry: entry(c), Repeated: true})
-			case !errors.Is(resolved, store.ErrNotFound):
-				p.Fatalf("Resolve: %v", resolved)
+				continue
+			}
+			p.is(err, store.ErrNotFound, "a repetition")
+			other := p.sealedEvidence("a", version)
+			switch _, err := p.s.Commit(p.Context(), other); {
 			case err == nil:
-				p.Errorf("a commit that returned nil is not found")
+				p.refused(c, store.ErrConflict)
+			case errors.Is(err, store.ErrConflict): // it happened late
+				p.same("receipt", p.commit(c), store.Receipt{Version: version + 1, Entry: entry(c), Repeated: true})
+			default:
+				p.Fatalf("Commit: %v", err)
 			}
-			settled[c.Entry.ID] = resolved
-			if owner := p.owner(c.Claim[0].Digest); (owner == "a") != (resolved == nil) {
-				p.Errorf("Resolve says %v, but the digest has owner %q", resolved, owner)
+			version++
+			if n := uint64(len(p.history("a"))); n != version {
+				p.Fatalf("%d entries, want %d", n, version)
 			}
-		}
-		for id, first := range settled {
-			_, now := p.s.Resolve(p.Context(), id)
-			p.is(now, first, "Resolve, later on")
-		}
-		if n := uint64(len(p.history("a"))); n != version {
-			p.Errorf("%d entries, of which Resolve knows %d", n, version)
 		}
 	}},
 }

@@ -21,9 +21,9 @@ var trimPromises = []promise{
 					want = nil
 				}
 				p.same("body", p.sealed(body(c)), want)
-				_, err := p.s.Resolve(p.Context(), c.Entry.ID)
+				_, err := receipt(p.Context(), p.s, c.Entry.ID)
 				if gone := errors.Is(err, store.ErrNotFound); gone != (want == nil) {
-					p.Errorf("Resolve of version %d: %v", i+1, err)
+					p.Errorf("a repetition of the commit to version %d: %v", i+1, err)
 				}
 			}
 		}
