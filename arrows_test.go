@@ -52,10 +52,13 @@ var rooms = map[string]string{
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
-	"cmd/keyrack": "lifecycle events store memstore connector seal keyrack console keyrackotel sqlitestore pgstore mewstest " +
-		"cmd/keyrack/internal/demo cmd/keyrack/internal/httpserver cmd/keyrack/internal/pause cmd/keyrack/internal/usage",
+	"cmd/keyrack": "lifecycle events store memstore connector seal keyrack sqlitestore pgstore mewstest " +
+		"cmd/keyrack/internal/api cmd/keyrack/internal/demo cmd/keyrack/internal/httpserver " +
+		"cmd/keyrack/internal/metrics cmd/keyrack/internal/pause cmd/keyrack/internal/usage",
+	"cmd/keyrack/internal/api":        "lifecycle store keyrack cmd/keyrack/internal/metrics",
 	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack cmd/keyrack/internal/httpserver cmd/keyrack/internal/pause",
 	"cmd/keyrack/internal/httpserver": "",
+	"cmd/keyrack/internal/metrics":    "lifecycle connector keyrack",
 	"cmd/keyrack/internal/pause":      "",
 	"cmd/keyrack/internal/testkit":    "", // for tests
 	"cmd/keyrack/internal/usage":      "",

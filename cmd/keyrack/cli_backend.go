@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -83,16 +85,16 @@ func (o *office) open(verb *cobra.Command, env environment) error {
 // openStore opens the store and, for nobody but us, an API on it.
 func (o *office) openStore(ctx context.Context, s settings, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	meter := newMeter(version())
-	rack, closeRack, err := s.openRack(ctx, meter, log)
+	counts := metrics.New(version())
+	rack, closeRack, err := s.openRack(ctx, counts, log)
 	if err != nil {
 		return err
 	}
-	value, key := newAPIKey("desk", scopeAdmin)
+	value, key := api.NewKey("desk", api.ScopeAdmin)
 	var ready atomic.Bool
 	ready.Store(true)
-	handler := newAPI(&api{
-		rack: rack, access: access{keys: apiKeys{key}}, meter: meter, log: log, ready: &ready, ending: make(chan struct{}),
+	handler := api.New(api.Options{
+		Rack: rack, Keys: api.Keys{key}, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Ending: make(chan struct{}),
 	})
 	o.client.direct(mewstest.Transport(handler), lifecycle.NewToken(value))
 	o.closeRack = closeRack

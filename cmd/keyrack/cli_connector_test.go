@@ -5,23 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
-
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("in vain waited for: ", what)
-		}
-	}
-}
 
 // asksAt serves a world's Connector API.
 func asksAt(t *testing.T, world *mewstest.World) *httpserver.Server {
@@ -47,19 +37,19 @@ func TestServeProbes(t *testing.T) {
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{
 		"KEYRACK_CONNECTOR_URL": "http://" + mews.Addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
-		apiKeysVariable: testKeys, "KEYRACK_PROBE_RATE": "100",
+		api.KeysVariable: testkit.APIKeys, "KEYRACK_PROBE_RATE": "100",
 	})
 	p.waitFor(t, `"asking Mews"`)
 	// One that no Created ever announced: the token came by e-mail.
-	r := call(t, p.api, "boss", http.MethodPost, integrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
-	if r.status != http.StatusOK {
-		t.Fatalf("the import: %d, %s", r.status, r.body)
+	r := testkit.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
+	if r.Status != http.StatusOK {
+		t.Fatalf("the import: %d, %s", r.Status, r.Body)
 	}
-	eventually(t, "a probe that proves the token", func() bool {
-		d := readReply[integrationDocument](t, call(t, p.api, "reader", http.MethodGet, integrationsPath+"/"+hotel.ID(), "", ""))
+	testkit.Eventually(t, "a probe that proves the token", func() bool {
+		d := testkit.Read[api.Integration](t, testkit.Call(t, p.api, "reader", http.MethodGet, api.IntegrationsPath+"/"+hotel.ID(), "", ""))
 		return d.Status == lifecycle.Valid && d.Evidence != nil && d.Evidence.Kind == lifecycle.KindProbe && d.Enterprise != nil
 	})
-	page := call(t, p.api, "reader", http.MethodGet, "/metrics", "", "").body
+	page := testkit.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "").Body
 	if !strings.Contains(page, `keyrack_probes_total{result="accepted"} 1`) || !strings.Contains(page, `keyrack_probes_total{result="timed out"} 0`) {
 		t.Errorf("the metrics:\n%s", page)
 	}

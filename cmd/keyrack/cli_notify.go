@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -82,7 +83,7 @@ func (s supervisor) sign(f keyrack.Following, now time.Time) string {
 	if s.watchdog > 0 && since >= s.watchdog {
 		return fmt.Sprintf("STATUS=stuck: the store has not been looked at for %v\n", since.Round(time.Second))
 	}
-	sign := "STATUS=" + condition(f) + "\n"
+	sign := "STATUS=" + api.Condition(f) + "\n"
 	if s.watchdog > 0 {
 		sign += "WATCHDOG=1\n"
 	}

@@ -30,7 +30,7 @@ func supervising(t *testing.T, name string) (next func() string) {
 	t.Cleanup(func() { conn.Close() })
 	return func() string {
 		t.Helper()
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		_ = conn.SetReadDeadline(time.Now().Add(testkit.Patience))
 		b := make([]byte, 1024)
 		n, err := conn.Read(b)
 		if err != nil {
@@ -60,8 +60,8 @@ func TestSupervisor(t *testing.T) {
 			if got := next(); got != "READY=1\nSTATUS=ready\nWATCHDOG=1\n" {
 				t.Errorf("first %q", got)
 			}
-			if r := call(t, p.api, "", "GET", "/readyz", "", ""); r.body != "ready\n" {
-				t.Errorf("told to be ready, and answers %q", r.body)
+			if r := testkit.Call(t, p.api, "", "GET", "/readyz", "", ""); r.Body != "ready\n" {
+				t.Errorf("told to be ready, and answers %q", r.Body)
 			}
 			if got := next(); got != "STATUS=ready\nWATCHDOG=1\n" {
 				t.Errorf("then %q", got)

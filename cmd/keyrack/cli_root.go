@@ -7,9 +7,10 @@ import (
 	"io"
 	"strings"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // The exit codes.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/seal"
 )
@@ -57,17 +58,17 @@ func TestServeSQLite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(content, []byte(sampleToken)) {
+		if bytes.Contains(content, []byte(testkit.SampleToken)) {
 			t.Errorf("%s has the token in it", filepath.Base(file))
 		}
 	}
 
-	p = inFolder(t, folder, map[string]string{apiKeysVariable: testKeys})
-	if i := introspected(t, p, "asker"); !i.Active || i.Integration != theSample {
+	p = inFolder(t, folder, map[string]string{api.KeysVariable: testkit.APIKeys})
+	if i := introspected(t, p, "asker"); !i.Active || i.Integration != testkit.SampleIntegration {
 		t.Errorf("after the restart: %+v", i)
 	}
-	handed := readReply[tokenAnswer](t, call(t, p.api, "holder", "POST", "/v1/integrations/"+theSample+"/token", "", ""))
-	if handed.Token != sampleToken {
+	handed := testkit.Read[api.TokenAnswer](t, testkit.Call(t, p.api, "holder", "POST", "/v1/integrations/"+testkit.SampleIntegration+"/token", "", ""))
+	if handed.Token != testkit.SampleToken {
 		t.Error("another token was handed out")
 	}
 	stop(t, p)
@@ -89,7 +90,7 @@ func TestServeKeys(t *testing.T) {
 	fails := func(what, say string, env map[string]string, args ...string) {
 		t.Helper()
 		all := map[string]string{
-			secretVariable: secret, "KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db"),
+			secretVariable: testkit.Secret, "KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db"),
 			"KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
 		}
 		maps.Copy(all, env)

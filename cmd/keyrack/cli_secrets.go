@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -41,4 +44,27 @@ If something in front of keyrack authenticates Mews, say so with --without-secre
 		return nil, usage.Errorf("%s is set without %s; the secret in use belongs into the latter", previousVariable, secretVariable)
 	}
 	return secrets, nil
+}
+
+// apiKeysFrom reads the keys of the environment and of a file.
+func apiKeysFrom(env environment, file string) (api.Keys, error) {
+	keys, err := api.ParseKeys(strings.ReplaceAll(env(api.KeysVariable), ";", "\n"), api.KeysVariable, nil)
+	if err != nil {
+		return nil, usage.Errorf("%w", err)
+	}
+	if file == "" {
+		return keys, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the keys of the API: %w", err)
+	}
+	keys, err = api.ParseKeys(string(text), file, keys)
+	switch {
+	case err != nil:
+		return nil, usage.Errorf("%w", err)
+	case len(keys) == 0:
+		return nil, usage.Errorf("%s has no keys of the API; make one with: keyrack apikey NAME SCOPES", file)
+	}
+	return keys, nil
 }

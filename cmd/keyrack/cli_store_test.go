@@ -67,7 +67,7 @@ func TestAtRest(t *testing.T) {
 	if out, _ := keyrack(exitOK, append(imports, at("export.jsonl"))...); out != "1 integrations taken over, 0 refused\n" {
 		t.Errorf("import says: %s", out)
 	}
-	refusal := `{"line":2,"integration":"` + theSample + `","reason":"the store has this integration already"}` + "\n"
+	refusal := `{"line":2,"integration":"` + testkit.SampleIntegration + `","reason":"the store has this integration already"}` + "\n"
 	if out, _ := keyrack(exitError, append(imports, at("export.jsonl"), "--format", "jsonl")...); out != refusal {
 		t.Errorf("import says of each line: %s", out)
 	}
@@ -75,7 +75,7 @@ func TestAtRest(t *testing.T) {
 		t.Errorf("import says as one value: %s", out)
 	}
 	again, _ := keyrack(exitError, append(imports, at("export.jsonl"))...)
-	if again != "line 2: "+theSample+": the store has this integration already\n0 integrations taken over, 1 refused\n" {
+	if again != "line 2: "+testkit.SampleIntegration+": the store has this integration already\n0 integrations taken over, 1 refused\n" {
 		t.Errorf("import says the second time: %s", again)
 	}
 	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("new.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
@@ -106,7 +106,7 @@ func TestDoctorOnAWrongKey(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	file := filepath.Join(folder, "hotels.db")
-	wrong := map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: secret}
+	wrong := map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: testkit.Secret}
 	const wrongSaid = "the key of KEYRACK_SEALING_KEY is not the one that this store was begun with\n"
 	code, stdout, stderr := once(t, wrong, "doctor", "--store", "sqlite:"+file)
 	if code != exitError || !strings.HasSuffix(stdout, "\nFINDING  keys: "+wrongSaid) || stderr != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -46,7 +47,7 @@ func (t *target) check(env environment, warnings io.Writer) error {
 		return usage.Errorf("--to is a URL, such as %s", defaultTarget)
 	case u.User != nil || u.Query().Has("Token"):
 		return usage.Errorf("--to has a secret in it, which other users of this machine can read; set %s instead", secretVariable)
-	case u.Scheme == "http" && secret != "" && !isLoopback(u.Host):
+	case u.Scheme == "http" && secret != "" && !api.IsLoopback(u.Host):
 		fmt.Fprintln(warnings, "keyrack: warning: the secret goes over the network in clear; use https")
 	}
 	return nil

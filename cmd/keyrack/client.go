@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -66,7 +67,7 @@ func (c *client) open(env environment, warnings io.Writer) error {
 	if strings.TrimSpace(key) != key || strings.ContainsAny(key, "\r\n") {
 		return usage.Errorf("%s has white space in it, which is hardly meant; take it away", apiKeyVariable)
 	}
-	if key != "" && u.Scheme == "http" && !isLoopback(u.Host) {
+	if key != "" && u.Scheme == "http" && !api.IsLoopback(u.Host) {
 		fmt.Fprintln(warnings, "keyrack: warning: the key to the API goes over the network in clear; use https")
 	}
 	carrier := newCarrier()
@@ -135,8 +136,8 @@ func (c *client) ask(ctx context.Context, req question) (*http.Response, error) 
 	}
 	defer resp.Body.Close()
 	failed := &apiError{who: c.who, status: resp.StatusCode}
-	var p problem
-	if err := json.NewDecoder(io.LimitReader(resp.Body, bodyLimit)).Decode(&p); err == nil {
+	var p api.Problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, api.BodyLimit)).Decode(&p); err == nil {
 		failed.code, failed.detail = plain(p.Code), plain(p.Detail)
 	}
 	return nil, failed
@@ -188,16 +189,16 @@ func (c *client) act(ctx context.Context, value any, path ...string) (json.RawMe
 }
 
 // introspect asks whether a token is valid.
-func (c *client) introspect(ctx context.Context, token lifecycle.Token) (introspection, json.RawMessage, error) {
+func (c *client) introspect(ctx context.Context, token lifecycle.Token) (api.Introspection, json.RawMessage, error) {
 	answer, err := c.do(ctx, question{
 		method: http.MethodPost, path: []string{"v1", "introspect"},
 		header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
 		body:   []byte(url.Values{"token": {token.Reveal()}}.Encode()),
 	})
 	if err != nil {
-		return introspection{}, nil, err
+		return api.Introspection{}, nil, err
 	}
-	i, err := read[introspection](answer)
+	i, err := read[api.Introspection](answer)
 	return i, answer, err
 }
 
@@ -205,7 +206,7 @@ func (c *client) introspect(ctx context.Context, token lifecycle.Token) (introsp
 // came, page by page. An iteration ends at its first error.
 func (c *client) history(ctx context.Context, id string) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
-		query := url.Values{"limit": {strconv.Itoa(mostLimit)}}
+		query := url.Values{"limit": {strconv.Itoa(api.MaxPage)}}
 		for {
 			answer, err := c.get(ctx, query, ofIntegration(id, "history")...)
 			if err != nil {

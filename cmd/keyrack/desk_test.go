@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -36,10 +37,10 @@ func TestParseEvent(t *testing.T) {
 func TestReadToken(t *testing.T) {
 	for text, want := range map[string]string{
 		"canary": "canary", "canary\n": "canary", "canary\r\n": "canary", " canary ": " canary ",
-		strings.Repeat("x", tokenLimit) + "\n": strings.Repeat("x", tokenLimit),
-		"":                                     "", "\n": "", "a\nb": "", "a\n\n": "", "a\r": "a",
-		strings.Repeat("x", tokenLimit+1): "",
-		strings.Repeat("x", 1<<20):        "",
+		strings.Repeat("x", api.TokenLimit) + "\n": strings.Repeat("x", api.TokenLimit),
+		"": "", "\n": "", "a\nb": "", "a\n\n": "", "a\r": "a",
+		strings.Repeat("x", api.TokenLimit+1): "",
+		strings.Repeat("x", 1<<20):            "",
 	} {
 		token, err := readToken(strings.NewReader(text))
 		if token.Reveal() != want || (err == nil) != (want != "") {
@@ -190,7 +191,7 @@ func recordsOf(text string) ([]record, error) {
 }
 
 func TestReadRecords(t *testing.T) {
-	spa := record{line: 2, integration: "i1", adoption: adoption{
+	spa := record{line: 2, integration: "i1", adoption: api.ImportRequest{
 		Name: "Spa, Bar", Enterprise: "e1", Token: " t 1", Disabled: true, CreatedUtc: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
 	}}
 	const head = "integration,integration_name,enterprise,token,disabled,created_utc\n"
@@ -243,7 +244,7 @@ func FuzzReadRecords(f *testing.F) {
 				t.Fatalf("line %d after line %d", r.line, last)
 			}
 			last = r.line
-			if r.problem == "" && (!isIdentifier(r.integration) || r.adoption.Token == "") {
+			if r.problem == "" && (!api.ValidIdentifier(r.integration) || r.adoption.Token == "") {
 				t.Fatalf("%+v is nothing to take in", r)
 			}
 			if strings.Contains(r.problem, "\ufffd") {

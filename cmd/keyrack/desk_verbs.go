@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -25,7 +26,7 @@ func complete(verb *cobra.Command) {
 	}
 	completeValues(verb, "status", lifecycle.Valid.String(), lifecycle.Invalid.String(), lifecycle.Unknown.String())
 	completeValues(verb, "state", namesOf(lifecycle.States())...)
-	completeValues(verb, "kind", namesOf(changeKinds)...)
+	completeValues(verb, "kind", namesOf(api.ChangeKinds)...)
 	for _, sub := range verb.Commands() {
 		complete(sub)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -106,16 +107,16 @@ func (g *guideTour) run() string {
 	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
 	hotel := world.Connect("Alpenrose")
 	mews := asksAt(t, world)
-	p := serving(t, map[string]string{apiKeysVariable: testKeys})
+	p := serving(t, map[string]string{api.KeysVariable: testkit.APIKeys})
 	with := func(api, key string) {
 		g.env = []string{"KEYRACK_API=http://" + api, "KEYRACK_API_KEY=" + key, "MEWS_URL=http://" + mews.Addr, "MEWS_CLIENT_TOKEN=canary-client"}
 	}
 	with(p.api, "canary-boss")
 
 	g.show("an integration that nobody knows", hotel.ID())
-	r := call(t, p.api, "boss", http.MethodPost, integrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
-	if r.status != http.StatusOK {
-		t.Fatalf("the import: %d, %s", r.status, r.body)
+	r := testkit.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
+	if r.Status != http.StatusOK {
+		t.Fatalf("the import: %d, %s", r.Status, r.Body)
 	}
 	g.show("one whose token works", hotel.ID())
 	hotel.RotateKey() // of which no webhook tells
@@ -123,19 +124,19 @@ func (g *guideTour) run() string {
 	g.show("the same again", hotel.ID())
 	deliver(t, p, "created.json")
 	g.env = g.env[:2]
-	g.show("without Mews", theSample)
+	g.show("without Mews", testkit.SampleIntegration)
 	deliver(t, p, "disabled.json")
-	g.show("one that is disabled", theSample)
+	g.show("one that is disabled", testkit.SampleIntegration)
 	g.show("the first changes", "--changes", "3", "0")
 	g.show("those after the second", "--changes", "1", "2")
 	g.follow(p, with)
 	with(p.api, "canary-wrong")
-	g.show("a key that the sidecar does not know", theSample)
+	g.show("a key that the sidecar does not know", testkit.SampleIntegration)
 	with(p.api, "canary-asker")
-	g.show("a key that may not have tokens", theSample)
+	g.show("a key that may not have tokens", testkit.SampleIntegration)
 	stop(t, p)
 	with(p.api, "canary-boss")
-	g.show("a sidecar that is gone", theSample)
+	g.show("a sidecar that is gone", testkit.SampleIntegration)
 	return g.out.String()
 }
 
@@ -151,15 +152,15 @@ func (g *guideTour) follow(p *process, with func(api, key string)) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the stream to begin", func() bool { return strings.Contains(line.seen(), "\nid: ") })
+	testkit.Eventually(t, "the stream to begin", func() bool { return strings.Contains(line.seen(), "\nid: ") })
 	told := func(n int) func() bool {
 		return func() bool { return strings.Count(out.String(), "\n") >= n }
 	}
 	line.cut()
 	deliver(t, p, "enabled.json")
-	eventually(t, "what happened before the first event", told(1))
+	testkit.Eventually(t, "what happened before the first event", told(1))
 	deliver(t, p, "canceled.json")
-	eventually(t, "the second", told(2))
+	testkit.Eventually(t, "the second", told(2))
 	line.cut()
 	deliver(t, p, "reinstated.json")
 	if err := c.Wait(); err != nil {

@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestDeskHelp keeps the desk's help where a person can review it.

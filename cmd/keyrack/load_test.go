@@ -21,8 +21,11 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -38,7 +41,7 @@ type caller struct {
 
 func newCaller(t testing.TB, addr string) *caller {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, patience)
+	conn, err := net.DialTimeout("tcp", addr, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func newCaller(t testing.TB, addr string) *caller {
 
 // do sends a request, reads all of the response, and returns its status.
 func (c *caller) do(request []byte) (status int, err error) {
-	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	_ = c.conn.SetDeadline(time.Now().Add(testkit.Patience))
 	if _, err := c.conn.Write(request); err != nil {
 		return 0, err
 	}
@@ -106,14 +109,14 @@ func TestHalfOpen(t *testing.T) {
 		}
 	}()
 	for i := range halfOpen {
-		conn, err := net.DialTimeout("tcp", p.webhooks, patience)
+		conn, err := net.DialTimeout("tcp", p.webhooks, testkit.Patience)
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
 		}
 		idle = append(idle, conn)
 		// Some have said nothing, some half of a header, some half of a body.
 		fmt.Fprint(conn, []string{
-			"", "POST /webhooks/mews?To", "POST /webhooks/mews?Token=" + secret + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+			"", "POST /webhooks/mews?To", "POST /webhooks/mews?Token=" + testkit.Secret + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
 		}[i%3])
 	}
 	c := newCaller(t, p.webhooks)
@@ -122,7 +125,7 @@ func TestHalfOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := request(http.MethodPost, "/webhooks/mews?Token="+secret, "application/json", string(body))
+	good := request(http.MethodPost, "/webhooks/mews?Token="+testkit.Secret, "application/json", string(body))
 	for round := 1; ; round++ {
 		took := make([]time.Duration, deliveries)
 		for i := range took {
@@ -159,7 +162,7 @@ func TestMixedLoad(t *testing.T) {
 		request func(i int) []byte
 		status  int
 	}
-	path := "/webhooks/mews?Token=" + secret
+	path := "/webhooks/mews?Token=" + testkit.Secret
 	wrong := "/webhooks/mews?Token=" + rand.Text()
 	created := `{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e%d","Name":"E"},"AccessToken":"token-%d","CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%d","Name":"I"}}}`
 	kinds := []kind{
@@ -211,11 +214,11 @@ func TestMixedLoad(t *testing.T) {
 	heap.end = inUse()
 	var listed int64
 	for after := ""; ; {
-		target := integrationsPath + "?limit=1000"
+		target := api.IntegrationsPath + "?limit=1000"
 		if after != "" {
 			target += "&after=" + after
 		}
-		one := readReply[page](t, call(t, p.api, "", http.MethodGet, target, "", ""))
+		one := testkit.Read[api.IntegrationsPage](t, testkit.Call(t, p.api, "", http.MethodGet, target, "", ""))
 		listed += int64(len(one.Integrations))
 		if after = one.Next; after == "" {
 			break
@@ -245,7 +248,6 @@ func inUse() uint64 {
 // rivals are two listeners beside each other: the API's, and one with an empty handler.
 type rivals struct {
 	api, empty *httpserver.Server
-	handler    http.Handler // of the API
 	question   []byte
 	close      func()
 }
@@ -275,15 +277,14 @@ func newRivals(t testing.TB) *rivals {
 	}
 	ready := new(atomic.Bool)
 	ready.Store(true)
-	handler := newAPI(&api{rack: rack, meter: newMeter(version()), log: quiet, ready: ready})
+	handler := api.New(api.Options{Rack: rack, Metrics: metrics.New(version()), Log: quiet, Ready: ready})
 	r := &rivals{
 		api:      open(handler),
-		handler:  handler,
 		empty:    open(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
-		question: request(http.MethodPost, introspectPath, "application/x-www-form-urlencoded", "token="+sampleToken),
+		question: request(http.MethodPost, api.IntrospectPath, "application/x-www-form-urlencoded", "token="+testkit.SampleToken),
 	}
 	r.close = func() {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, testkit.Patience)
 		defer cancel()
 		if err := errors.Join(r.api.Close(ctx), r.empty.Close(ctx), rack.Close()); err != nil {
 			t.Error(err)
@@ -360,40 +361,4 @@ func BenchmarkIntrospect(b *testing.B) {
 	}
 	slices.Sort(shares)
 	b.ReportMetric(shares[len(shares)/2], "of-empty")
-}
-
-// BenchmarkIntrospectHandler leaves the network out.
-func BenchmarkIntrospectHandler(b *testing.B) {
-	r := newRivals(b)
-	defer r.close()
-	b.ReportAllocs()
-	for b.Loop() {
-		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.question)))
-		if err != nil {
-			b.Fatal(err)
-		}
-		w := &discard{header: http.Header{}}
-		r.handler.ServeHTTP(w, req)
-		if w.status != http.StatusOK || !bytes.Contains(w.body, []byte(`"active":true`)) {
-			b.Fatalf("%d: %s", w.status, w.body)
-		}
-	}
-}
-
-// discard is a response that nobody reads.
-type discard struct {
-	header http.Header
-	status int
-	body   []byte
-}
-
-func (d *discard) Header() http.Header    { return d.header }
-func (d *discard) WriteHeader(status int) { d.status = status }
-
-func (d *discard) Write(b []byte) (int, error) {
-	if d.status == 0 {
-		d.status = http.StatusOK
-	}
-	d.body = append(d.body, b...)
-	return len(b), nil
 }

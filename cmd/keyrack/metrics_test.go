@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
@@ -22,7 +23,7 @@ func inBackground(line string) bool {
 
 // TestMetrics keeps a page of metrics where a person can review it.
 func TestMetrics(t *testing.T) {
-	p := serving(t, map[string]string{apiKeysVariable: testKeys})
+	p := serving(t, map[string]string{api.KeysVariable: testkit.APIKeys})
 	deliver(t, p, "created.json")
 	deliver(t, p, "created.json")
 	deliver(t, p, "disabled.json")
@@ -33,17 +34,17 @@ func TestMetrics(t *testing.T) {
 		`{"Action":"IntegrationCanary","Data":{"Integration":{"Id":"late"}}}`,
 		`{`,
 	} {
-		call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token="+secret, "", body)
+		testkit.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token="+testkit.Secret, "", body)
 	}
-	call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token=canary", "", "{}")
-	call(t, p.api, "holder", http.MethodPost, integrationsPath+"/"+theSample+"/token", "", "")
-	r := call(t, p.api, "reader", http.MethodGet, "/metrics", "", "")
-	if r.status != http.StatusOK || r.header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
-		t.Errorf("answered %d, %s", r.status, r.header.Get("Content-Type"))
+	testkit.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token=canary", "", "{}")
+	testkit.Call(t, p.api, "holder", http.MethodPost, api.IntegrationsPath+"/"+testkit.SampleIntegration+"/token", "", "")
+	r := testkit.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "")
+	if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
+		t.Errorf("answered %d, %s", r.Status, r.Header.Get("Content-Type"))
 	}
-	text := varies.ReplaceAllString(strings.Join(slices.DeleteFunc(strings.SplitAfter(r.body, "\n"), inBackground), ""), "$1 VALUE")
+	text := varies.ReplaceAllString(strings.Join(slices.DeleteFunc(strings.SplitAfter(r.Body, "\n"), inBackground), ""), "$1 VALUE")
 	text = regexp.MustCompile(`version="[^"]*"`).ReplaceAllString(text, `version="VERSION"`)
 	testkit.Golden(t, "metrics.txt", text)
-	testkit.WellFormed(t, r.body)
-	testkit.Silent(t, "the page", r.body)
+	testkit.WellFormed(t, r.Body)
+	testkit.Silent(t, "the page", r.Body)
 }

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // packagingFolder is where what is tested here lies.
@@ -195,7 +197,7 @@ func TestUnit(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	folder := t.TempDir()
 	config := filepath.Join(folder, "keyrack.env")
-	if err := os.WriteFile(config, []byte(secretVariable+"="+secret+"\n"), 0o440); err != nil {
+	if err := os.WriteFile(config, []byte(secretVariable+"="+testkit.Secret+"\n"), 0o440); err != nil {
 		t.Fatal(err)
 	}
 	key := filepath.Join(folder, "sealing.key")

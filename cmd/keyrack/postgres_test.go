@@ -28,7 +28,7 @@ func TestServePostgres(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	p = serving(t, env)
-	if i := introspected(t, p, ""); i.Integration != theSample {
+	if i := introspected(t, p, ""); i.Integration != testkit.SampleIntegration {
 		t.Errorf("after the restart: %+v", i)
 	}
 	stop(t, p)
@@ -47,7 +47,7 @@ func servingApart(t *testing.T, env map[string]string) (*process, func()) {
 	t.Helper()
 	p := &process{code: make(chan int, 1)}
 	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+secret)
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret)
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -75,7 +75,7 @@ func TestServeTwice(t *testing.T) {
 	env := onPostgres(t)
 	knows := func(p *process, status lifecycle.Status) {
 		t.Helper()
-		eventually(t, "the other instance to answer "+status.String(), func() bool {
+		testkit.Eventually(t, "the other instance to answer "+status.String(), func() bool {
 			return introspected(t, p, "").Status == status
 		})
 	}
@@ -86,7 +86,7 @@ func TestServeTwice(t *testing.T) {
 	deliver(t, two, "disabled.json")
 	knows(one, lifecycle.Invalid)
 	kill()
-	if i := introspected(t, two, ""); i.Integration != theSample || i.Status != lifecycle.Invalid {
+	if i := introspected(t, two, ""); i.Integration != testkit.SampleIntegration || i.Status != lifecycle.Invalid {
 		t.Errorf("after the other's death: %+v", i)
 	}
 	deliver(t, two, "deleted.json")

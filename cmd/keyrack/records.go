@@ -13,20 +13,22 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 )
 
 // record is one line of a file of integrations.
 type record struct {
 	line        int
 	integration string
-	adoption    adoption
+	adoption    api.ImportRequest
 	problem     string // why it cannot be meant; it quotes nothing, and then the rest means nothing
 }
 
 // jsonRecord is a record of JSON Lines.
 type jsonRecord struct {
 	Integration string `json:"integration"`
-	adoption
+	api.ImportRequest
 }
 
 // columns are the names that a file of CSV may have.
@@ -77,7 +79,7 @@ func readJSONRecords(text io.Reader, failed *error) iter.Seq[record] {
 			if err := json.Unmarshal(line, &j, json.RejectUnknownMembers(true)); err != nil {
 				r.problem = "not a JSON object of the names that keyrack adopt --help lists"
 			} else {
-				r.integration, r.adoption = j.Integration, j.adoption
+				r.integration, r.adoption = j.Integration, j.ImportRequest
 				r.check()
 			}
 			if !yield(r) {
@@ -189,7 +191,7 @@ func (r *record) check() {
 	switch {
 	case r.integration == "":
 		r.problem = "the integration's id is missing"
-	case !isIdentifier(r.integration) || r.integration == "." || r.integration == "..":
+	case !api.ValidIdentifier(r.integration) || r.integration == "." || r.integration == "..":
 		r.problem, r.integration = "the integration's id cannot be one", ""
 	case r.adoption.Token == "":
 		r.problem = "the token is missing"

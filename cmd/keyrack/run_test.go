@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"regexp"
-	"runtime"
 	"runtime/pprof"
 	"strings"
 	"testing"
@@ -22,28 +20,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	code := m.Run()
-	if code == 0 && !quiet() {
-		fmt.Fprintln(os.Stderr, "goroutines were left behind:")
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		code = 1
-	}
-	os.Exit(code)
+	testkit.Main(m)
 }
-
-// quiet waits for all goroutines but this one and the signal package's to end.
-func quiet() bool {
-	for range 200 {
-		if runtime.NumGoroutine() <= 2 {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
-}
-
-// patience is how long a test waits for what should come at once.
-const patience = time.Minute
 
 // process is the command, run within the test: what a shell would see of it.
 type process struct {
@@ -76,7 +54,7 @@ func (p *process) wait(t *testing.T) int {
 	case code := <-p.code:
 		p.code <- code // for whoever asks again
 		return code
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		var stacks testkit.Buffer
 		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
 		t.Fatalf("the command does not end; stdout:\n%s\nstderr:\n%s\n%s", &p.stdout, &p.stderr, &stacks)
@@ -88,7 +66,7 @@ func (p *process) wait(t *testing.T) int {
 func (p *process) waitFor(t *testing.T, expression string) []string {
 	t.Helper()
 	re := regexp.MustCompile(expression)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if found := re.FindStringSubmatch(p.stderr.String()); found != nil {
 			return found
 		}
@@ -103,13 +81,11 @@ func (p *process) waitFor(t *testing.T, expression string) []string {
 	return nil
 }
 
-const secret = "canary-secret"
-
 // serving starts serve on free ports.
 func serving(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	all := map[string]string{
-		secretVariable: secret, "KEYRACK_STORE": "memory", "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
+		secretVariable: testkit.Secret, "KEYRACK_STORE": "memory", "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
 	}
 	maps.Copy(all, env)
 	p := start(t, all, append([]string{"serve"}, args...)...)

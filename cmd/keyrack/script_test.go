@@ -94,7 +94,7 @@ func setUpScript(env *testscript.Env) error {
 func deskEnvironment(webhooks, api string) map[string]string {
 	return map[string]string{
 		asCommand:              "1",
-		secretVariable:         secret,
+		secretVariable:         testkit.Secret,
 		"KEYRACK_WEBHOOK_ADDR": webhooks,
 		"KEYRACK_API_ADDR":     api,
 		"KEYRACK_STORE":        "memory",
@@ -177,7 +177,7 @@ func scriptKeyrack(ts *testscript.TestScript, neg bool, args []string) {
 	var err error
 	select {
 	case err = <-done:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		_ = c.Process.Kill()
 		<-done
 		ts.Fatalf("keyrack %s does not end; stderr:\n%s", strings.Join(args, " "), &stderr)
@@ -250,7 +250,7 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	re, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	for end := time.Now().Add(patience); !re.MatchString(ts.ReadFile(args[0])); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); !re.MatchString(ts.ReadFile(args[0])); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			ts.Fatalf("%s has no match:\n%s", args[0], ts.ReadFile(args[0]))
 		}
@@ -258,8 +258,8 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testkit.Patience}
+	for end := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 		// Any answer will do: with keys there is none without one.
 		resp, err := client.Get(ts.Getenv("KEYRACK_API") + "/livez")
 		if err == nil {
@@ -311,7 +311,7 @@ func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
 	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring.Ring})
 	ts.Check(err)
 	ts.Check(rack.Subscribe(args[1], nobody, nil))
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 		all, err := rack.Subscriptions(context.Background())
 		ts.Check(err)
 		if len(all) > 0 {

@@ -80,12 +80,12 @@ func TestTranscripts(t *testing.T) {
 // response as a transcript has it.
 func talk(t *testing.T, addr, request string) string {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, patience)
+	conn, err := net.DialTimeout("tcp", addr, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
 	wire := onWire(t, addr, request)
 	go func() { _, _ = io.WriteString(conn, wire) }() // the answer may come before all of it is read
 	var raw bytes.Buffer

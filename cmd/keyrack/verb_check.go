@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -94,7 +95,7 @@ func check(ctx context.Context, c *client, o *output, token lifecycle.Token, qui
 }
 
 // tellIntrospection prints a verdict for people.
-func tellIntrospection(o *output, i introspection) error {
+func tellIntrospection(o *output, i api.Introspection) error {
 	head := fmt.Sprintf("%s: %v", o.status(i.Status.String()), i.Reason)
 	switch {
 	case i.Assumed:
@@ -121,7 +122,7 @@ func tellIntrospection(o *output, i introspection) error {
 }
 
 // describeEvidence tells what a verdict stands on.
-func describeEvidence(e *evidence, age *int64) string {
+func describeEvidence(e *api.Evidence, age *int64) string {
 	if e == nil {
 		return ""
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"io"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // shells are those that a completion can be made for.

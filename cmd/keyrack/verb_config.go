@@ -11,14 +11,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // secretVariables hold what is no flag's to say, and is never shown.
 var secretVariables = []string{
-	secretVariable, previousVariable, sealingVariable, clientTokenVariable, apiKeysVariable, apiKeyVariable,
+	secretVariable, previousVariable, sealingVariable, clientTokenVariable, api.KeysVariable, apiKeyVariable,
 }
 
 // layers are where values come from, behind the command line: the environment, and

@@ -27,7 +27,7 @@ func TestDemo(t *testing.T) {
 // TestDemoInterrupted: a signal ends a demo that waits.
 func TestDemoInterrupted(t *testing.T) {
 	p := start(t, nil, "demo")
-	for end := time.Now().Add(patience); !strings.Contains(p.stdout.String(), "Later than the horizon, "); {
+	for end := time.Now().Add(testkit.Patience); !strings.Contains(p.stdout.String(), "Later than the horizon, "); {
 		if time.Now().After(end) {
 			t.Fatal("the demo does not begin to wait")
 		}

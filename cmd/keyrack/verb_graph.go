@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -49,12 +50,12 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 					return err
 				}
 				defer c.close()
-				var entries []entryDocument
+				var entries []api.Entry
 				for raw, err := range c.history(verb.Context(), args[0]) {
 					if err != nil {
 						return err
 					}
-					e, err := read[entryDocument](raw)
+					e, err := read[api.Entry](raw)
 					if err != nil {
 						return err
 					}
@@ -88,7 +89,7 @@ type walk struct {
 }
 
 // walkOf makes a path of a history, oldest first.
-func walkOf(entries []entryDocument) walk {
+func walkOf(entries []api.Entry) walk {
 	type arrow struct {
 		from, to lifecycle.State
 		cause    string

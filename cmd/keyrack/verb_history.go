@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 func newHistory(env environment) *cobra.Command {
@@ -56,7 +58,7 @@ func (l *looking) history(ctx context.Context, id string, limit int) error {
 		return nil
 	}
 	for _, raw := range rows {
-		e, err := read[entryDocument](raw)
+		e, err := read[api.Entry](raw)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -122,7 +123,7 @@ func (a *adopting) one(ctx context.Context, r record) (adoptedLine, error) {
 	case err != nil:
 		return line, err
 	}
-	done, err := read[adopted](answer)
+	done, err := read[api.ImportResult](answer)
 	if err != nil {
 		return line, err
 	}

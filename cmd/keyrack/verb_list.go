@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // selection is what list is to show.
@@ -60,7 +62,7 @@ The key needs the scope read.`,
 }
 
 func (s *selection) list(ctx context.Context) error {
-	query := url.Values{"limit": {strconv.Itoa(mostLimit)}}
+	query := url.Values{"limit": {strconv.Itoa(api.MaxPage)}}
 	for name, value := range map[string]string{
 		"enterprise": s.enterprise, "state": s.state, "status": s.status, "reason": s.reason,
 	} {
@@ -109,7 +111,7 @@ func (s *selection) tell(rows []json.RawMessage) error {
 	var t table
 	t.row("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")
 	for _, raw := range rows {
-		r, err := read[row](raw)
+		r, err := read[api.Row](raw)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -98,16 +99,16 @@ func (a *asked) probe(ctx context.Context, id string) error {
 	}
 }
 
-func (a *asked) integration(ctx context.Context, id string) (integrationDocument, error) {
+func (a *asked) integration(ctx context.Context, id string) (api.Integration, error) {
 	answer, err := a.office.get(ctx, nil, ofIntegration(id)...)
 	if err != nil {
-		return integrationDocument{}, err
+		return api.Integration{}, err
 	}
-	return read[integrationDocument](answer)
+	return read[api.Integration](answer)
 }
 
 // newestAnswer returns the token about which Mews answered since, or nil.
-func newestAnswer(before, now integrationDocument) *tokenDocument {
+func newestAnswer(before, now api.Integration) *api.Token {
 	since := map[string]time.Time{}
 	for _, t := range before.Tokens {
 		if t.Asked != nil {
@@ -122,7 +123,7 @@ func newestAnswer(before, now integrationDocument) *tokenDocument {
 	return nil
 }
 
-func (a *asked) tell(d integrationDocument, t tokenDocument) error {
+func (a *asked) tell(d api.Integration, t api.Token) error {
 	var err error
 	if a.output.text() {
 		verdict := fmt.Sprintf("%s: %v", a.output.status(d.Status.String()), d.Reason)

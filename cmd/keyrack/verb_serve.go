@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -14,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -29,7 +32,7 @@ type settings struct {
 
 	apiAddr     string
 	apiKeysFile string
-	access      access
+	apiKeys     api.Keys
 
 	store   string
 	depot   depot
@@ -142,7 +145,7 @@ func (s *settings) check(env environment) (err error) {
 	if s.depot, err = parseDepot(s.store); err != nil {
 		return err
 	}
-	if s.access.keys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
+	if s.apiKeys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
 		return err
 	}
 	s.sealing.inline = env(sealingVariable)
@@ -152,6 +155,30 @@ func (s *settings) check(env environment) (err error) {
 	s.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 	s.client, err = s.asking.client()
 	return err
+}
+
+// apiAddrFor resolves the address of the API listener, once, so that what is looked
+// at is what is listened on. Without keys it must be loopback.
+func apiAddrFor(ctx context.Context, hostport string, keys api.Keys) (string, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return "", usage.Errorf("--api-addr is not host:port; try 127.0.0.1:8081")
+	}
+	if len(keys) > 0 {
+		return hostport, nil
+	}
+	var addrs []netip.Addr
+	if host != "" { // which would be every address
+		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
+			return "", usage.Errorf("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
+		}
+	}
+	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
+		return "", usage.Errorf(`--api-addr %s can be reached from other machines, and the API has no keys.
+Listen on loopback, such as 127.0.0.1:%s, or make a key:
+  keyrack apikey NAME SCOPES`, hostport, port)
+	}
+	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
 }
 
 // listen opens the socket that a flag names. The port 0 is any free one.
@@ -166,7 +193,7 @@ func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 
 // serve serves until the context ends, and then finishes what has begun.
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
-	apiAddr, err := s.access.addrFor(ctx, s.apiAddr)
+	apiAddr, err := apiAddrFor(ctx, s.apiAddr, s.apiKeys)
 	if err != nil {
 		return err
 	}
@@ -183,8 +210,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	defer apiListener.Close()
 
-	meter := newMeter(version())
-	rack, closeRack, err := s.openRack(ctx, meter, log)
+	counts := metrics.New(version())
+	rack, closeRack, err := s.openRack(ctx, counts, log)
 	if err != nil {
 		return err
 	}
@@ -201,10 +228,10 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	ready.Store(true)
 	ending := make(chan struct{})
 	webhooks := httpserver.Open(webhookListener, handler, log)
-	api := httpserver.Open(apiListener, newAPI(&api{
-		rack: rack, access: s.access, meter: meter, log: log, ready: &ready, ending: ending,
+	answers := httpserver.Open(apiListener, api.New(api.Options{
+		Rack: rack, Keys: s.apiKeys, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Ending: ending,
 	}), log)
-	s.announce(webhooks, api, log)
+	s.announce(webhooks, answers, log)
 	attended, leave := context.WithCancel(ctx)
 	var attending sync.WaitGroup
 	attending.Go(func() { s.supervisor.attend(attended, rack.Following, log) })
@@ -213,7 +240,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	case <-ctx.Done():
 		log.Info("shutting down; a second signal ends at once")
 	case err = <-webhooks.Failed:
-	case err = <-api.Failed:
+	case err = <-answers.Failed:
 	}
 	ready.Store(false)
 	leave()
@@ -224,11 +251,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer cancel()
 	err = errors.Join(err, webhooks.Close(bounded))
 	close(ending)
-	return errors.Join(err, api.Close(bounded))
+	return errors.Join(err, answers.Close(bounded))
 }
 
 // openRack opens the store and the rack on it. What it returns closes both.
-func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger) (*keyrack.Rack, func() error, error) {
+func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *slog.Logger) (*keyrack.Rack, func() error, error) {
 	ring, err := s.sealing.ring(s.depot, true)
 	if err != nil {
 		return nil, nil, err
@@ -241,12 +268,12 @@ func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger)
 		return nil, nil, err
 	}
 	options := keyrack.Options{
-		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: meter.telemetry(),
+		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: counts.Telemetry(),
 		Policy: keyrack.Policy{Lease: s.lease},
 	}
 	if s.client != nil {
 		options.Prober = s.client
-		meter.expectProbes()
+		counts.ExpectProbes()
 	}
 	rack, err := keyrack.Open(ctx, store, &options)
 	if err != nil {
@@ -262,7 +289,7 @@ func (s *settings) openRack(ctx context.Context, meter *meter, log *slog.Logger)
 }
 
 // announce says where we listen, and what is missing for use in earnest.
-func (s *settings) announce(webhooks, api *httpserver.Server, log *slog.Logger) {
+func (s *settings) announce(webhooks, answers *httpserver.Server, log *slog.Logger) {
 	if s.withoutSecret {
 		log.Warn("deliveries are accepted from anybody who reaches the webhook listener")
 	}
@@ -275,5 +302,5 @@ func (s *settings) announce(webhooks, api *httpserver.Server, log *slog.Logger) 
 		log.Info("asking Mews", "rate", s.probeRate)
 	}
 	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.horizon)
-	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", api.Addr, introspectPath), "keys", len(s.access.keys))
+	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", answers.Addr, api.IntrospectPath), "keys", len(s.apiKeys))
 }

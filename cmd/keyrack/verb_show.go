@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -66,7 +67,7 @@ func (l *looking) show(ctx context.Context, id string) error {
 	if !l.output.text() {
 		return l.output.raw(answer)
 	}
-	d, err := read[integrationDocument](answer)
+	d, err := read[api.Integration](answer)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (l *looking) explain(ctx context.Context, id string) error {
 }
 
 // describeNamed writes an id with its name.
-func describeNamed(n *namedDocument) string {
+func describeNamed(n *api.Named) string {
 	switch {
 	case n == nil:
 		return ""

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
@@ -158,7 +159,7 @@ func (s *simulation) check() error {
 		return usage.Errorf("--duration is a time up to %v", mostDuration)
 	case s.lag <= 0 || s.lag > mostLag:
 		return usage.Errorf("--lag is a time up to %v", mostLag)
-	case s.connector != "" && !isLoopback(s.connector):
+	case s.connector != "" && !api.IsLoopback(s.connector):
 		return usage.Errorf("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
 	case s.connector != "" && s.clientToken.IsZero():
 		return usage.Errorf("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -104,7 +105,7 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 			}
 			continue
 		}
-		s, err := read[subscriptionDocument](one)
+		s, err := read[api.Subscription](one)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ that is left of the journal.`
 		Example: "  keyrack subscriptions " + act + " billing" + map[bool]string{true: " --after 0"}[act == "replay"],
 		Args:    exactly("NAME"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
-			wanted := steering{Name: args[0]}
+			wanted := api.SubscriptionControl{Name: args[0]}
 			if act == "replay" {
 				position, err := strconv.ParseUint(after, 10, 64)
 				if err != nil {

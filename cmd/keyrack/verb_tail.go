@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -26,7 +27,7 @@ import (
 const (
 	// silence is how long a stream may be silent before it is taken for dead: three
 	// heartbeats.
-	silence = 3 * heartbeatEvery
+	silence = 3 * api.HeartbeatEvery
 
 	firstPause = time.Second // before a stream is opened again
 	mostPause  = 30 * time.Second
@@ -89,7 +90,7 @@ The key needs the scope read.`,
 
 func (t *tailing) check() error {
 	for _, kind := range t.kinds {
-		if !slices.Contains(changeKinds, keyrack.ChangeKind(kind)) {
+		if !slices.Contains(api.ChangeKinds, keyrack.ChangeKind(kind)) {
 			return usage.Errorf("there is no --kind %s; there is: status, state, token, alarm, any", quoted(kind))
 		}
 	}
@@ -165,7 +166,7 @@ func (t *tailing) take(e streamEvent) error {
 	}
 	switch {
 	case e.name == "problem":
-		p, err := read[problem](e.data)
+		p, err := read[api.Problem](e.data)
 		if err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (t *tailing) tell(data json.RawMessage) error {
 		}
 		return nil
 	}
-	d, err := read[entryDocument](data)
+	d, err := read[api.Entry](data)
 	if err != nil {
 		return writeError{err}
 	}
@@ -202,7 +203,7 @@ func (t *tailing) tell(data json.RawMessage) error {
 
 // lineOf is an entry in one line: when, of which integration, what, what was
 // decided, and what became of state and verdict.
-func lineOf(o *output, d entryDocument) string {
+func lineOf(o *output, d api.Entry) string {
 	id := plain(d.Integration)
 	if id == "" {
 		id = "(none)"
@@ -224,7 +225,7 @@ func lineOf(o *output, d entryDocument) string {
 }
 
 // whatOf names what happened.
-func whatOf(d entryDocument) string {
+func whatOf(d api.Entry) string {
 	what := d.Kind.String()
 	if d.Kind == lifecycle.KindDelivery {
 		what = plain(d.Action)

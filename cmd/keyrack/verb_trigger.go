@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -29,9 +30,6 @@ const (
 // repetition does, and so does a second deleted of the same day: another time would
 // contradict the first.
 var sampleCreated = time.Date(2019, 12, 13, 14, 42, 52, 0, time.UTC)
-
-// tokenLimit is the longest token that is read, in bytes, as in package events.
-const tokenLimit = 1024
 
 // order is one webhook that somebody wants sent.
 type order struct {
@@ -221,7 +219,7 @@ func completeEvents(_ *cobra.Command, args []string, _ string) ([]cobra.Completi
 
 // readToken reads a token from stdin: all of it, but for the line's end.
 func readToken(stdin io.Reader) (lifecycle.Token, error) {
-	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), tokenLimit+3))
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), api.TokenLimit+3))
 	if err != nil {
 		return lifecycle.Token{}, errors.New("the token cannot be read from stdin")
 	}
@@ -229,7 +227,7 @@ func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	switch {
 	case token == "":
 		return lifecycle.Token{}, usage.Errorf(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
-	case len(token) > tokenLimit:
+	case len(token) > api.TokenLimit:
 		return lifecycle.Token{}, usage.Errorf("what is on stdin is too long for a token")
 	case strings.ContainsAny(token, "\r\n"):
 		return lifecycle.Token{}, usage.Errorf("there is more than one line on stdin; a token is one")

@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"maps"
@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// counters are counters with the same labels. The zero value is ready.
+// counters counts by the values of labels. The zero value is ready to use. It is safe for
+// concurrent use.
 type counters struct {
 	mu     sync.Mutex
 	counts map[string]uint64
@@ -25,18 +26,19 @@ func (c *counters) add(n uint64, of ...string) {
 	c.counts[key] += n
 }
 
-// take returns the counts by their labels' values.
+// take returns the counts by the values of their labels.
 func (c *counters) take() map[string]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.counts)
 }
 
-// bounds are the upper ones of the histograms' buckets, in seconds. Mews gives up
+// bounds are the upper bounds of the buckets of histograms, in seconds. Mews gives up
 // after 5.
 var bounds = [...]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 
-// histogram counts times. The zero value is ready.
+// histogram counts durations. The zero value is ready to use. It is safe for concurrent
+// use.
 type histogram struct {
 	buckets [len(bounds) + 1]atomic.Uint64
 	nanos   atomic.Int64

@@ -1,6 +1,7 @@
-package main
+package api
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"maps"
@@ -10,17 +11,25 @@ import (
 	"sync/atomic"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 )
 
-// api answers questions on the API listener: on exact paths, and never with a
+// Options are what an API answers from.
+type Options struct {
+	Rack     *keyrack.Rack
+	Keys     Keys // empty: without keys
+	AsksMews bool // the rack has a prober
+	Metrics  *metrics.Metrics
+	Log      *slog.Logger
+	Ready    *atomic.Bool    // deliveries are taken in
+	Ending   <-chan struct{} // closed when streams should end
+}
+
+// Server answers questions on the API listener: on exact paths, and never with a
 // redirection.
-type api struct {
-	rack   *keyrack.Rack
+type Server struct {
+	Options
 	access access
-	meter  *meter
-	log    *slog.Logger
-	ready  *atomic.Bool    // deliveries are taken in
-	ending <-chan struct{} // closed when streams should end
 
 	streams atomic.Int64
 	routes  map[string]route
@@ -34,41 +43,42 @@ type route struct {
 }
 
 const (
-	introspectPath   = "/v1/introspect"
-	integrationsPath = "/v1/integrations"
+	IntrospectPath   = "/v1/introspect"
+	IntegrationsPath = "/v1/integrations"
 )
 
-// newAPI gives an API its routes. They stand here and, for programs, in openapi.json.
-func newAPI(a *api) *api {
+// New gives an API its routes. They stand here and, for programs, in openapi.json.
+func New(o Options) *Server {
+	a := &Server{Options: o, access: access{keys: o.Keys}}
 	a.routes = map[string]route{
 		"/livez":           {http.MethodGet, scopeNone, a.livez},
 		"/readyz":          {http.MethodGet, scopeNone, a.readyz},
-		"/metrics":         {http.MethodGet, scopeRead, a.metrics},
+		"/metrics":         {http.MethodGet, scopeRead, a.serveMetrics},
 		"/v1/openapi.json": {http.MethodGet, scopeNone, a.openAPI},
-		introspectPath:     {http.MethodPost, scopeIntrospect, a.introspect},
+		IntrospectPath:     {http.MethodPost, scopeIntrospect, a.introspect},
 		"/v1/evidence":     {http.MethodPost, scopeEvidence, a.evidence},
 		"/v1/changes":      {http.MethodGet, scopeRead, a.changes},
-		integrationsPath:   {http.MethodGet, scopeRead, a.list},
+		IntegrationsPath:   {http.MethodGet, scopeRead, a.list},
 		// Of one integration; its id is the path value "id".
-		integrationsPath + "/{id}":         {http.MethodGet, scopeRead, a.show},
-		integrationsPath + "/{id}/history": {http.MethodGet, scopeRead, a.history},
-		integrationsPath + "/{id}/explain": {http.MethodGet, scopeRead, a.explain},
-		integrationsPath + "/{id}/token":   {http.MethodPost, scopeToken, a.token},
+		IntegrationsPath + "/{id}":         {http.MethodGet, scopeRead, a.show},
+		IntegrationsPath + "/{id}/history": {http.MethodGet, scopeRead, a.history},
+		IntegrationsPath + "/{id}/explain": {http.MethodGet, scopeRead, a.explain},
+		IntegrationsPath + "/{id}/token":   {http.MethodPost, scopeToken, a.token},
 	}
-	maps.Copy(a.routes, a.acts())
+	maps.Copy(a.routes, a.adminRoutes())
 	return a
 }
 
 // find returns the route of a request's path, and notes the id in it.
-func (a *api) find(req *http.Request) (route, bool) {
-	if rest, ok := strings.CutPrefix(req.URL.EscapedPath(), integrationsPath+"/"); ok {
+func (a *Server) find(req *http.Request) (route, bool) {
+	if rest, ok := strings.CutPrefix(req.URL.EscapedPath(), IntegrationsPath+"/"); ok {
 		escaped, verb, deeper := strings.Cut(rest, "/")
 		id, err := url.PathUnescape(escaped)
 		if err != nil || id == "" {
 			return route{}, false
 		}
 		req.SetPathValue("id", id)
-		pattern := integrationsPath + "/{id}"
+		pattern := IntegrationsPath + "/{id}"
 		if deeper {
 			pattern += "/" + verb
 		}
@@ -80,7 +90,7 @@ func (a *api) find(req *http.Request) (route, bool) {
 }
 
 // ServeHTTP answers one request.
-func (a *api) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header()["Cache-Control"] = noStore
 	w.Header()["X-Content-Type-Options"] = noSniff
 	key, ok := a.access.admit(w, req)
@@ -105,9 +115,20 @@ func (a *api) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if key != nil && route.needs&^reading != 0 {
-		req.SetPathValue("key", key.name) // who acts
+		req = req.WithContext(context.WithValue(req.Context(), callerKey{}, key.name))
 	}
 	route.answer(w, req)
+}
+
+// callerKey is the key of the caller's name in the context of a request that needs
+// more than to read.
+type callerKey struct{}
+
+// callerOf returns the name of the API key that a request presents; "" where reading
+// would do.
+func callerOf(req *http.Request) string {
+	name, _ := req.Context().Value(callerKey{}).(string)
+	return name
 }
 
 // Header values that every answer has; nobody changes them.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -72,9 +72,9 @@ func (d *description) operation(t *testing.T, method, path string) operation {
 var pointer = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
 
 // check validates a reply against what the document says of it.
-func (d *description) check(t *testing.T, method, path string, r reply) {
+func (d *description) check(t *testing.T, method, path string, r testkit.Reply) {
 	t.Helper()
-	status := fmt.Sprint(r.status)
+	status := fmt.Sprint(r.Status)
 	raw, ok := d.operation(t, method, path).Responses[status]
 	if !ok {
 		t.Errorf("%s %s: the status %s is not described", method, path, status)
@@ -100,7 +100,7 @@ func (d *description) check(t *testing.T, method, path string, r reply) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	media, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,19 +116,19 @@ func (d *description) check(t *testing.T, method, path string, r reply) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(r.body))
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(r.Body))
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	if err := schema.Validate(value); err != nil {
-		t.Errorf("%s %s: %s is not as described: %v\n%s", method, path, status, err, r.body)
+		t.Errorf("%s %s: %s is not as described: %v\n%s", method, path, status, err, r.Body)
 	}
 }
 
 // TestOpenAPIRoutes: the document describes every route, with its scope, and no other.
 func TestOpenAPIRoutes(t *testing.T) {
 	d := describe(t)
-	routes := newAPI(new(api)).routes
+	routes := New(Options{}).routes
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(routes)), slices.Sorted(maps.Keys(d.Paths))); diff != "" {
 		t.Fatal(diff)
 	}
@@ -173,73 +173,73 @@ func TestOpenAPIEnums(t *testing.T) {
 // with and without what it takes.
 func TestOpenAPI(t *testing.T) {
 	d := describe(t)
-	one := integrationsPath + "/" + theSample
+	one := IntegrationsPath + "/" + testkit.SampleIntegration
 	const form, object = "application/x-www-form-urlencoded", "application/json"
-	question := "token=" + sampleToken
+	question := "token=" + testkit.SampleToken
 	report := func(status int) string {
-		return fmt.Sprintf(`{"token":"%s","status":%d,"began":"%s"}`, sampleToken, status, time.Now().UTC().Format(time.RFC3339Nano))
+		return fmt.Sprintf(`{"token":"%s","status":%d,"began":"%s"}`, testkit.SampleToken, status, time.Now().UTC().Format(time.RFC3339Nano))
 	}
-	for name, keys := range map[string]string{"with keys": testKeys, "without keys": ""} {
+	for name, keys := range map[string]string{"with keys": testkit.APIKeys, "without keys": ""} {
 		t.Run(name, func(t *testing.T) {
-			p := serving(t, map[string]string{apiKeysVariable: keys})
-			deliver(t, p, "created.json")
-			ask := func(key, method, target, media, body string) reply {
+			p := serveAPI(t, keys)
+			p.deliver(t, "created.json")
+			ask := func(key, method, target, media, body string) testkit.Reply {
 				t.Helper()
-				r := call(t, p.api, key, method, target, media, body)
+				r := testkit.Call(t, p.api, key, method, target, media, body)
 				path, _, _ := strings.Cut(target, "?")
-				path = regexp.MustCompile(`^/v1/integrations/[^/]+`).ReplaceAllString(path, integrationsPath+"/{id}")
+				path = regexp.MustCompile(`^/v1/integrations/[^/]+`).ReplaceAllString(path, IntegrationsPath+"/{id}")
 				d.check(t, method, path, r)
 				return r
 			}
 			for _, key := range []string{"", "reader", "asker", "reporter", "wrong", "boss"} {
-				for path, route := range newAPI(new(api)).routes {
+				for path, route := range New(Options{}).routes {
 					if path != "/v1/changes" {
-						ask(key, route.method, strings.Replace(path, "{id}", theSample, 1), object, "{")
+						ask(key, route.method, strings.Replace(path, "{id}", testkit.SampleIntegration, 1), object, "{")
 					}
 				}
 				ask(key, "GET", "/v1/changes?after=x", "", "")
 			}
-			ask("asker", "POST", introspectPath, form, question)
-			ask("boss", "POST", introspectPath, form, "token=canary")
-			ask("asker", "POST", introspectPath, form, "token="+strings.Repeat("a", bodyLimit))
-			ask("reader", "GET", integrationsPath+"?limit=1", "", "")
-			ask("reader", "GET", integrationsPath+"?limit=0", "", "")
-			ask("reader", "GET", integrationsPath+"/canary", "", "")
-			ask("reader", "GET", integrationsPath+"/canary/history", "", "")
+			ask("asker", "POST", IntrospectPath, form, question)
+			ask("boss", "POST", IntrospectPath, form, "token=canary")
+			ask("asker", "POST", IntrospectPath, form, "token="+strings.Repeat("a", BodyLimit))
+			ask("reader", "GET", IntegrationsPath+"?limit=1", "", "")
+			ask("reader", "GET", IntegrationsPath+"?limit=0", "", "")
+			ask("reader", "GET", IntegrationsPath+"/canary", "", "")
+			ask("reader", "GET", IntegrationsPath+"/canary/history", "", "")
 			ask("reader", "GET", one+"/history?limit=0", "", "")
-			ask("reader", "GET", integrationsPath+"/canary/explain", "", "")
+			ask("reader", "GET", IntegrationsPath+"/canary/explain", "", "")
 			ask("holder", "POST", one+"/token", "", "")
-			ask("holder", "POST", integrationsPath+"/canary/token", "", "")
+			ask("holder", "POST", IntegrationsPath+"/canary/token", "", "")
 			if keys != "" {
-				if r := ask("reporter", "POST", "/v1/evidence", object, report(http.StatusUnauthorized)); !strings.Contains(r.body, `"journalled":true`) {
-					t.Errorf("a 401 that is news: %s", r.body)
+				if r := ask("reporter", "POST", "/v1/evidence", object, report(http.StatusUnauthorized)); !strings.Contains(r.Body, `"journalled":true`) {
+					t.Errorf("a 401 that is news: %s", r.Body)
 				}
 			}
 			ask("reporter", "POST", "/v1/evidence", object, report(http.StatusOK))
 			ask("reporter", "POST", "/v1/evidence", object, `{"token":"canary","status":200,"began":"2020-01-01T00:00:00Z"}`)
-			ask("reporter", "POST", "/v1/evidence", object, `"`+strings.Repeat("a", bodyLimit)+`"`)
-			ask("boss", "POST", integrationsPath+"/adopted/import", object, `{"token":"canary-adopted","enterprise":"e"}`)
-			ask("boss", "POST", one+"/import", object, `{"token":"`+strings.Repeat("a", bodyLimit)+`"}`)
+			ask("reporter", "POST", "/v1/evidence", object, `"`+strings.Repeat("a", BodyLimit)+`"`)
+			ask("boss", "POST", IntegrationsPath+"/adopted/import", object, `{"token":"canary-adopted","enterprise":"e"}`)
+			ask("boss", "POST", one+"/import", object, `{"token":"`+strings.Repeat("a", BodyLimit)+`"}`)
 			ask("boss", "POST", one+"/probe", object, "{}")
 			ask("boss", "POST", "/v1/subscriptions/pause", object, `{"name":"canary"}`)
 			ask("boss", "POST", "/v1/subscriptions/resume", object, `{"name":"canary"}`)
 			ask("boss", "POST", "/v1/subscriptions/replay", object, `{"name":"canary","after":0}`)
 			for _, event := range []string{"disabled.json", "enabled.json", "api_key_created.json", "canceled.json", "reinstated.json"} {
-				deliver(t, p, event)
+				p.deliver(t, event)
 				ask("reader", "GET", one, "", "")
 				ask("holder", "POST", one+"/token", "", "")
 			}
-			ask("reader", "GET", integrationsPath, "", "")
+			ask("reader", "GET", IntegrationsPath, "", "")
 			ask("reader", "GET", one+"/history", "", "")
 			ask("reader", "GET", one+"/history?limit=1", "", "")
 			ask("reader", "GET", one+"/explain", "", "")
-			deliver(t, p, "deleted.json")
+			p.deliver(t, "deleted.json")
 			ask("reader", "GET", one+"/explain", "", "")
 			ask("holder", "POST", one+"/token", "", "")
-			if got := ask("reader", "GET", "/v1/openapi.json", "", "").body; keys != "" && got != string(openAPI) {
+			if got := ask("reader", "GET", "/v1/openapi.json", "", "").Body; keys != "" && got != string(openAPI) {
 				t.Error("another document is served than is committed")
 			}
-			testkit.Silent(t, "stderr", p.stderr.String())
+			testkit.Silent(t, "the log", p.log.String())
 		})
 	}
 	// Every answer that can be had so was had.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -79,12 +80,12 @@ func TestDegraded(t *testing.T) {
 	var log testkit.Buffer
 	ready := new(atomic.Bool)
 	ready.Store(true)
-	keys, err := parseAPIKeys(testKeys, "the test", nil)
+	keys, err := ParseKeys(testkit.APIKeys, "the test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAPI(&api{
-		rack: rack, access: access{keys: keys}, meter: newMeter(version()), log: slog.New(slog.NewTextHandler(&log, nil)), ready: ready,
+	a := New(Options{
+		Rack: rack, Keys: keys, Metrics: metrics.New("0.0.0"), Log: slog.New(slog.NewTextHandler(&log, nil)), Ready: ready,
 	})
 	ask := func(method, target, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -99,7 +100,7 @@ func TestDegraded(t *testing.T) {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}
 	s.broken.Store(true)
-	eventually(t, "the journal to be out of reach", func() bool { return rack.Following().Err != nil })
+	testkit.Eventually(t, "the journal to be out of reach", func() bool { return rack.Following().Err != nil })
 	if w := get("/readyz"); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), "degraded: ") {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}
@@ -108,29 +109,29 @@ func TestDegraded(t *testing.T) {
 		t.Errorf("the metrics:\n%s", page)
 	}
 	testkit.WellFormed(t, page)
-	if w := get(integrationsPath + "/" + theSample); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"valid"`) {
+	if w := get(IntegrationsPath + "/" + testkit.SampleIntegration); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"valid"`) {
 		t.Errorf("from memory: %d, %s", w.Code, w.Body)
 	}
 	d := describe(t)
 	// What has to be in the journal first, or is read from there, is not answered.
-	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, sampleToken, time.Now().UTC().Format(time.RFC3339Nano))
+	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, testkit.SampleToken, time.Now().UTC().Format(time.RFC3339Nano))
 	for _, one := range []struct{ method, path, body string }{
-		{http.MethodGet, integrationsPath + "/{id}/history", ""},
-		{http.MethodGet, integrationsPath + "/{id}/explain", ""},
+		{http.MethodGet, IntegrationsPath + "/{id}/history", ""},
+		{http.MethodGet, IntegrationsPath + "/{id}/explain", ""},
 		{http.MethodGet, "/v1/changes", ""},
 		{http.MethodGet, subscriptionsPath, ""},
 		{http.MethodPost, subscriptionsPath + "/pause", `{"name":"one"}`},
 		{http.MethodPost, subscriptionsPath + "/resume", `{"name":"one"}`},
 		{http.MethodPost, subscriptionsPath + "/replay", `{"name":"one","after":0}`},
-		{http.MethodPost, integrationsPath + "/{id}/token", ""},
-		{http.MethodPost, integrationsPath + "/{id}/import", `{"token":"canary-adopted"}`},
+		{http.MethodPost, IntegrationsPath + "/{id}/token", ""},
+		{http.MethodPost, IntegrationsPath + "/{id}/import", `{"token":"canary-adopted"}`},
 		{http.MethodPost, "/v1/evidence", report},
 	} {
-		w := ask(one.method, strings.Replace(one.path, "{id}", theSample, 1), one.body)
+		w := ask(one.method, strings.Replace(one.path, "{id}", testkit.SampleIntegration, 1), one.body)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s %s: %d, %s", one.method, one.path, w.Code, w.Body)
 		}
-		d.check(t, one.method, one.path, reply{w.Code, w.Header(), w.Body.String()})
+		d.check(t, one.method, one.path, testkit.Reply{Status: w.Code, Header: w.Header(), Body: w.Body.String()})
 		testkit.Silent(t, one.path, w.Body.String())
 	}
 	testkit.Silent(t, "the log", log.String())

@@ -1,21 +1,14 @@
-package main
+package api
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
-	"iter"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
-	"github.com/keyrack-dev/keyrack/store"
 )
 
 // follower follows a stream of changes.
@@ -27,9 +20,9 @@ type follower struct {
 }
 
 // follow opens a stream. The end of the test closes it.
-func follow(t *testing.T, p *process, query, lastEventID string) *follower {
+func follow(t *testing.T, p *sidecar, query, lastEventID string) *follower {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.api+"/v1/changes"+query, nil)
 	if err != nil {
@@ -50,7 +43,7 @@ func follow(t *testing.T, p *process, query, lastEventID string) *follower {
 }
 
 // next returns the next event; false at the end of the stream.
-func (f *follower) next() (e entryDocument, ok bool) {
+func (f *follower) next() (e Entry, ok bool) {
 	f.t.Helper()
 	for f.lines.Scan() {
 		line := f.lines.Text()
@@ -80,10 +73,10 @@ func (f *follower) action() string {
 // TestChanges: a stream tells what happens, resumes after any of its events, and
 // ends with the process.
 func TestChanges(t *testing.T) {
-	p := serving(t, nil)
-	deliver(t, p, "created.json")
+	p := serveAPI(t, "")
+	p.deliver(t, "created.json")
 	news := follow(t, p, "", "")
-	deliver(t, p, "disabled.json")
+	p.deliver(t, "disabled.json")
 	if a := news.action(); a != "IntegrationDisabled" {
 		t.Errorf("from now on: %s", a)
 	}
@@ -93,7 +86,7 @@ func TestChanges(t *testing.T) {
 			t.Errorf("from the start: %s, want %s", a, want)
 		}
 	}
-	deliver(t, p, "canceled.json")
+	p.deliver(t, "canceled.json")
 	resumed := follow(t, p, "?after=0", news.id) // as a browser does
 	for name, f := range map[string]*follower{"from now on": news, "from the start": all, "resumed": resumed} {
 		if a := f.action(); a != "IntegrationCanceled" {
@@ -101,14 +94,14 @@ func TestChanges(t *testing.T) {
 		}
 	}
 	states := follow(t, p, "?after=0&kind=state,alarm", "")
-	deliver(t, p, "canceled.json") // once more
-	deliver(t, p, "deleted.json")
+	p.deliver(t, "canceled.json") // once more
+	p.deliver(t, "deleted.json")
 	for _, want := range []string{"IntegrationCreated", "IntegrationDisabled", "IntegrationCanceled", "IntegrationDeleted"} {
 		if a := states.action(); a != want {
 			t.Errorf("states: %s, want %s", a, want)
 		}
 	}
-	p.signal()
+	p.end()
 	for _, f := range []*follower{news, all, resumed, states} {
 		for {
 			if _, ok := f.next(); !ok {
@@ -119,16 +112,13 @@ func TestChanges(t *testing.T) {
 			t.Errorf("the stream broke off: %v", err)
 		}
 	}
-	if code := p.wait(t); code != exitOK {
-		t.Errorf("exit code %d:\n%s", code, &p.stderr)
-	}
 }
 
 // TestChangesLostEarly: who loses the stream before its first event has the id by
 // which it goes on with what happened meanwhile.
 func TestChangesLostEarly(t *testing.T) {
-	p := serving(t, nil)
-	deliver(t, p, "created.json")
+	p := serveAPI(t, "")
+	p.deliver(t, "created.json")
 	for _, query := range []string{"", "?after=0"} {
 		f := follow(t, p, query, "")
 		for f.id == "" && f.lines.Scan() {
@@ -138,7 +128,7 @@ func TestChangesLostEarly(t *testing.T) {
 			t.Fatalf("%q begins with no id of its own", query)
 		}
 		f.close()
-		deliver(t, p, "disabled.json")
+		p.deliver(t, "disabled.json")
 		want := "IntegrationDisabled"
 		if query != "" {
 			want = "IntegrationCreated"
@@ -151,87 +141,17 @@ func TestChangesLostEarly(t *testing.T) {
 
 // TestChangesGone: whoever stops reading is forgotten, and the command still ends.
 func TestChangesGone(t *testing.T) {
-	p := serving(t, nil)
+	p := serveAPI(t, "")
 	f := follow(t, p, "", "")
 	f.close()
-	deliver(t, p, "created.json")
-	stop(t, p)
+	p.deliver(t, "created.json")
+	p.end()
 }
 
 // TestChangesHead: HEAD gets headers, and no stream.
 func TestChangesHead(t *testing.T) {
-	p := serving(t, nil)
-	if r := call(t, p.api, "", http.MethodHead, "/v1/changes", "", ""); r.status != http.StatusOK || r.body != "" {
+	p := serveAPI(t, "")
+	if r := testkit.Call(t, p.api, "", http.MethodHead, "/v1/changes", "", ""); r.Status != http.StatusOK || r.Body != "" {
 		t.Errorf("%+v", r)
 	}
-}
-
-// TestStreamFails: an error has a status as long as none was sent, and is an event
-// afterwards.
-func TestStreamFails(t *testing.T) {
-	entry := keyrack.Entry{Position: 7}
-	journal := func(entries int, err error) func(context.Context) iter.Seq2[keyrack.Entry, error] {
-		return func(context.Context) iter.Seq2[keyrack.Entry, error] {
-			return func(yield func(keyrack.Entry, error) bool) {
-				for range entries {
-					if !yield(entry, nil) {
-						return
-					}
-				}
-				yield(keyrack.Entry{}, err)
-			}
-		}
-	}
-	for _, test := range []struct {
-		name    string
-		entries int
-		err     error
-		status  int
-		say     string
-	}{
-		{"trimmed", 0, store.ErrTrimmed, http.StatusGone, `"error":"trimmed"`},
-		{"a store that fails", 0, errors.New("canary"), http.StatusServiceUnavailable, `"error":"unavailable"`},
-		{"trimmed meanwhile", 1, store.ErrTrimmed, http.StatusOK, "event: problem\ndata: {\"title\":\"Gone\",\"status\":410,"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			w := httptest.NewRecorder()
-			s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return true }, grace: patience}
-			s.run(t.Context(), journal(test.entries, test.err), nil)
-			if w.Code != test.status || !strings.Contains(w.Body.String(), test.say) {
-				t.Errorf("%d:\n%s", w.Code, w.Body)
-			}
-			testkit.Silent(t, "the answer", w.Body.String())
-		})
-	}
-}
-
-// TestStreamBeats: a stream with nothing to tell shows that it lives, and how far
-// it has come.
-func TestStreamBeats(t *testing.T) {
-	w := &endAtWrite{ResponseRecorder: httptest.NewRecorder(), ending: make(chan struct{})}
-	s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return false }, grace: 50 * time.Millisecond, passed: 3}
-	s.run(t.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
-		return func(yield func(keyrack.Entry, error) bool) {
-			yield(keyrack.Entry{Position: 7}, nil)
-			<-ctx.Done()
-		}
-	}, w.ending)
-	switch body := w.Body.String(); body {
-	case "id: 7\n\n: still here\n\n: going away\n\n":
-	case "id: 3\n\n: still here\n\n: going away\n\n": // the beat came first
-	default:
-		t.Errorf("%q", body)
-	}
-}
-
-// endAtWrite has the stream end after its first beat.
-type endAtWrite struct {
-	*httptest.ResponseRecorder
-	ending chan struct{}
-	once   sync.Once
-}
-
-func (w *endAtWrite) Write(b []byte) (int, error) {
-	w.once.Do(func() { close(w.ending) })
-	return w.ResponseRecorder.Write(b)
 }

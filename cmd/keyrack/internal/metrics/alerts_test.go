@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -43,14 +43,14 @@ func newCatalogue(t *testing.T) catalogue {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		m := newMeter(version())
-		m.expectProbes()
-		m.handedOut("caller")
+		m := New("0.0.0")
+		m.ExpectProbes()
+		m.TokenIssued("caller")
 		for _, a := range lifecycle.Actions() {
 			m.answered(keyrack.Observation{Receipt: keyrack.Receipt{Decision: lifecycle.Decision{Action: a, Outcome: lifecycle.Applied}}})
 		}
 		for _, err := range []error{nil, store.ErrInvalid, keyrack.ErrClosed, context.DeadlineExceeded} {
-			m.telemetry().Stored(context.Background(), keyrack.Stored{Method: "Commit", Err: err})
+			m.Telemetry().Stored(context.Background(), keyrack.Stored{Method: "Commit", Err: err})
 		}
 		census := rack.Census()
 		for reason := lifecycle.ReasonUnfamiliar; reason <= lifecycle.ReasonUnavailable; reason++ {
@@ -58,10 +58,10 @@ func newCatalogue(t *testing.T) catalogue {
 				census.Verdicts[keyrack.Standing{Status: status, Reason: reason}] = 1
 			}
 		}
-		var x exposition
-		m.expose(&x)
-		exposeCensus(&x, census, m)
-		exposeJournal(context.Background(), &x, rack, m)
+		var x promWriter
+		m.writeCounts(&x)
+		writeCensus(&x, census, m)
+		writeJournal(context.Background(), &x, rack, m)
 		testkit.WellFormed(t, x.String())
 		for line := range strings.Lines(x.String()) {
 			found := testkit.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
@@ -195,7 +195,7 @@ func parsedURL(t *testing.T, text string) *url.URL {
 // TestAlerts: every alert parses, asks for what is served, and has its line in the
 // runbook, which has no other.
 func TestAlerts(t *testing.T) {
-	text, err := os.ReadFile("../../packaging/prometheus/alerts.yaml")
+	text, err := os.ReadFile("../../../../packaging/prometheus/alerts.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestAlerts(t *testing.T) {
 	if err := decoder.Decode(&file); err != nil {
 		t.Fatal(err)
 	}
-	production, err := os.ReadFile("../../docs/production.md")
+	production, err := os.ReadFile("../../../../docs/production.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestAlerts(t *testing.T) {
 // TestDashboard: every panel asks for what is served, says what it shows, and lies
 // on no other.
 func TestDashboard(t *testing.T) {
-	text, err := os.ReadFile("../../packaging/grafana/keyrack.json")
+	text, err := os.ReadFile("../../../../packaging/grafana/keyrack.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,6 +329,6 @@ func TestDashboard(t *testing.T) {
 
 // undrawn are the metrics without a panel.
 var undrawn = []string{
-	"keyrack_build_info", "process_start_time_seconds", "keyrack_tokens_handed_out_total", "keyrack_parked",
+	"keyrack_build_info", "process_start_time_seconds", "keyrack_tokens_issued_total", "keyrack_parked",
 	"keyrack_journal_synced_seconds", "keyrack_subscription_paused",
 }

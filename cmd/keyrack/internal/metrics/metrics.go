@@ -1,4 +1,15 @@
-package main
+// Package metrics counts what a Rack reports and writes the page that /metrics serves,
+// in the text format of Prometheus.
+//
+// Telemetry connects a Metrics to a Rack, which reports deliveries, calls of the store,
+// probes and alarms as they happen. Page adds how the Rack stands at that moment:
+// integrations by state, verdicts, the journal, and the subscriptions of every process
+// on the store.
+//
+// No label holds anything from outside: no integration, no address. What may never
+// happen is on the page from the start with 0, so that a rate can be taken of its first
+// time.
+package metrics
 
 import (
 	"context"
@@ -12,9 +23,8 @@ import (
 	"github.com/keyrack-dev/keyrack/connector"
 )
 
-// meter counts what a rack tells, for Prometheus. No label holds what came from
-// outside: neither an integration nor an address. It is safe for concurrent use.
-type meter struct {
+// Metrics counts what a Rack reports. It is safe for concurrent use.
+type Metrics struct {
 	version    string
 	began      time.Time
 	deliveries counters // action, outcome
@@ -35,10 +45,9 @@ type meter struct {
 	looked        time.Time // at the subscriptions
 }
 
-func newMeter(version string) *meter {
-	m := &meter{version: version, began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
-	// What may never happen is there from the start, so that a rate can be taken
-	// of its first time.
+// New returns a Metrics with every count at 0. The page shows the version of the build.
+func New(version string) *Metrics {
+	m := &Metrics{version: version, began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
 	for _, one := range []keyrack.Refusal{
 		keyrack.RefusedPath, keyrack.RefusedMethod, keyrack.RefusedSecret, keyrack.RefusedSize,
 		keyrack.RefusedBody, keyrack.RefusedSyntax, keyrack.RefusedStore,
@@ -56,8 +65,8 @@ func newMeter(version string) *meter {
 	return m
 }
 
-// expectProbes has the results of probes there from the start.
-func (m *meter) expectProbes() {
+// ExpectProbes puts every result of a probe on the page, for a Rack that has a prober.
+func (m *Metrics) ExpectProbes() {
 	for kind := connector.Accepted; kind <= connector.Unauthorized; kind++ {
 		m.probes.add(0, keyrack.Probed{Kind: kind}.Result())
 	}
@@ -66,8 +75,8 @@ func (m *meter) expectProbes() {
 	}
 }
 
-// telemetry has a rack tell the meter.
-func (m *meter) telemetry() *keyrack.Telemetry {
+// Telemetry is for the options of the Rack to count.
+func (m *Metrics) Telemetry() *keyrack.Telemetry {
 	return &keyrack.Telemetry{
 		Answered: func(_ context.Context, o keyrack.Observation) { m.answered(o) },
 		Taken: func(_ context.Context, t keyrack.Taken) {
@@ -85,7 +94,7 @@ func (m *meter) telemetry() *keyrack.Telemetry {
 	}
 }
 
-func (m *meter) answered(o keyrack.Observation) {
+func (m *Metrics) answered(o keyrack.Observation) {
 	m.took.add(o.Took)
 	switch {
 	case o.Refusal != "":
@@ -97,10 +106,11 @@ func (m *meter) answered(o keyrack.Observation) {
 	}
 }
 
-func (m *meter) handedOut(to string) { m.tokens.add(1, to) }
+// TokenIssued counts a token that was issued over the API to the key with that name.
+func (m *Metrics) TokenIssued(to string) { m.tokens.add(1, to) }
 
-// storing is the histogram of a method of the store.
-func (m *meter) storing(method string) *histogram {
+// storing returns the histogram of a method of the store.
+func (m *Metrics) storing(method string) *histogram {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h := m.stored[method]
@@ -111,9 +121,9 @@ func (m *meter) storing(method string) *histogram {
 	return h
 }
 
-// shown returns the verdicts to show: those of now, and those that were shown
-// before, which are 0 rather than gone.
-func (m *meter) shown(now map[keyrack.Standing]int) []keyrack.Standing {
+// shown returns the verdicts to show, in order. One that was shown before stays on the
+// page with 0.
+func (m *Metrics) shown(now map[keyrack.Standing]int) []keyrack.Standing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for v := range now {
@@ -124,19 +134,19 @@ func (m *meter) shown(now map[keyrack.Standing]int) []keyrack.Standing {
 	})
 }
 
-// subscriptionLag is how a subscription stood when it was looked at.
+// subscriptionLag is how a subscription stood when the store was last asked.
 type subscriptionLag struct {
 	keyrack.SubscriptionState
 	behind uint64 // positions of the journal
 }
 
-// lookEveryMinute: to find all subscriptions takes a look at every sealed value's
-// address, which a scrape every few seconds should not.
+// lookEveryMinute spares the store: finding all subscriptions reads the address of
+// every sealed value, which is too much for a scrape every few seconds.
 const lookEveryMinute = time.Minute
 
-// lags returns how all subscriptions of the store stand, whichever process they run
-// in, as of at most a minute ago.
-func (m *meter) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionLag, error) {
+// lags returns how all subscriptions of the store stand, in every process, as of at
+// most a minute ago.
+func (m *Metrics) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionLag, error) {
 	m.mu.Lock()
 	known, looked := m.subscriptions, m.looked
 	m.mu.Unlock()

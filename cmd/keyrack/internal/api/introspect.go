@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -16,11 +16,11 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// introspection is the answer to a question about a token, after RFC 7662. Its
+// Introspection is the answer to a question about a token, after RFC 7662. Its
 // section 2.2 would have nothing but active said about a token that is not:
 // that is for third parties, and whoever asks here holds the token and
 // decides what to do about its hotel.
-type introspection struct {
+type Introspection struct {
 	// Active is true for Valid alone.
 	Active bool             `json:"active"`
 	Status lifecycle.Status `json:"status"`
@@ -33,25 +33,25 @@ type introspection struct {
 	Enterprise  string           `json:"enterprise,omitempty"`
 	// Evidence is what the status stands on, and AgeSeconds its age; both are
 	// missing where there is none.
-	Evidence   *evidence `json:"evidence,omitempty"`
+	Evidence   *Evidence `json:"evidence,omitempty"`
 	AgeSeconds *int64    `json:"age_seconds,omitempty"`
 }
 
-type evidence struct {
+type Evidence struct {
 	Kind   lifecycle.Kind `json:"kind"`
 	Action string         `json:"action,omitempty"` // of a delivery
 	At     time.Time      `json:"at"`
 }
 
-func introspectionOf(v keyrack.Verdict, now time.Time) introspection {
-	i := introspection{
+func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
+	i := Introspection{
 		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed,
 		State: v.State, Integration: v.Integration, Enterprise: v.Enterprise,
 	}
 	if v.Evidence.At == 0 {
 		return i
 	}
-	i.Evidence = &evidence{Kind: v.Evidence.Kind, At: v.Evidence.At.Time()}
+	i.Evidence = &Evidence{Kind: v.Evidence.Kind, At: v.Evidence.At.Time()}
 	if a := v.Evidence.Action; a != lifecycle.ActionUnknown {
 		i.Evidence.Action = a.String()
 	}
@@ -63,7 +63,7 @@ func introspectionOf(v keyrack.Verdict, now time.Time) introspection {
 // appendJSON appends what encoding/json makes of an introspection. Written out by
 // hand because it is the answer that is asked for most, and reflection costs a
 // third of it.
-func (i *introspection) appendJSON(b []byte) []byte {
+func (i *Introspection) appendJSON(b []byte) []byte {
 	b = strconv.AppendBool(append(b, `{"active":`...), i.Active)
 	b = append(append(b, `,"status":"`...), i.Status.String()...)
 	b = append(append(b, `","reason":"`...), i.Reason.String()...)
@@ -109,7 +109,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // introspect answers whether a token is valid. A token that nobody knows is no
 // error (RFC 7662, section 2.2). Only the body is read: what is in a URL ends
 // up in logs.
-func (a *api) introspect(w http.ResponseWriter, req *http.Request) {
+func (a *Server) introspect(w http.ResponseWriter, req *http.Request) {
 	if given := req.Header.Get("Content-Type"); given != formMedia {
 		if media, _, err := mime.ParseMediaType(given); err != nil || media != formMedia {
 			refuse(w, http.StatusBadRequest, "invalid_request", "the body must be "+formMedia)
@@ -118,7 +118,7 @@ func (a *api) introspect(w http.ResponseWriter, req *http.Request) {
 	}
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	_, err := x.question.ReadFrom(http.MaxBytesReader(w, req.Body, bodyLimit))
+	_, err := x.question.ReadFrom(http.MaxBytesReader(w, req.Body, BodyLimit))
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		refuse(w, http.StatusRequestEntityTooLarge, "invalid_request", "the body is too large")
 		return
@@ -134,7 +134,7 @@ func (a *api) introspect(w http.ResponseWriter, req *http.Request) {
 	case len(tokens) != 1 || tokens[0] == "":
 		refuse(w, http.StatusBadRequest, "invalid_request", "the form field token must be there once, in the body")
 	default:
-		i := introspectionOf(a.rack.Check(tokens[0]), time.Now())
+		i := introspectionOf(a.Rack.Check(tokens[0]), time.Now())
 		x.answer = i.appendJSON(x.answer[:0])
 		w.Header()["Content-Type"] = jsonMedia
 		w.Header().Set("Content-Length", strconv.Itoa(len(x.answer)))

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"time"
@@ -11,48 +11,48 @@ import (
 // What the API says of integrations and of what happened to them. openapi.json
 // describes the same.
 
-// namedDocument is something of Mews's that has an id and mostly a name.
-type namedDocument struct {
+// Named is something of Mews's that has an id and mostly a name.
+type Named struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
 }
 
-func namedOf(n lifecycle.Named) *namedDocument {
+func namedOf(n lifecycle.Named) *Named {
 	if n.ID == "" {
 		return nil
 	}
-	return &namedDocument{n.ID, n.Name}
+	return &Named{n.ID, n.Name}
 }
 
-// row is an integration in a list.
-type row struct {
-	Integration namedDocument    `json:"integration"`
-	Enterprise  *namedDocument   `json:"enterprise,omitempty"`
+// Row is an integration in a list.
+type Row struct {
+	Integration Named            `json:"integration"`
+	Enterprise  *Named           `json:"enterprise,omitempty"`
 	State       lifecycle.State  `json:"state"`
 	Status      lifecycle.Status `json:"status"` // of its current token
 	Reason      lifecycle.Reason `json:"reason"`
 }
 
-func rowOf(r *keyrack.Record, v keyrack.Verdict) row {
-	return row{namedDocument{r.ID, r.Name}, namedOf(r.Enterprise), r.State, v.Status, v.Reason}
+func rowOf(r *keyrack.Record, v keyrack.Verdict) Row {
+	return Row{Named{r.ID, r.Name}, namedOf(r.Enterprise), r.State, v.Status, v.Reason}
 }
 
-// integrationDocument is all of an integration.
-type integrationDocument struct {
-	row
+// Integration is all of an integration.
+type Integration struct {
+	Row
 	Guess      lifecycle.Status `json:"guess"`
 	Assumed    bool             `json:"assumed"`
-	Evidence   *evidence        `json:"evidence,omitempty"`
+	Evidence   *Evidence        `json:"evidence,omitempty"`
 	AgeSeconds *int64           `json:"age_seconds,omitempty"`
-	Service    *namedDocument   `json:"service,omitempty"`
+	Service    *Named           `json:"service,omitempty"`
 	CreatedUtc *time.Time       `json:"created_utc,omitempty"` // by Mews's account
 	DeletedUtc *time.Time       `json:"deleted_utc,omitempty"`
 	Version    uint64           `json:"version"` // counts the pieces of evidence
-	Tokens     []tokenDocument  `json:"tokens"`  // in order of arrival
+	Tokens     []Token          `json:"tokens"`  // in order of arrival
 }
 
-// tokenDocument is a token of an integration, without the token.
-type tokenDocument struct {
+// Token is a token of an integration, without the token.
+type Token struct {
 	Digest   string              `json:"digest"` // tells those of one integration apart
 	Status   lifecycle.KeyStatus `json:"status"`
 	From     string              `json:"from,omitempty"` // the action that brought it
@@ -71,15 +71,15 @@ func timeOf(i lifecycle.Instant) *time.Time {
 	return &t
 }
 
-func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) integrationDocument {
+func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integration {
 	i := introspectionOf(v, now)
-	d := integrationDocument{
-		row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
+	d := Integration{
+		Row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
 		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
-		Version: r.Version, Tokens: make([]tokenDocument, 0, len(r.Keys)),
+		Version: r.Version, Tokens: make([]Token, 0, len(r.Keys)),
 	}
 	for _, k := range r.Keys {
-		t := tokenDocument{
+		t := Token{
 			Digest: k.Digest.String(), Status: k.Status, Since: timeOf(k.Since), Until: timeOf(k.Until),
 			Answer: k.Answer, Asked: timeOf(k.Began), Accepted: timeOf(k.Accepted),
 		}
@@ -91,8 +91,8 @@ func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) integrat
 	return d
 }
 
-// entryDocument is an entry of the journal.
-type entryDocument struct {
+// Entry is an entry of the journal.
+type Entry struct {
 	Position    store.Position    `json:"position"`
 	ID          string            `json:"id"`
 	Integration string            `json:"integration,omitempty"`
@@ -110,17 +110,17 @@ type entryDocument struct {
 	Reason      lifecycle.Reason  `json:"reason"`
 	NewToken    bool              `json:"new_token"`
 	Alarm       bool              `json:"alarm"`
-	Answer      *answerDocument   `json:"answer,omitempty"`
+	Answer      *Answer           `json:"answer,omitempty"`
 }
 
-// answerDocument is how a delivery was answered.
-type answerDocument struct {
+// Answer is how a delivery was answered.
+type Answer struct {
 	Status       int     `json:"status"`
 	Milliseconds float64 `json:"ms"`
 }
 
-func entryOf(e keyrack.Entry) entryDocument {
-	d := entryDocument{
+func entryOf(e keyrack.Entry) Entry {
+	d := Entry{
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind, By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
 		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Alarm: e.Decision.Alarm,
@@ -132,38 +132,38 @@ func entryOf(e keyrack.Entry) entryDocument {
 		d.Answered = &e.Evidence.Answer
 	}
 	if e.Answer.Status != 0 {
-		d.Answer = &answerDocument{e.Answer.Status, float64(e.Answer.Took.Microseconds()) / 1000}
+		d.Answer = &Answer{e.Answer.Status, float64(e.Answer.Took.Microseconds()) / 1000}
 	}
 	return d
 }
 
-// explanationDocument says why a verdict is what it is.
-type explanationDocument struct {
-	At          time.Time           `json:"at"`
-	Integration integrationDocument `json:"integration"`
-	Entries     []entryDocument     `json:"entries"`
-	Probe       *probeDocument      `json:"probe,omitempty"`
-	Change      []string            `json:"change"` // what would change the verdict
+// Explanation says why a verdict is what it is.
+type Explanation struct {
+	At          time.Time   `json:"at"`
+	Integration Integration `json:"integration"`
+	Entries     []Entry     `json:"entries"`
+	Probe       *probeState `json:"probe,omitempty"`
+	Change      []string    `json:"change"` // what would change the verdict
 }
 
-// probeDocument is where an integration stands in the schedule of probes.
-type probeDocument struct {
+// probeState is where an integration stands in the schedule of probes.
+type probeState struct {
 	Asked    *time.Time `json:"asked,omitempty"`
 	Attempts int        `json:"attempts"` // in a row that settled nothing
 	InFlight bool       `json:"in_flight"`
 	Due      *time.Time `json:"due,omitempty"`
 }
 
-func explanationOf(e keyrack.Explanation) explanationDocument {
-	d := explanationDocument{
+func explanationOf(e keyrack.Explanation) Explanation {
+	d := Explanation{
 		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
-		Entries: make([]entryDocument, 0, len(e.Entries)), Change: e.Change,
+		Entries: make([]Entry, 0, len(e.Entries)), Change: e.Change,
 	}
 	for _, entry := range e.Entries {
 		d.Entries = append(d.Entries, entryOf(entry))
 	}
 	if e.Probe != (keyrack.ProbeState{}) {
-		d.Probe = &probeDocument{notZero(e.Probe.Asked), e.Probe.Attempts, e.Probe.InFlight, notZero(e.Probe.Due)}
+		d.Probe = &probeState{notZero(e.Probe.Asked), e.Probe.Attempts, e.Probe.InFlight, notZero(e.Probe.Due)}
 	}
 	return d
 }

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"fmt"
@@ -6,25 +6,26 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestHistoryPages: pages of any size, one after another, are the whole history.
 func TestHistoryPages(t *testing.T) {
-	p := serving(t, nil)
+	p := serveAPI(t, "")
 	for _, event := range []string{"created.json", "disabled.json", "disabled.json", "enabled.json", "canceled.json"} {
-		deliver(t, p, event)
+		p.deliver(t, event)
 	}
-	get := func(query string) chapter {
+	get := func(query string) historyPage {
 		t.Helper()
-		return readReply[chapter](t, call(t, p.api, "", http.MethodGet, integrationsPath+"/"+theSample+"/history"+query, "", ""))
+		return testkit.Read[historyPage](t, testkit.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+testkit.SampleIntegration+"/history"+query, "", ""))
 	}
 	whole := get("")
 	if len(whole.Entries) != 5 || whole.Next != "" {
 		t.Fatalf("%d entries, next %q", len(whole.Entries), whole.Next)
 	}
 	for limit := 1; limit <= 6; limit++ {
-		var all []entryDocument
+		var all []Entry
 		pages := 0
 		for query := fmt.Sprintf("?limit=%d", limit); ; pages++ {
 			one := get(query)
@@ -42,13 +43,13 @@ func TestHistoryPages(t *testing.T) {
 		}
 	}
 	// A cursor is of one kind of page, and good where it came from.
-	list := newCursor(idCursor, theSample)
+	list := newCursor(idCursor, testkit.SampleIntegration)
 	for _, wrong := range []string{"?after=" + list, "?after=canary", "?after=" + newCursor(positionCursor, "canary"),
 		"?limit=0", "?limit=1001", "?limit=1&limit=2", "?status=valid"} {
-		r := call(t, p.api, "", http.MethodGet, integrationsPath+"/"+theSample+"/history"+wrong, "", "")
-		if r.status != http.StatusBadRequest {
-			t.Errorf("%s: answered %d", wrong, r.status)
+		r := testkit.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+testkit.SampleIntegration+"/history"+wrong, "", "")
+		if r.Status != http.StatusBadRequest {
+			t.Errorf("%s: answered %d", wrong, r.Status)
 		}
-		testkit.Silent(t, wrong, r.body)
+		testkit.Silent(t, wrong, r.Body)
 	}
 }

@@ -1,34 +1,30 @@
-package main
+package api
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
-
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
 // access says who may ask what. Without keys the API is for this machine alone,
 // and may be read; it then refuses what a web page in a browser of this machine
 // could have sent.
 type access struct {
-	keys apiKeys
+	keys Keys
 }
 
 // admit looks at everything about a request but its path. It returns who asks,
 // nil where there are no keys, or answers and returns false.
-func (a *access) admit(w http.ResponseWriter, req *http.Request) (*apiKey, bool) {
+func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 	// A name of somebody else's that resolves to this machine makes a browser
 	// believe that we are of his site: DNS rebinding. It has no key, though.
-	if len(a.keys) == 0 && !isLoopback(req.Host) {
+	if len(a.keys) == 0 && !IsLoopback(req.Host) {
 		refuse(w, http.StatusForbidden, "forbidden_host", "the Host header does not name this machine's loopback")
 		return nil, false
 	}
 	for _, origin := range req.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || !isLoopback(u.Host) {
+		if u, err := url.Parse(origin); err != nil || !IsLoopback(u.Host) {
 			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer here")
 			return nil, false
 		}
@@ -40,7 +36,7 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*apiKey, bool)
 	if key == nil {
 		challenge := `Bearer realm="keyrack"`
 		w.Header().Set("WWW-Authenticate", challenge)
-		if req.URL.Path == introspectPath {
+		if req.URL.Path == IntrospectPath {
 			w.Header().Add("WWW-Authenticate", `Basic realm="keyrack"`)
 		}
 		refuse(w, http.StatusUnauthorized, "invalid_client", "there is no key in the Authorization header, or not one of ours")
@@ -49,7 +45,7 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*apiKey, bool)
 }
 
 // who returns the key that a request presents, or nil.
-func (a *access) who(req *http.Request) *apiKey {
+func (a *access) who(req *http.Request) *Key {
 	presented := req.Header.Values("Authorization")
 	if len(presented) != 1 {
 		return nil
@@ -58,7 +54,7 @@ func (a *access) who(req *http.Request) *apiKey {
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
 		return a.keys.find(strings.TrimSpace(value))
-	case strings.EqualFold(scheme, "Basic") && req.URL.Path == introspectPath:
+	case strings.EqualFold(scheme, "Basic") && req.URL.Path == IntrospectPath:
 		// As clients of OAuth 2.0 do: name and key, each form-encoded first (RFC
 		// 6749, section 2.3.1).
 		user, password, ok := req.BasicAuth()
@@ -84,11 +80,11 @@ func (a *access) who(req *http.Request) *apiKey {
 const reading = scopeRead | scopeIntrospect
 
 // permit tells whether who asks may have what needs a scope, or answers.
-func (a *access) permit(w http.ResponseWriter, key *apiKey, needed scope) bool {
+func (a *access) permit(w http.ResponseWriter, key *Key, needed scope) bool {
 	switch {
 	case key == nil && needed&^reading != 0:
 		refuse(w, http.StatusForbidden, "keys_required", "without keys the API can be read, and no more; "+
-			"make one with keyrack apikey, and name its line in --api-keys-file or "+apiKeysVariable)
+			"make one with keyrack apikey, and put its line into the file of --api-keys-file or into "+KeysVariable)
 		return false
 	case key != nil && !key.scopes.allows(needed):
 		refuse(w, http.StatusForbidden, "insufficient_scope", "this takes a key with the scope "+needed.String())
@@ -97,37 +93,13 @@ func (a *access) permit(w http.ResponseWriter, key *apiKey, needed scope) bool {
 	return true
 }
 
-// isLoopback tells whether a host, with or without a port, can only be this
+// IsLoopback tells whether a host, with or without a port, can only be this
 // machine: localhost, or a loopback address.
-func isLoopback(hostport string) bool {
+func IsLoopback(hostport string) bool {
 	host := (&url.URL{Host: hostport}).Hostname()
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// addrFor resolves the address of the API listener, once, so that what is looked
-// at is what is listened on. Without keys it must be loopback.
-func (a *access) addrFor(ctx context.Context, hostport string) (string, error) {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return "", usage.Errorf("--api-addr is not host:port; try 127.0.0.1:8081")
-	}
-	if len(a.keys) > 0 {
-		return hostport, nil
-	}
-	var addrs []netip.Addr
-	if host != "" { // which would be every address
-		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
-			return "", usage.Errorf("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
-		}
-	}
-	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
-		return "", usage.Errorf(`--api-addr %s can be reached from other machines, and the API has no keys.
-Listen on loopback, such as 127.0.0.1:%s, or make a key:
-  keyrack apikey NAME SCOPES`, hostport, port)
-	}
-	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
 }

@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -16,14 +16,14 @@ import (
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
-// TestExposition: whatever is in a label, the page stays well-formed.
-func TestExposition(t *testing.T) {
-	m := newMeter(version())
-	m.handedOut("a \"quoted\" \\ word\nand more")
+// TestPageStaysWellFormed: whatever is in a label, the page stays well-formed.
+func TestPageStaysWellFormed(t *testing.T) {
+	m := New("0.0.0")
+	m.TokenIssued("a \"quoted\" \\ word\nand more")
 	m.answered(keyrack.Observation{Took: time.Hour})
 	m.storing("a \"quoted\" \\ word\nand more").add(time.Hour)
-	var x exposition
-	m.expose(&x)
+	var x promWriter
+	m.writeCounts(&x)
 	testkit.WellFormed(t, x.String())
 }
 
@@ -39,11 +39,11 @@ func TestSubscriptionMetrics(t *testing.T) {
 		if err := rack.Subscribe("mail", fail, &keyrack.Subscription{Attempts: 1, FromStart: true}); err != nil {
 			t.Fatal(err)
 		}
-		m := newMeter(version())
+		m := New("0.0.0")
 		expect := func(lag, dead, paused int) {
 			t.Helper()
-			var x exposition
-			exposeJournal(context.Background(), &x, rack, m)
+			var x promWriter
+			writeJournal(context.Background(), &x, rack, m)
 			page := x.String()
 			testkit.WellFormed(t, page)
 			for name, value := range map[string]int{"lag": lag, "dead_letters": dead, "paused": paused} {
@@ -80,15 +80,15 @@ func TestSubscriptionMetrics(t *testing.T) {
 
 // TestStoreMetrics: conflicts and failures of the store are counted.
 func TestStoreMetrics(t *testing.T) {
-	m := newMeter(version())
-	hook := m.telemetry()
+	m := New("0.0.0")
+	hook := m.Telemetry()
 	hook.Taken(t.Context(), keyrack.Taken{Conflicts: 3})
 	hook.Taken(t.Context(), keyrack.Taken{})
 	hook.Stored(t.Context(), keyrack.Stored{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
 	hook.Probed(t.Context(), keyrack.Probed{Class: connector.TimedOut, Took: 2 * time.Second})
 	hook.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
-	var x exposition
-	m.expose(&x)
+	var x promWriter
+	m.writeCounts(&x)
 	testkit.WellFormed(t, x.String())
 	for _, line := range []string{
 		"keyrack_conflicts_total 3", `keyrack_store_calls_total{method="Commit",result="timeout"} 1`,

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// adminRoutes are the routes by which an operator does something, rather than asks.
+func (a *Server) adminRoutes() map[string]route {
+	return map[string]route{
+		IntegrationsPath + "/{id}/import": {http.MethodPost, ScopeAdmin, a.importToken},
+		IntegrationsPath + "/{id}/probe":  {http.MethodPost, ScopeAdmin, a.probe},
+		subscriptionsPath:                 {http.MethodGet, scopeRead, a.subscriptions},
+		subscriptionsPath + "/pause":      {http.MethodPost, ScopeAdmin, a.pause},
+		subscriptionsPath + "/resume":     {http.MethodPost, ScopeAdmin, a.resume},
+		subscriptionsPath + "/replay":     {http.MethodPost, ScopeAdmin, a.replay},
+	}
+}
+
+const (
+	subscriptionsPath = "/v1/subscriptions"
+	// identifierLimit is the longest identifier that is taken, in bytes, as in
+	// package events.
+	identifierLimit = 128
+	// TokenLimit is the longest token that is taken, in bytes, as in package events.
+	TokenLimit = 1024
+)
+
+// ImportRequest is an integration as a person knows it, apart from its id.
+type ImportRequest struct {
+	Name           string    `json:"integration_name,omitempty"`
+	Enterprise     string    `json:"enterprise,omitempty"`
+	EnterpriseName string    `json:"enterprise_name,omitempty"`
+	Service        string    `json:"service,omitempty"`
+	ServiceName    string    `json:"service_name,omitempty"`
+	Token          string    `json:"token"`
+	Disabled       bool      `json:"disabled,omitempty"`
+	CreatedUtc     time.Time `json:"created_utc,omitzero"`
+}
+
+// ImportResult is what became of one: the verdict on the token, afterwards.
+type ImportResult struct {
+	Outcome lifecycle.Outcome `json:"outcome"`
+	Cause   string            `json:"cause,omitempty"`
+	// Digest tells the token from the integration's others.
+	Digest string `json:"digest"`
+	// Asking: Mews is asked about it, and the integration says what was answered.
+	Asking bool `json:"asking"`
+	Introspection
+}
+
+// importToken takes an integration in by hand.
+func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
+	one, ok := readJSON[ImportRequest](w, req, jsonShape)
+	if !ok {
+		return
+	}
+	id := req.PathValue("id")
+	switch {
+	case one.Token == "" || len(one.Token) > TokenLimit || strings.ContainsFunc(one.Token, unicode.IsControl):
+		refuse(w, http.StatusBadRequest, "invalid_request", "there is no token, or what can be none")
+		return
+	case !ValidIdentifier(id) || one.Enterprise != "" && !ValidIdentifier(one.Enterprise) || one.Service != "" && !ValidIdentifier(one.Service):
+		refuse(w, http.StatusBadRequest, "invalid_request", "an identifier has 1 to 128 bytes, and no control characters")
+		return
+	}
+	receipt, err := a.Rack.Import(req.Context(), keyrack.Import{
+		Integration: lifecycle.Named{ID: id, Name: one.Name},
+		Enterprise:  lifecycle.Named{ID: one.Enterprise, Name: one.EnterpriseName},
+		Service:     lifecycle.Named{ID: one.Service, Name: one.ServiceName},
+		Token:       lifecycle.NewToken(one.Token), Disabled: one.Disabled, CreatedUtc: one.CreatedUtc,
+	})
+	if err != nil {
+		a.fail(w, req, err)
+		return
+	}
+	e, err := a.Rack.ExplainToken(req.Context(), one.Token)
+	if err != nil {
+		a.fail(w, req, err)
+		return
+	}
+	answer(w, http.StatusOK, ImportResult{
+		Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause.String(), Digest: e.Token.String(),
+		Asking: a.AsksMews, Introspection: introspectionOf(e.Verdict, e.At),
+	})
+}
+
+func ValidIdentifier(id string) bool {
+	return id != "" && len(id) <= identifierLimit && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// probe has Mews asked anew about an integration. The answer comes later, and with
+// it the integration changes.
+func (a *Server) probe(w http.ResponseWriter, req *http.Request) {
+	if !a.AsksMews {
+		refuse(w, http.StatusConflict, "no_prober", "nobody asks Mews here: that takes --connector-url, --client-name and KEYRACK_CLIENT_TOKEN")
+		return
+	}
+	if _, err := a.Rack.Ask(req.Context(), req.PathValue("id"), callerOf(req)); err != nil {
+		a.fail(w, req, err)
+		return
+	}
+	answer(w, http.StatusOK, struct {
+		Asking bool `json:"asking"`
+	}{true})
+}

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+const (
+	defaultLimit = 100 // rows on a page
+	MaxPage      = 1000
+)
+
+// A cursor is opaque to whoever gets it. Inside, a mark says of what it is, and
+// the last on the page follows.
+const (
+	idCursor       = "id:"
+	positionCursor = "position:"
+)
+
+func newCursor(mark, last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(mark + last))
+}
+
+func readCursor(mark, cursor string) (last string, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	last, ok := strings.CutPrefix(string(text), mark)
+	if err == nil && !ok {
+		err = strconv.ErrSyntax
+	}
+	return last, err
+}
+
+func parseLimit(text string) (limit int, err error) {
+	limit, err = strconv.Atoi(text)
+	if err == nil && (limit < 1 || limit > MaxPage) {
+		err = strconv.ErrRange
+	}
+	return limit, err
+}

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// historyPage is one page of a history, oldest first. Next, as after, asks for what
+// follows; it is missing on the last page.
+type historyPage struct {
+	Entries []Entry `json:"entries"`
+	Next    string  `json:"next,omitempty"`
+}
+
+// parseHistoryPage reads the query of a history. It returns what is wrong with it, in
+// words that quote nothing of it.
+func parseHistoryPage(rawQuery string) (after store.Position, limit int, wrong string) {
+	limit = defaultLimit
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return 0, 0, "the query cannot be read"
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return 0, 0, "a parameter is there twice"
+		}
+		var err error
+		switch name {
+		case "limit":
+			limit, err = parseLimit(values[0])
+		case "after":
+			var last string
+			if last, err = readCursor(positionCursor, values[0]); err == nil {
+				var position uint64
+				position, err = strconv.ParseUint(last, 10, 64)
+				after = store.Position(position)
+			}
+		default:
+			return 0, 0, "there is no such parameter; there are after and limit"
+		}
+		if err != nil {
+			return 0, 0, "the value of " + name + " is none that it can have"
+		}
+	}
+	return after, limit, ""
+}
+
+// history answers with one page of what happened to an integration, oldest first.
+func (a *Server) history(w http.ResponseWriter, req *http.Request) {
+	after, limit, wrong := parseHistoryPage(req.URL.RawQuery)
+	if wrong != "" {
+		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
+		return
+	}
+	id := req.PathValue("id")
+	if _, ok := a.Rack.Record(id); !ok {
+		refuseError(w, keyrack.ErrNotFound)
+		return
+	}
+	c := historyPage{Entries: []Entry{}}
+	for e, err := range a.Rack.History(req.Context(), id) {
+		if err != nil {
+			a.fail(w, req, err)
+			return
+		}
+		if e.Position <= after {
+			continue
+		}
+		if len(c.Entries) == limit {
+			last := c.Entries[limit-1].Position
+			c.Next = newCursor(positionCursor, strconv.FormatUint(uint64(last), 10))
+			break
+		}
+		c.Entries = append(c.Entries, entryOf(e))
+	}
+	answer(w, http.StatusOK, c)
+}

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// scope is what a key of the API may be used for.
+type scope uint8
+
+const (
+	scopeRead       scope = 1 << iota // lists, histories, explanations, changes, metrics
+	scopeIntrospect                   // questions about a token that the caller has
+	scopeToken                        // being handed a token
+	scopeEvidence                     // reporting what Mews answered
+	ScopeAdmin                        // everything
+
+	scopeNone scope = 0 // any key will do
+)
+
+// scopeNames are the scopes, in the order in which they are named to people.
+var scopeNames = []struct {
+	name  string
+	scope scope
+}{
+	{"read", scopeRead}, {"introspect", scopeIntrospect}, {"token", scopeToken}, {"evidence", scopeEvidence}, {"admin", ScopeAdmin},
+}
+
+// allows tells whether who has these scopes may do what needs that one.
+func (s scope) allows(needed scope) bool { return s&ScopeAdmin != 0 || s&needed == needed }
+
+func (s scope) String() string {
+	var names []string
+	for _, one := range scopeNames {
+		if s&one.scope != 0 {
+			names = append(names, one.name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func ParseScopes(text string) (scope, error) {
+	var all scope
+	for name := range strings.SplitSeq(text, ",") {
+		known := scope(0)
+		for _, one := range scopeNames {
+			if one.name == name {
+				known = one.scope
+			}
+		}
+		if known == 0 {
+			return 0, fmt.Errorf("a scope is one of read, introspect, token, evidence and admin; several are separated by commas")
+		}
+		all |= known
+	}
+	return all, nil
+}
+
+// Key is who may use the API. The key itself is nowhere: only its digest is.
+type Key struct {
+	name   string
+	scopes scope
+	sum    [sha256.Size]byte
+}
+
+// String is the key's line in a file of keys.
+func (k Key) String() string { return fmt.Sprintf("%s %v %x", k.name, k.scopes, k.sum) }
+
+// Keys are all who may use the API.
+type Keys []Key
+
+// find returns the key with this value. It takes as long for a wrong one.
+func (all Keys) find(value string) (found *Key) {
+	sum := sha256.Sum256([]byte(value))
+	for i := range all {
+		if subtle.ConstantTimeCompare(sum[:], all[i].sum[:]) == 1 {
+			found = &all[i]
+		}
+	}
+	return found
+}
+
+// KeysVariable holds lines of keys, for where a file is a nuisance.
+const KeysVariable = "KEYRACK_API_KEYS"
+
+// ParseKeys reads lines of keys. Its errors quote none of them: a line may hold
+// a key where its digest belongs.
+func ParseKeys(text, source string, keys Keys) (Keys, error) {
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		wrong := func(what string) error { return fmt.Errorf("%s, line %d: %s", source, n, what) }
+		if len(fields) != 3 {
+			return nil, wrong("a key is a line of name, scopes and SHA-256; keyrack apikey makes one")
+		}
+		key := Key{name: fields[0]}
+		var err error
+		if key.scopes, err = ParseScopes(fields[1]); err != nil {
+			return nil, wrong(err.Error())
+		}
+		if !ValidKeyName(key.name) {
+			return nil, wrong("a name is of letters, digits, dots, dashes and underscores")
+		}
+		if n, err := hex.Decode(key.sum[:], []byte(fields[2])[:min(len(fields[2]), 2*sha256.Size)]); err != nil || n != sha256.Size || len(fields[2]) != 2*sha256.Size {
+			return nil, wrong("the SHA-256 of a key is 64 hexadecimal digits")
+		}
+		for _, other := range keys {
+			if other.name == key.name {
+				return nil, wrong("the name is that of another key; two keys of one program need two names, so that the log tells them apart")
+			}
+		}
+		keys = append(keys, key)
+	}
+	return keys, lines.Err()
+}
+
+// ValidKeyName tells whether a key's name can stand in a log, a URL and a file of keys.
+func ValidKeyName(name string) bool {
+	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
+}
+
+// NewKey makes a key: 32 random bytes in base64, behind letters by which a
+// scanner for leaked secrets can know it.
+func NewKey(name string, scopes scope) (value string, key Key) {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	value = "krk_" + base64.RawURLEncoding.EncodeToString(random[:])
+	return value, Key{name, scopes, sha256.Sum256([]byte(value))}
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// listing is what a list was asked for. A nil filter lets everything pass.
+type listing struct {
+	enterprise string
+	state      *lifecycle.State
+	status     *lifecycle.Status
+	reason     *lifecycle.Reason
+	after      string // an id
+	limit      int
+}
+
+// parseListing reads the query of a list. It returns what is wrong with it, in
+// words that quote nothing of it.
+func parseListing(rawQuery string) (l listing, wrong string) {
+	l.limit = defaultLimit
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return l, "the query cannot be read"
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return l, "a parameter is there twice"
+		}
+		value := []byte(values[0])
+		var err error
+		switch name {
+		case "enterprise":
+			l.enterprise = values[0]
+		case "state":
+			l.state = new(lifecycle.State)
+			err = l.state.UnmarshalText(value)
+		case "status":
+			l.status = new(lifecycle.Status)
+			err = l.status.UnmarshalText(value)
+		case "reason":
+			l.reason = new(lifecycle.Reason)
+			err = l.reason.UnmarshalText(value)
+		case "limit":
+			l.limit, err = parseLimit(values[0])
+		case "after":
+			l.after, err = readCursor(idCursor, values[0])
+		default:
+			return l, "there is no such parameter; there are enterprise, state, status, reason, after and limit"
+		}
+		if err != nil {
+			return l, "the value of " + name + " is none that it can have"
+		}
+	}
+	return l, ""
+}
+
+func (l *listing) wants(r Row) bool {
+	return (l.enterprise == "" || r.Enterprise != nil && r.Enterprise.ID == l.enterprise) &&
+		(l.state == nil || *l.state == r.State) &&
+		(l.status == nil || *l.status == r.Status) &&
+		(l.reason == nil || *l.reason == r.Reason)
+}
+
+// IntegrationsPage is one page of a list, in byte order of the ids. Next, as after, asks for
+// what follows; it is missing on the last page.
+type IntegrationsPage struct {
+	Integrations []Row  `json:"integrations"`
+	Next         string `json:"next,omitempty"`
+}
+
+// pageOf looks at every integration once and keeps the first few.
+func (a *Server) pageOf(l listing) IntegrationsPage {
+	rows := make([]Row, 0, min(l.limit+1, defaultLimit+1))
+	byID := func(r Row, id string) int { return strings.Compare(r.Integration.ID, id) }
+	for record := range a.Rack.Integrations() {
+		full := len(rows) > l.limit
+		if record.ID <= l.after || full && record.ID > rows[l.limit].Integration.ID {
+			continue
+		}
+		one := rowOf(&record, a.Rack.Integration(record.ID))
+		if !l.wants(one) {
+			continue
+		}
+		if full {
+			rows = rows[:l.limit]
+		}
+		at, there := slices.BinarySearchFunc(rows, record.ID, byID)
+		if !there {
+			rows = slices.Insert(rows, at, one)
+		}
+	}
+	p := IntegrationsPage{Integrations: rows}
+	if len(rows) > l.limit {
+		p.Integrations = rows[:l.limit]
+		p.Next = newCursor(idCursor, rows[l.limit-1].Integration.ID)
+	}
+	return p
+}
+
+// list answers with one page of the integrations.
+func (a *Server) list(w http.ResponseWriter, req *http.Request) {
+	l, wrong := parseListing(req.URL.RawQuery)
+	if wrong != "" {
+		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
+		return
+	}
+	answer(w, http.StatusOK, a.pageOf(l))
+}
