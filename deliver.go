@@ -160,6 +160,12 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		if err != nil {
 			return Receipt{}, err
 		}
+		if base.Outdated() {
+			if base, err = r.upgrade(ctx, base); errors.Is(err, store.ErrConflict) {
+				base, err = r.loadRecord(ctx, id)
+			}
+			continue
+		}
 		next, decision := base.Apply(t.evidence)
 		var commit store.Commit
 		var receipt Receipt
@@ -184,6 +190,23 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		}
 	}
 	return Receipt{}, fmt.Errorf("keyrack: %d other commits in a row: %w", attempts, store.ErrConflict)
+}
+
+// upgrade journals that a record which earlier rules folded goes on by the rules of
+// now. The integration's door is entered.
+func (r *Rack) upgrade(ctx context.Context, base Record) (Record, error) {
+	now := r.clock.now()
+	t := taking{id: store.NewEntryID(now), evidence: base.Upgrade(lifecycle.At(now))}
+	next, decision := base.Apply(t.evidence)
+	c, _, err := r.commitOf(&t, base, next, decision)
+	if err == nil {
+		_, err = r.commit(ctx, c)
+	}
+	if err != nil {
+		return base, err
+	}
+	r.publish(next)
+	return next, nil
 }
 
 // base is the record to decide on: that of the view, where there is one.

@@ -113,7 +113,7 @@ func (r *Record) confirms(e *Evidence) bool {
 // renew notes evidence of all that a verdict on the token at i stands on.
 func (r *Record) renew(i int, e *Evidence) {
 	r.Basis = e.basis()
-	r.EnabledBasis, r.CanceledBasis, r.Keys[i].Basis = r.Basis, r.Basis, r.Basis
+	r.EnabledAt, r.CanceledAt, r.Keys[i].At = r.Basis.At, r.Basis.At, r.Basis.At
 }
 
 // adopt takes in an import by hand: an integration that existed before Keyrack
@@ -171,10 +171,9 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	}
 	d.Outcome = Applied
 	r.Basis = e.basis()
-	r.EnabledBasis = r.Basis
-	r.CanceledBasis = r.Basis
+	r.EnabledAt, r.CanceledAt = e.At, e.At
 	if i >= 0 {
-		r.Keys[i].Basis = r.Basis
+		r.Keys[i].At = e.At
 	}
 }
 

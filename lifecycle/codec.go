@@ -12,7 +12,7 @@ import (
 // that what it says more is not lost on the way back. An earlier one is read and
 // brought up to date:
 //
-//  1. had one basis for all facts, and no proofs.
+//  1. had one time for all facts, and no proofs.
 //  2. is written now.
 const format = 2
 
@@ -33,7 +33,7 @@ func ParseRecord(b []byte) (Record, error) {
 		return Record{}, err
 	}
 	if f.Format == 1 {
-		f.Record.addBases()
+		f.Record.addTimes()
 	}
 	return f.Record, nil
 }
@@ -57,38 +57,26 @@ func ParseDecision(b []byte) (Decision, error) {
 	return d, nil
 }
 
-// addBases works out what format 1 did not have: the latest evidence of each fact.
-// Where it does not tell, the fact is as old as the token.
-func (r *Record) addBases() {
+// addTimes works out what format 1 did not have: the time of the latest evidence of
+// each fact. Where it does not tell, the fact is as old as the token.
+func (r *Record) addTimes() {
 	if r.State == Deleted {
 		return
 	}
 	for i := range r.Keys {
 		k := &r.Keys[i]
-		k.Basis = r.dated(max(k.Since, k.Accepted))
+		k.At = max(k.Since, k.Accepted)
 		if r.Basis.Kind == KindProbe && r.Basis.At == k.Accepted {
 			k.Proved, k.Probed = k.Accepted, k.Generation
 		}
-		r.CanceledBasis = firstOf(r.CanceledBasis, k.Basis)
+		r.CanceledAt = firstOf(r.CanceledAt, k.At)
 	}
 	course := &r.Course
 	if len(r.Parked) == 2 {
 		course = &r.Parked[1]
 	}
-	if at := max(course.Enabled.latest(), course.Enabled.Since); at != 0 {
-		r.EnabledBasis = r.dated(at)
-	}
-	if at := course.Canceled.latest(); at != 0 {
-		r.CanceledBasis = r.dated(at)
-	}
-}
-
-// dated is the record's basis if it is of that time, and a delivery otherwise.
-func (r *Record) dated(at Instant) Basis {
-	if r.Basis.At == at {
-		return r.Basis
-	}
-	return Basis{Kind: KindDelivery, At: at}
+	r.EnabledAt = max(course.Enabled.latest(), course.Enabled.Since)
+	r.CanceledAt = firstOf(course.Canceled.latest(), r.CanceledAt)
 }
 
 var errEncoding = errors.New("not in the form in which keyrack writes it")

@@ -13,12 +13,19 @@ func AppendRecord(b []byte, r Record) []byte {
 	w := objectWriter(b)
 	w.number("Format", format)
 	w.text("ID", r.ID)
+	w.count("Rules", r.Rules)
 	w.number("Version", r.Version)
 	w.count("Generation", r.Generation)
 	w.instant("Arrived", r.Arrived)
-	w.basis("Basis", r.Basis)
-	w.basis("EnabledBasis", r.EnabledBasis)
-	w.basis("CanceledBasis", r.CanceledBasis)
+	if r.Basis != (Basis{}) {
+		inner := w.object("Basis")
+		inner.enum("Kind", kindNames[:], uint8(r.Basis.Kind))
+		inner.enum("Action", actionNames[:], uint8(r.Basis.Action))
+		inner.instant("At", r.Basis.At)
+		w.close(inner)
+	}
+	w.instant("EnabledAt", r.EnabledAt)
+	w.instant("CanceledAt", r.CanceledAt)
 	w.text("Name", r.Name)
 	w.named("Enterprise", r.Enterprise)
 	w.named("Service", r.Service)
@@ -61,6 +68,7 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.instant("Began", e.Began)
 	w.count("Generation", e.Generation)
 	w.flag("Portfolio", e.Portfolio)
+	w.text("Record", e.Record)
 	return w.end()
 }
 
@@ -192,17 +200,6 @@ func (w *writer) named(name string, n Named) {
 	}
 }
 
-func (w *writer) basis(name string, b Basis) {
-	if b == (Basis{}) {
-		return
-	}
-	inner := w.object(name)
-	inner.enum("Kind", kindNames[:], uint8(b.Kind))
-	inner.enum("Action", actionNames[:], uint8(b.Action))
-	inner.instant("At", b.At)
-	w.close(inner)
-}
-
 func (w *writer) course(c *Course) {
 	w.enum("State", stateNames[:], uint8(c.State))
 	w.pair("Enabled", &c.Enabled)
@@ -243,6 +240,6 @@ func (w *writer) key(k *Key) {
 	w.instant("Proved", k.Proved)
 	w.count("Probed", k.Probed)
 	w.instant("Doubt", k.Doubt)
-	w.basis("Basis", k.Basis)
+	w.instant("At", k.At)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
 }

@@ -316,10 +316,10 @@ func TestParseFormat1(t *testing.T) {
 		if diff := cmp.Diff(r, again); err != nil || diff != "" {
 			t.Fatalf("written anew, it is another record (%v):\n%s", err, diff)
 		}
-		fmt.Fprintf(&b, "%v, enabled by %v, canceled by %v\n", r.State, r.EnabledBasis, r.CanceledBasis)
+		fmt.Fprintf(&b, "%v, enabled as of %v, canceled as of %v\n", r.State, r.EnabledAt, r.CanceledAt)
 		for _, k := range r.Keys {
 			asked := Policy{ProveSince: minute(1e6)}
-			fmt.Fprintf(&b, "  %v by %v, proved %v: %s, with a prober %s\n", k.Status, k.Basis, k.Proved,
+			fmt.Fprintf(&b, "  %v as of %v, proved %v: %s, with a prober %s\n", k.Status, k.At, k.Proved,
 				said(r.Verdict(k.Digest, new(Policy), minute(300))), said(r.Verdict(k.Digest, &asked, minute(300))))
 		}
 	}

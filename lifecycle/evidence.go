@@ -31,6 +31,9 @@ const (
 	KindAsk
 	// KindHandOut: the current token was handed to somebody.
 	KindHandOut
+	// KindUpgrade: the record was folded by earlier rules. From here on it is what
+	// Evidence.Record says, so that its journal can be folded by the rules of now.
+	KindUpgrade
 	numKinds
 )
 
@@ -124,6 +127,9 @@ type Evidence struct {
 	// asked could not find out whether the integration's is one of them: then the
 	// one in the answer need not be the integration's.
 	Portfolio bool `json:",omitzero"`
+
+	// Record is the record of a KindUpgrade, as AppendRecord writes it.
+	Record string `json:",omitzero"`
 }
 
 // DefaultHorizon is the horizon where none is given: above the time over which

@@ -57,8 +57,8 @@ type Key struct {
 	// Doubt is since when the answer is in doubt: the application saw a 401, or a
 	// delivery came that may have ended a rejection.
 	Doubt Instant `json:",omitzero"`
-	// Basis is the latest evidence that it is the integration's token.
-	Basis Basis `json:",omitzero"`
+	// At is when the latest evidence came that it is the integration's token.
+	At Instant `json:",omitzero"`
 	// Dispute says why the token may belong to somebody else: causeEnterprise
 	// or causeContested.
 	Dispute Cause `json:",omitzero"`
@@ -124,7 +124,7 @@ func (r *Record) add(e *Evidence, status KeyStatus) bool {
 		}
 		keys = slices.Delete(keys, i, i+1)
 	}
-	k := Key{Digest: e.Token, Status: status, From: e.Action, Since: e.At, Basis: e.basis()}
+	k := Key{Digest: e.Token, Status: status, From: e.Action, Since: e.At, At: e.At}
 	if status == Superseded || status == Revoked {
 		k.Until = e.At
 	}

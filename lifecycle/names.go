@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out", "upgrade"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )

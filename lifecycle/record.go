@@ -11,6 +11,8 @@ import "slices"
 // to their fields.
 type Record struct {
 	ID string `json:",omitzero"`
+	// Rules is the version of the rules by which the record was folded.
+	Rules uint64 `json:",omitzero"`
 	// Version counts the pieces of evidence that the record was folded from.
 	Version uint64
 	// Generation counts the deliveries among them, and whatever else asks for a
@@ -21,11 +23,11 @@ type Record struct {
 	Arrived Instant `json:",omitzero"`
 	// Basis is the latest evidence that moved the record or settled it.
 	Basis Basis `json:",omitzero"`
-	// EnabledBasis and CanceledBasis are the latest evidence of the enabled flag and
-	// of the cancellation. Each token has a basis too, and a verdict is as old as the
-	// oldest of the three.
-	EnabledBasis  Basis `json:",omitzero"`
-	CanceledBasis Basis `json:",omitzero"`
+	// EnabledAt and CanceledAt are when the latest evidence of the enabled flag and of
+	// the cancellation came. Each token has such a time too, and a verdict is as old as
+	// the oldest of the three.
+	EnabledAt  Instant `json:",omitzero"`
+	CanceledAt Instant `json:",omitzero"`
 
 	Name       string `json:",omitzero"`
 	Enterprise Named  `json:",omitzero"` // never changes once it is known
@@ -46,6 +48,18 @@ type Record struct {
 	Keys []Key `json:",omitzero"`
 }
 
+// rules is the version of the rules that this package folds by.
+const rules = 2
+
+// Outdated reports whether the record was folded by earlier rules. Before it takes in
+// anything else, it should take in its [Record.Upgrade].
+func (r *Record) Outdated() bool { return r.Version > 0 && r.Rules < rules }
+
+// Upgrade returns the evidence that brings an outdated record's journal up to date.
+func (r *Record) Upgrade(at Instant) Evidence {
+	return Evidence{Kind: KindUpgrade, At: at, Integration: Named{ID: r.ID}, Record: string(AppendRecord(nil, *r))}
+}
+
 // Basis is a piece of evidence as a verdict names it.
 type Basis struct {
 	Kind   Kind    `json:",omitzero"`
@@ -64,6 +78,9 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 	d := Decision{From: r.State, To: r.State, Action: e.Action}
 	if r.ID == "" {
 		r.ID = e.Integration.ID
+	}
+	if r.Version == 0 {
+		r.Rules = rules
 	}
 	r.Version++
 	if differ(r.ID, e.Integration.ID) {
@@ -87,8 +104,14 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.Generation++
 		d.Outcome = Applied
 	case KindForget:
-		r = Record{ID: r.ID, Version: r.Version, Generation: r.Generation}
+		r = Record{ID: r.ID, Rules: rules, Version: r.Version, Generation: r.Generation}
 		d.Outcome = Applied
+	case KindUpgrade:
+		d.Outcome = Unrecognized
+		if known, err := ParseRecord([]byte(e.Record)); err == nil && known.ID == r.ID {
+			known.Rules, known.Version = rules, r.Version
+			r, d.Outcome = known, Applied
+		}
 	default:
 		d.Outcome = Unrecognized
 	}
@@ -147,8 +170,7 @@ func (r *Record) create(e *Evidence, d *Decision) {
 		d.Outcome = Applied
 		r.Course = r.beginning(e)
 		r.Parked = nil
-		r.EnabledBasis = firstOf(r.EnabledBasis, e.basis())
-		r.CanceledBasis = firstOf(r.CanceledBasis, e.basis())
+		r.EnabledAt, r.CanceledAt = firstOf(r.EnabledAt, e.At), firstOf(r.CanceledAt, e.At)
 		r.keep(e, d)
 	default:
 		d.Outcome = Duplicate
@@ -266,9 +288,9 @@ func (r *Record) toggle(e *Evidence, d *Decision) {
 	}
 	switch e.Action {
 	case IntegrationEnabled, IntegrationDisabled:
-		r.EnabledBasis = e.basis()
+		r.EnabledAt = e.At
 	default:
-		r.CanceledBasis = e.basis()
+		r.CanceledAt = e.At
 	}
 	if e.Action == IntegrationEnabled || e.Action == IntegrationReinstated {
 		r.doubtRejections(e.At)
@@ -307,7 +329,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	}
 	r.Course = Course{State: Deleted}
 	r.Parked = nil
-	r.EnabledBasis, r.CanceledBasis = Basis{}, Basis{}
+	r.EnabledAt, r.CanceledAt = 0, 0
 	r.DeletedAt = e.At
 	r.revokeAll(e.At)
 }

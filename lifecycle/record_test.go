@@ -1,6 +1,8 @@
 package lifecycle_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,11 +22,11 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	birth.CreatedUtc = minute(-5)
 	r := fold(named(delivery(IntegrationEnabled, minute(0)), "First", "", ""), birth)
 	want := Record{
-		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
+		ID: integration, Rules: 2, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
 		Name: "First", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), Created: true,
-		EnabledBasis: Basis{KindDelivery, IntegrationEnabled, minute(0)}, CanceledBasis: Basis{KindDelivery, IntegrationCreated, minute(1)},
+		EnabledAt: minute(0), CanceledAt: minute(1),
 		Course: Course{State: CreatedEnabled, Enabled: Pair{Set: minute(0), Since: minute(1), Early: []Instant{minute(0)}}},
-		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)}}},
+		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1), At: minute(1)}},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -47,10 +49,10 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	deletion.DeletedUtc = minute(8)
 	r = fold(deletion, named(birth, "Fourth", "Hotel", ""))
 	want = Record{
-		ID: integration, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
+		ID: integration, Rules: 2, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
 		Name: "Third", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), DeletedUtc: minute(8), DeletedAt: minute(9), Created: true,
 		Course: Course{State: Deleted},
-		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)}}},
+		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), At: minute(1)}},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -86,7 +88,7 @@ func TestOtherKinds(t *testing.T) {
 		"erased":                {Evidence{Kind: KindErase}, Applied, func(*Record) {}},
 		"handed out":            {Evidence{Kind: KindHandOut}, Applied, func(*Record) {}},
 		"asked":                 {Evidence{Kind: KindAsk, At: minute(1)}, Applied, func(r *Record) { r.Generation++ }},
-		"forgotten":             {Evidence{Kind: KindForget}, Applied, func(r *Record) { *r = Record{ID: r.ID, Version: r.Version, Generation: r.Generation} }},
+		"forgotten":             {Evidence{Kind: KindForget}, Applied, func(r *Record) { *r = Record{ID: r.ID, Rules: r.Rules, Version: r.Version, Generation: r.Generation} }},
 	} {
 		want := r
 		want.Version++
@@ -143,5 +145,45 @@ func TestFencing(t *testing.T) {
 	ahead.At = ahead.Began
 	if _, d := then(r, ahead).Apply(answer(KindProbe, 2, 16)); d.Outcome != Applied {
 		t.Errorf("after one of a clock that was ahead: %v", d.Outcome)
+	}
+}
+
+// TestUpgrade: a record that earlier rules folded goes on from what it was, and its
+// journal folds to it from any beginning.
+func TestUpgrade(t *testing.T) {
+	text, err := os.ReadFile("testdata/records/format1.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		r, err := ParseRecord([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.Outdated() {
+			t.Errorf("up to date already: %s", line)
+		}
+		upgrade := r.Upgrade(minute(500))
+		upgraded, d := r.Apply(upgrade)
+		if d.Outcome != Applied || d.From != d.To || upgraded.Outdated() || upgraded.Version != r.Version+1 {
+			t.Errorf("%+v, %+v", d, upgraded)
+		}
+		for _, k := range r.Keys {
+			if before, after := verdict(&r, k.Digest, minute(500)), verdict(&upgraded, k.Digest, minute(500)); before != after {
+				t.Errorf("the upgrade changed a verdict from %+v to %+v", before, after)
+			}
+		}
+		if again, _ := (Record{ID: r.ID, Version: r.Version, Rules: 2}).Apply(upgrade); !cmp.Equal(again, upgraded) {
+			t.Errorf("from another beginning: %s", cmp.Diff(upgraded, again))
+		}
+	}
+	r := fold(created(Yes, token(0), minute(0)))
+	if r.Outdated() {
+		t.Error("what the rules of now folded is outdated")
+	}
+	for name, text := range map[string]string{"nothing": "", "no record": "{", "another's": `{"Format":2,"ID":"another","Version":3}`} {
+		if next, d := r.Apply(Evidence{Kind: KindUpgrade, Record: text}); d.Outcome != Unrecognized || next.State != r.State {
+			t.Errorf("%s: %+v", name, d)
+		}
 	}
 }

@@ -222,18 +222,28 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 // fresh reports whether all the evidence that a yes about a token stands on is
 // younger than d.
 func (r *Record) fresh(k *Key, now Instant, d time.Duration) bool {
-	return fresh(now, r.EnabledBasis.At, d) && fresh(now, r.CanceledBasis.At, d) && fresh(now, k.Basis.At, d)
+	return fresh(now, r.EnabledAt, d) && fresh(now, r.CanceledAt, d) && fresh(now, k.At, d)
 }
 
 // oldest returns the oldest of the evidence that a yes about a token stands on.
 func (r *Record) oldest(k *Key) Basis {
-	oldest := r.EnabledBasis
-	for _, other := range [...]*Basis{&r.CanceledBasis, &k.Basis} {
-		if other.At < oldest.At {
-			oldest = *other
+	at := min(r.EnabledAt, r.CanceledAt, k.At)
+	switch at {
+	case r.Basis.At:
+		return r.Basis
+	case k.Proved:
+		return Basis{Kind: KindProbe, At: at}
+	case k.Accepted:
+		return Basis{Kind: KindApplication, At: at}
+	}
+	for i := range r.Keys {
+		if key := &r.Keys[i]; key.Since == at && key.From == ActionUnknown {
+			return Basis{Kind: KindImport, At: at}
+		} else if key.Since == at {
+			return Basis{KindDelivery, key.From, at}
 		}
 	}
-	return oldest
+	return Basis{Kind: KindDelivery, At: at} // a toggle's
 }
 
 // proved reports whether the token needs no proof under a policy, or has it.

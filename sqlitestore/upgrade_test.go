@@ -1,0 +1,104 @@
+package sqlitestore_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/sqlitestore"
+)
+
+// TestStoreOfFormat1 opens a file that an earlier version wrote: it answers as it did,
+// takes in more, and is found in order before, between and after.
+func TestStoreOfFormat1(t *testing.T) {
+	packed, err := os.Open("testdata/format1.db.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "format1.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlitestore.Open(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sealer, err := seal.NewRing(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inOrder := func(when string) {
+		t.Helper()
+		for finding, err := range keyrack.Examine(t.Context(), s, sealer) {
+			t.Errorf("%s: %+v, %v", when, finding, err)
+		}
+	}
+	open := func() *keyrack.Rack {
+		t.Helper()
+		rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Sealer: sealer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rack
+	}
+	says := func(rack *keyrack.Rack, want map[string]lifecycle.Reason) {
+		t.Helper()
+		for token, reason := range want {
+			if v := rack.Check(token); v.Reason != reason {
+				t.Errorf("%s is %v (%v), want %v", token, v.Status, v.Reason, reason)
+			}
+		}
+	}
+	inOrder("as it came")
+	rack := open()
+	says(rack, map[string]lifecycle.Reason{
+		"token-live": lifecycle.ReasonLive, "token-disabled": lifecycle.ReasonDisabled, "token-former": lifecycle.ReasonSuperseded,
+		"token-current": lifecycle.ReasonLive, "token-deleted": lifecycle.ReasonDeleted,
+	})
+	for range 2 {
+		for _, id := range []string{"live", "disabled", "rotated", "deleted", "parked"} {
+			body, err := events.Encode(events.Event{Action: lifecycle.IntegrationDisabled, Name: "IntegrationDisabled", Integration: lifecycle.Named{ID: id}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := rack.Deliver(t.Context(), body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inOrder("with more in it")
+	}
+	rack.Close()
+	rack = open()
+	defer rack.Close()
+	says(rack, map[string]lifecycle.Reason{"token-current": lifecycle.ReasonDisabled, "token-deleted": lifecycle.ReasonDeleted})
+	upgrades := 0
+	for e, err := range rack.History(t.Context(), "live") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Evidence.Kind == lifecycle.KindUpgrade {
+			upgrades++
+		}
+	}
+	if upgrades != 1 {
+		t.Errorf("%d upgrades of one integration", upgrades)
+	}
+	inOrder("in the end")
+}
