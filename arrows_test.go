@@ -30,6 +30,8 @@ const module = "github.com/keyrack-dev/keyrack"
 // drawn here and in docs/architecture.md. An internal package is a room too.
 // "keyrack" is the root package. A room that is not built yet harms nobody.
 var rooms = map[string]string{
+	"lifecycle/internal/belief": "",
+
 	"lifecycle": "",
 	"events":    "lifecycle",
 	"seal":      "lifecycle",
@@ -69,7 +71,7 @@ var rooms = map[string]string{
 // Values in, values out: time, randomness, storage and delivery are the caller's.
 var (
 	// pureRooms start no goroutine and use none of the effects.
-	pureRooms = []string{"lifecycle", "events"}
+	pureRooms = []string{"lifecycle", "lifecycle/internal/belief", "events"}
 
 	// effects are what a pure room must not take from a package that it may import.
 	effects = map[string]string{
