@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -34,10 +35,7 @@ func (r *Rack) alarm(ctx context.Context, a Alarm) {
 	if r.options.Alarm == nil {
 		return
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			r.log.ErrorContext(ctx, "panic in Alarm", "type", fmt.Sprintf("%T", v))
-		}
-	}()
-	r.options.Alarm(a)
+	if v := guard.Panicked(func() { r.options.Alarm(a) }); v != nil {
+		r.log.ErrorContext(ctx, "panic in Alarm", "type", fmt.Sprintf("%T", v))
+	}
 }

@@ -47,9 +47,10 @@ var rooms = map[string]string{
 	"pgstore/pgtest":             "",
 
 	"internal/index":      "",
+	"internal/guard":      "lifecycle seal store",
 	"internal/deployment": "lifecycle events store seal keyrack", // for tests
 
-	"keyrack":     "lifecycle events store memstore connector seal internal/index",
+	"keyrack":     "lifecycle events store memstore connector seal internal/index internal/guard",
 	"console":     "lifecycle keyrack",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -25,7 +26,7 @@ type Finding struct {
 // else the store's; the iteration ends with it.
 func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
-		x := examination{ctx: ctx, store: guard{store: s}, sealer: guardedSealer{sealer}}
+		x := examination{ctx: ctx, store: guard.Store(s, nil), sealer: guard.Sealer(sealer)}
 		x.yield = func(f Finding) bool { return yield(f, nil) }
 		if err := x.all(); err != nil {
 			yield(Finding{}, err)

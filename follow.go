@@ -15,13 +15,6 @@ import (
 // committed, where none is given.
 const DefaultPoll = time.Second
 
-// News is implemented by stores that can tell when other instances may have
-// committed something. It is a hint: the channel gets a value soon after, several
-// commits may share one, and some may be missed. It is closed once ctx ends.
-type News interface {
-	News(ctx context.Context) <-chan struct{}
-}
-
 // Following says how the view stands to the journal.
 type Following struct {
 	// Position is up to where the view follows.
@@ -72,7 +65,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 		poll = DefaultPoll
 	}
 	var hints <-chan struct{}
-	if n, ok := r.store.(News); ok {
+	if n, ok := r.store.(store.News); ok {
 		hints = n.News(ctx)
 	}
 	tick := time.NewTicker(poll)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -170,12 +171,10 @@ func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buf
 // deliver delivers, and makes an error of a panic, of which nothing is told but
 // that there was one: its value may hold anything.
 func (h *Handler) deliver(ctx context.Context, body []byte) (receipt Receipt, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("keyrack: panic of a %T while delivering", v)
-		}
-	}()
-	return h.rack.Deliver(ctx, body)
+	if v := guard.Panicked(func() { receipt, err = h.rack.Deliver(ctx, body) }); v != nil {
+		err = fmt.Errorf("keyrack: panic of a %T while delivering", v)
+	}
+	return receipt, err
 }
 
 // general hands a General Webhook to the application's handler, body intact.
@@ -186,24 +185,21 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 		return
 	}
 	status := &statusWriter{ResponseWriter: w}
-	defer func() {
-		v := recover()
-		if v != nil && v != http.ErrAbortHandler {
-			h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))
-			if status.code == 0 {
-				http.Error(w, "internal error", http.StatusInternalServerError)
-				status.code = http.StatusInternalServerError
-			}
-		}
-		h.answered(a, status.status(), receipt)
-		if v == http.ErrAbortHandler {
-			panic(v) // the server breaks the answer off, lest half of one pass for a whole
-		}
-	}()
 	forwarded := req.Clone(req.Context())
 	forwarded.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
 	forwarded.ContentLength = int64(len(body))
-	h.options.General.ServeHTTP(status, forwarded)
+	v := guard.Panicked(func() { h.options.General.ServeHTTP(status, forwarded) })
+	if v != nil && v != http.ErrAbortHandler {
+		h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))
+		if status.code == 0 {
+			http.Error(w, "internal error", http.StatusInternalServerError)
+			status.code = http.StatusInternalServerError
+		}
+	}
+	h.answered(a, status.status(), receipt)
+	if v == http.ErrAbortHandler {
+		panic(v) // the server breaks the answer off, lest half of one pass for a whole
+	}
 }
 
 // answered notes how a delivery was answered.
@@ -222,12 +218,9 @@ func (h *Handler) observe(a arrival, o Observation) {
 	if h.options.Observe == nil {
 		return
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			h.rack.log.Error("panic in Observe", "type", fmt.Sprintf("%T", v))
-		}
-	}()
-	h.options.Observe(o)
+	if v := guard.Panicked(func() { h.options.Observe(o) }); v != nil {
+		h.rack.log.Error("panic in Observe", "type", fmt.Sprintf("%T", v))
+	}
 }
 
 // statusWriter remembers the status that was answered.

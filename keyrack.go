@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -171,12 +172,6 @@ type Rack struct {
 	done sync.WaitGroup
 }
 
-// Volatile is implemented by stores that end with the process, which therefore
-// may be sealed with a key that nobody keeps.
-type Volatile interface {
-	Volatile() bool
-}
-
 // Open makes a Rack on a store, reads the store's integrations into memory and
 // starts what runs in the background: a few goroutines, which Close ends and
 // waits for. The context bounds the opening alone. nil options mean the zero Options. The store
@@ -188,7 +183,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	}
 	r.policy, r.log = r.options.Policy, r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
-	r.store = guard{s, r.tell}
+	r.store = guard.Store(s, r.tell.watch())
 	if r.options.Prober != nil && r.policy.Lease <= 0 {
 		r.policy.Lease = DefaultLease
 	}
@@ -276,12 +271,12 @@ var digestKey = store.Ref{Name: "digest key"}
 func (r *Rack) unseal(ctx context.Context) error {
 	r.sealer = r.options.Sealer
 	if r.sealer == nil {
-		if v, ok := r.store.(Volatile); !ok || !v.Volatile() {
+		if v, ok := r.store.(store.Volatile); !ok || !v.Volatile() {
 			return ErrNoSealer
 		}
 		r.sealer = seal.Ephemeral()
 	}
-	r.sealer = guardedSealer{r.sealer}
+	r.sealer = guard.Sealer(r.sealer)
 	if err := beginDigestKey(ctx, r.store, r.sealer); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -173,17 +174,14 @@ func (s *schedule) contained(ctx context.Context, id string, ask func(context.Co
 	var err error
 	defer func() { s.rack.tell.probed(asking, id, answer, err) }()
 	began := s.rack.clock.now()
-	defer func() {
-		if v := recover(); v != nil {
-			s.rack.log.Error("panic in the prober", "type", fmt.Sprintf("%T", v))
-			answer = connector.Answer{}
-		}
-		answer.Began = began
-	}()
-	answer, err = ask(ctx)
+	if v := guard.Panicked(func() { answer, err = ask(ctx) }); v != nil {
+		s.rack.log.Error("panic in the prober", "type", fmt.Sprintf("%T", v))
+		answer = connector.Answer{}
+	}
 	if err != nil {
 		answer.Kind = connector.Silent
 	}
+	answer.Began = began
 	return answer
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -281,12 +282,10 @@ func (s *subscriber) call(ctx context.Context, e Entry, attempt int) (err error)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("keyrack: panic of a %T in the handler", v)
-		}
-	}()
-	return s.handle(ctx, e)
+	if v := guard.Panicked(func() { err = s.handle(ctx, e) }); v != nil {
+		err = fmt.Errorf("keyrack: panic of a %T in the handler", v)
+	}
+	return err
 }
 
 // waiting is an entry that failed, or that waits behind one that did.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -196,9 +197,20 @@ func (t *teller) begin(ctx context.Context, work Work, name string) (context.Con
 	return ctx, began
 }
 
-func (t *teller) callBegin(ctx context.Context, work Work, name string) context.Context {
-	defer t.contain()
-	return t.Begin(ctx, work, name)
+func (t *teller) callBegin(ctx context.Context, work Work, name string) (given context.Context) {
+	t.call(func() { given = t.Begin(ctx, work, name) })
+	return given
+}
+
+// watch tells of the calls of a store.
+func (t *teller) watch() guard.Watch {
+	if t == nil {
+		return nil
+	}
+	return func(ctx context.Context, method string) (context.Context, func(time.Duration, error)) {
+		ctx, began := t.begin(ctx, WorkStore, method)
+		return ctx, func(elsewhere time.Duration, err error) { t.stored(began, method, elsewhere, err) }
+	}
 }
 
 // valued is a context with another's values.
@@ -209,32 +221,29 @@ type valued struct {
 
 func (v valued) Value(key any) any { return v.values.Value(key) }
 
-// contain contains a panic of the Telemetry's. It is to be deferred.
-func (t *teller) contain() {
-	if v := recover(); v != nil && !t.panicked.Swap(true) {
+// call calls a function of the Telemetry's, and contains its panic.
+func (t *teller) call(do func()) {
+	if v := guard.Panicked(do); v != nil && !t.panicked.Swap(true) {
 		t.log.Error("panic in Telemetry; further ones are not logged", "type", fmt.Sprintf("%T", v))
 	}
 }
 
 func (t *teller) answered(began span, o Observation) {
 	if t != nil && t.Answered != nil {
-		defer t.contain()
-		t.Answered(began.ctx, o)
+		t.call(func() { t.Answered(began.ctx, o) })
 	}
 }
 
 func (t *teller) taken(began span, e *taking, receipt Receipt, err error) {
 	if t != nil && t.Taken != nil {
-		defer t.contain()
-		t.Taken(began.ctx, Taken{e.evidence.Kind, receipt, e.conflicts, began.took(), err})
+		t.call(func() { t.Taken(began.ctx, Taken{e.evidence.Kind, receipt, e.conflicts, began.took(), err}) })
 	}
 }
 
 // stored is told how much of the time was not the store's.
 func (t *teller) stored(began span, method string, elsewhere time.Duration, err error) {
-	if t != nil && t.Stored != nil {
-		defer t.contain()
-		t.Stored(began.ctx, Stored{method, began.took() - elsewhere, err})
+	if t.Stored != nil {
+		t.call(func() { t.Stored(began.ctx, Stored{method, began.took() - elsewhere, err}) })
 	}
 }
 
@@ -244,22 +253,19 @@ func (t *teller) probed(began span, integration string, answer connector.Answer,
 		if silent, ok := errors.AsType[*connector.Error](err); ok {
 			p.Class = silent.Class
 		}
-		defer t.contain()
-		t.Probed(began.ctx, p)
+		t.call(func() { t.Probed(began.ctx, p) })
 	}
 }
 
 func (t *teller) handled(began span, h Handled) {
 	if t != nil && t.Handled != nil {
 		h.Took = began.took()
-		defer t.contain()
-		t.Handled(began.ctx, h)
+		t.call(func() { t.Handled(began.ctx, h) })
 	}
 }
 
 func (t *teller) alarmed(ctx context.Context, a Alarm) {
 	if t != nil && t.Alarmed != nil {
-		defer t.contain()
-		t.Alarmed(ctx, a)
+		t.call(func() { t.Alarmed(ctx, a) })
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -46,7 +47,7 @@ var ErrExport = errors.New("keyrack: not an export of keyrack's, or one of a new
 // one line each: its record and, if withTokens says so, its tokens, sealed as
 // they are. The journal stays behind. It returns how many integrations it wrote.
 func Export(ctx context.Context, s store.Store, w io.Writer, withTokens bool) (int, error) {
-	s = guard{store: s}
+	s = guard.Store(s, nil)
 	out := bufio.NewWriter(w)
 	key, err := s.Sealed(ctx, digestKey)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -117,7 +118,7 @@ type Restored struct {
 // error is ErrExport, ErrSealer, or the reader's or the store's, which end it.
 func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader) iter.Seq2[Restored, error] {
 	return func(yield func(Restored, error) bool) {
-		s, sealer := guard{store: s}, guardedSealer{sealer}
+		s, sealer := guard.Store(s, nil), guard.Sealer(sealer)
 		lines := bufio.NewReader(r)
 		first, err := lines.ReadBytes('\n')
 		var header exportHeader

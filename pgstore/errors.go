@@ -12,31 +12,31 @@ import (
 
 var (
 	// ErrClosed: the store was closed. Nothing was changed.
-	ErrClosed = errors.New("pgstore: the store is closed")
+	ErrClosed = store.NewFailure("pgstore: the store is closed")
 	// ErrNewer: a newer version of Keyrack has migrated the schema. Use that one.
-	ErrNewer = errors.New("pgstore: the schema is that of a newer version of Keyrack")
+	ErrNewer = store.NewFailure("pgstore: the schema is that of a newer version of Keyrack")
 	// ErrNotMigrated: the schema is missing or older, and the options say not to
 	// migrate it. Run the migrations.
-	ErrNotMigrated = errors.New("pgstore: the schema is not there, or older: run the migrations")
+	ErrNotMigrated = store.NewFailure("pgstore: the schema is not there, or older: run the migrations")
 	// ErrNotDurable: synchronous_commit is off, so that a commit may be lost with
 	// the server.
-	ErrNotDurable = errors.New("pgstore: not durable: synchronous_commit is off")
+	ErrNotDurable = store.NewFailure("pgstore: not durable: synchronous_commit is off")
 	// ErrSettings: the URL cannot be understood, or an option has no possible meaning.
-	ErrSettings = errors.New("pgstore: the URL or an option is invalid")
+	ErrSettings = store.NewFailure("pgstore: the URL or an option is invalid")
 
 	// ErrUnreachable: there is no connection to be had, or one was cut. Where a
 	// commit ends so, it is not known whether it happened.
-	ErrUnreachable = errors.New("pgstore: the connection to the database failed")
+	ErrUnreachable = store.NewFailure("pgstore: the connection to the database failed")
 	// ErrDenied: the database does not let this user in, or not do this.
-	ErrDenied = errors.New("pgstore: the database denies access")
+	ErrDenied = store.NewFailure("pgstore: the database denies access")
 	// ErrReadOnly: the database cannot be written to: a standby, as a rule.
-	ErrReadOnly = errors.New("pgstore: the database is read-only")
+	ErrReadOnly = store.NewFailure("pgstore: the database is read-only")
 	// ErrBusy: the database has no connection, no lock or no time to spare.
-	ErrBusy = errors.New("pgstore: the database is busy")
+	ErrBusy = store.NewFailure("pgstore: the database is busy")
 	// ErrFull: the disk of the database is full.
-	ErrFull = errors.New("pgstore: the disk of the database is full")
+	ErrFull = store.NewFailure("pgstore: the disk of the database is full")
 	// ErrOther: the database refused for a reason that has no name here.
-	ErrOther = errors.New("pgstore: the database failed")
+	ErrOther = store.NewFailure("pgstore: the database failed")
 )
 
 // Error is a failure of the database, or on the way to it. It unwraps to one of the
@@ -53,6 +53,9 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("%v (SQLSTATE %s)", e.kind, e.Code)
 }
+
+// Failure returns the text, which may be logged.
+func (e *Error) Failure() string { return e.Error() }
 
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.kind }

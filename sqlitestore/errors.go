@@ -10,31 +10,31 @@ import (
 
 var (
 	// ErrClosed: the store was closed. Nothing was changed.
-	ErrClosed = errors.New("sqlitestore: the store is closed")
+	ErrClosed = store.NewFailure("sqlitestore: the store is closed")
 	// ErrNotDurable: the database cannot be brought to WAL with synchronous=FULL,
 	// without which a commit may be lost with the power.
-	ErrNotDurable = errors.New("sqlitestore: not durable: the database does not do WAL with synchronous=FULL")
+	ErrNotDurable = store.NewFailure("sqlitestore: not durable: the database does not do WAL with synchronous=FULL")
 	// ErrNewer: a newer version of Keyrack has changed the schema. Use that one.
-	ErrNewer = errors.New("sqlitestore: the file has the schema of a newer version of Keyrack")
+	ErrNewer = store.NewFailure("sqlitestore: the file has the schema of a newer version of Keyrack")
 	// ErrForeign: the file is a database of something else.
-	ErrForeign = errors.New("sqlitestore: the file is not a Keyrack database")
+	ErrForeign = store.NewFailure("sqlitestore: the file is not a Keyrack database")
 	// ErrPool: the application's handle allows fewer connections than the store
 	// holds.
-	ErrPool = errors.New("sqlitestore: the pool is limited to too few connections")
+	ErrPool = store.NewFailure("sqlitestore: the pool is limited to too few connections")
 
 	// ErrBusy: another process writes, and did not finish in time.
-	ErrBusy = errors.New("sqlitestore: another process holds the database")
+	ErrBusy = store.NewFailure("sqlitestore: another process holds the database")
 	// ErrFull: the disk is full. Once it has room, the store works on.
-	ErrFull = errors.New("sqlitestore: the disk is full")
+	ErrFull = store.NewFailure("sqlitestore: the disk is full")
 	// ErrReadOnly: the file, its folder or its disk cannot be written to.
-	ErrReadOnly = errors.New("sqlitestore: the database cannot be written to")
+	ErrReadOnly = store.NewFailure("sqlitestore: the database cannot be written to")
 	// ErrCorrupt: the file is damaged, or is no database. Check says more; the way
 	// back is a backup.
-	ErrCorrupt = errors.New("sqlitestore: the database is damaged")
+	ErrCorrupt = store.NewFailure("sqlitestore: the database is damaged")
 	// ErrIO: the disk, or the operating system, failed.
-	ErrIO = errors.New("sqlitestore: input or output failed")
+	ErrIO = store.NewFailure("sqlitestore: input or output failed")
 	// ErrOther: SQLite refused for a reason that has no name here.
-	ErrOther = errors.New("sqlitestore: SQLite failed")
+	ErrOther = store.NewFailure("sqlitestore: SQLite failed")
 )
 
 // Error is a failure of SQLite. It unwraps to one of the package's sentinels, and
@@ -50,6 +50,9 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("%v (SQLite code %d)", e.kind, e.Code)
 }
+
+// Failure returns the text, which may be logged.
+func (e *Error) Failure() string { return e.Error() }
 
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.kind }

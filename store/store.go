@@ -48,6 +48,23 @@ func IsAnswer(err error) bool {
 	return false
 }
 
+// Failure is an error whose text may be logged as it is: it says what failed and
+// holds no values. The errors of a store's own implement it, and so do sentinels that
+// [NewFailure] makes. Of any other error a Rack logs no more than the type.
+type Failure interface {
+	error
+	// Failure returns what failed, in one short line of ASCII.
+	Failure() string
+}
+
+// NewFailure returns a sentinel that is a Failure.
+func NewFailure(text string) error { return &failure{text} }
+
+type failure struct{ text string }
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Failure() string { return f.text }
+
 // OwnedError says which digest has which owner. It unwraps to ErrOwned.
 type OwnedError struct {
 	Digest lifecycle.Digest

@@ -1,11 +1,10 @@
-package keyrack
+package guard
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"net"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -28,9 +27,10 @@ func (e *foreignError) Error() string { return e.text }
 // Unwrap returns the error as it came.
 func (e *foreignError) Unwrap() error { return e.cause() }
 
-// foreign makes an error of somebody's one that may be logged; nil stays nil,
-// and what says nothing but our own sentinels stays what it is.
-func foreign(whose string, err error) error {
+// Foreign returns an error that may be logged for one that a store, a sealer or
+// other code of somebody else's returned. nil stays nil, and one of our own sentinels
+// stays what it is.
+func Foreign(whose string, err error) error {
 	if err == nil || known(err) != "" {
 		return err
 	}
@@ -77,6 +77,10 @@ func makeOf(err error) string {
 			add(text)
 			return
 		}
+		if failure, ok := err.(store.Failure); ok && printable(failure.Failure()) {
+			add(failure.Failure())
+			return
+		}
 		if part := kind(err); part != "" {
 			add(part)
 		}
@@ -93,47 +97,18 @@ func makeOf(err error) string {
 	return b.String()
 }
 
-var sqlState = regexp.MustCompile("^[0-9A-Z]{5}$")
-
-// kind is an error's type, with its code where it has one; empty for those
-// wrappers and plain texts of which the type tells nothing.
+// kind returns an error's type; "" for wrappers and plain texts, of which the type
+// says nothing.
 func kind(err error) string {
 	name := fmt.Sprintf("%T", err)
 	switch name {
 	case "*fmt.wrapError", "*fmt.wrapErrors", "*errors.joinError", "*errors.errorString", "*fmt.fmtError":
 		return ""
 	}
-	if coded, ok := err.(interface{ SQLState() string }); ok && sqlState.MatchString(coded.SQLState()) {
-		return name + " " + coded.SQLState()
-	}
-	if coded, ok := err.(interface{ Code() int }); ok {
-		return fmt.Sprintf("%s %d", name, coded.Code())
-	}
 	return name
 }
 
-// contain makes an error of a panic in code that is not ours. Nothing is told of
-// the panic but its type: its value may hold anything. It is to be deferred.
-func contain(whose string, err *error) {
-	if v := recover(); v != nil {
-		*err = panicked(whose, v)
-	}
-}
-
-func panicked(whose string, v any) error { return fmt.Errorf("%s: panic of a %T", whose, v) }
-
-// guardedSealer stands before a sealer as guard does before a store: it is given
-// tokens in clear.
-type guardedSealer struct{ seal.Sealer }
-
-func (g guardedSealer) Seal(plain []byte, owner string) (sealed []byte, err error) {
-	defer contain("sealer", &err)
-	sealed, err = g.Sealer.Seal(plain, owner)
-	return sealed, foreign("sealer", err)
-}
-
-func (g guardedSealer) Open(sealed []byte, owner string) (plain []byte, err error) {
-	defer contain("sealer", &err)
-	plain, err = g.Sealer.Open(sealed, owner)
-	return plain, foreign("sealer", err)
+// printable reports whether a text is one short line of ASCII.
+func printable(text string) bool {
+	return text != "" && len(text) <= 200 && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
