@@ -42,7 +42,7 @@ func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entr
 		age = DefaultRetentionAge
 	}
 	if age > 0 {
-		before = now.Add(-age)
+		before = lifecycle.At(now.Time().Add(-age))
 	}
 	if entries == 0 {
 		entries = DefaultRetentionEntries

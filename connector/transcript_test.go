@@ -85,8 +85,8 @@ func describe(a connector.Answer, err error) string {
 	}
 	line("Kind", false, a.Kind)
 	line("Status", a.Status == 0, a.Status)
-	line("Enterprise", a.Enterprise.IsZero(), fmt.Sprintf("%q", a.Enterprise))
-	line("Service", a.Service.IsZero(), fmt.Sprintf("%q", a.Service))
+	line("Enterprise", a.Enterprise == (lifecycle.Named{}), fmt.Sprintf("%q", a.Enterprise))
+	line("Service", a.Service == (lifecycle.Named{}), fmt.Sprintf("%q", a.Service))
 	line("Portfolio", !a.Portfolio, a.Portfolio)
 	line("RetryAfter", a.RetryAfter == 0, a.RetryAfter)
 	line("RequestID", a.RequestID == "", a.RequestID)

@@ -60,7 +60,7 @@ func (w *writer) property(p property, e *Event) {
 	case enterprise:
 		w.named("/Data/Enterprise", name, e.Enterprise)
 	case service:
-		if !e.Service.IsZero() {
+		if e.Service != (lifecycle.Named{}) {
 			w.named("/Data/Service", name, e.Service)
 		}
 	case requestor:
@@ -82,7 +82,7 @@ func (w *writer) property(p property, e *Event) {
 
 func (w *writer) named(place, name string, n lifecycle.Named) {
 	w.member(name)
-	if n.IsZero() {
+	if n == (lifecycle.Named{}) {
 		w.null()
 		return
 	}

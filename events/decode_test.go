@@ -80,7 +80,7 @@ func describe(w *strings.Builder, e events.Event) {
 		}
 	}
 	named := func(name string, n lifecycle.Named) {
-		if !n.IsZero() {
+		if n != (lifecycle.Named{}) {
 			line(name, "%.40q %q", n.ID, n.Name)
 		}
 	}

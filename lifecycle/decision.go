@@ -6,7 +6,7 @@ import (
 )
 
 // What a caller can tell apart about evidence that was not simply applied.
-// [Decision.Err] wraps them in an *Error; test with errors.Is.
+// [Decision.Err] wraps them; test with errors.Is.
 var (
 	// ErrIllegal: it contradicts what is known (outcome Conflict).
 	ErrIllegal = errors.New("contradicts what is known")
@@ -138,10 +138,11 @@ type Decision struct {
 }
 
 // Err returns nil where the evidence was applied, known already or reconciled,
-// and otherwise an *Error that wraps the sentinel of the outcome.
+// and otherwise an error that wraps the sentinel of the outcome. It says what was
+// refused, in which state and why, and holds neither tokens nor names.
 func (d Decision) Err() error {
 	if sentinel := d.sentinel(); sentinel != nil {
-		return &Error{Decision: d}
+		return &refusedError{d}
 	}
 	return nil
 }
@@ -162,14 +163,11 @@ func (d Decision) sentinel() error {
 	return nil
 }
 
-// Error is a decision against a piece of evidence. It holds neither tokens nor names.
-type Error struct {
-	Decision Decision
-}
+// refusedError is a decision against a piece of evidence.
+type refusedError struct{ decision Decision }
 
-// Error says what was refused, in which state, and why.
-func (e *Error) Error() string {
-	d := e.Decision
+func (e *refusedError) Error() string {
+	d := e.decision
 	what := "evidence"
 	if d.Action != ActionUnknown {
 		what = d.Action.String()
@@ -181,5 +179,4 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap returns the sentinel.
-func (e *Error) Unwrap() error { return e.Decision.sentinel() }
+func (e *refusedError) Unwrap() error { return e.decision.sentinel() }

@@ -192,7 +192,7 @@ func (w *writer) digest(name string, d Digest) {
 }
 
 func (w *writer) named(name string, n Named) {
-	if !n.IsZero() {
+	if n != (Named{}) {
 		inner := w.object(name)
 		inner.text("ID", n.ID)
 		inner.text("Name", n.Name)

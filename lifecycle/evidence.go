@@ -84,9 +84,6 @@ type Named struct {
 	Name string `json:",omitzero"`
 }
 
-// IsZero tells whether both the identifier and the name are missing.
-func (n Named) IsZero() bool { return n == Named{} }
-
 // Evidence is one thing that was learned about one integration. It holds no
 // secret (tokens appear as digests) and no personal data, and together with the
 // record before it, it determines the record after it: journals consist of it.

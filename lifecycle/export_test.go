@@ -1,6 +1,10 @@
 package lifecycle
 
-import "github.com/looplab/fsm"
+import (
+	"time"
+
+	"github.com/looplab/fsm"
+)
 
 // This file shows the tests what the package keeps to itself: the machine and
 // its table, what a state says of the flags, and the causes by name.
@@ -49,6 +53,11 @@ func Machine(s State) *fsm.FSM { return fsm.NewFSM(s.String(), events(), nil) }
 func (s State) Enabled() bool  { return s.enabled() }
 func (s State) Canceled() bool { return s.canceled() }
 func (s State) Live() bool     { return s.live() }
+
+// Add returns the instant that lies d later.
+func (i Instant) Add(d time.Duration) Instant {
+	return (i.bound() + Instant(d.Microseconds())).bound()
+}
 
 func ParseState(name string) (State, bool) { return parseState(name) }
 

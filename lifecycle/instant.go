@@ -46,11 +46,6 @@ func (i Instant) Sub(j Instant) time.Duration {
 	return time.Duration(min(max(i.bound()-j.bound(), -most), most)) * time.Microsecond
 }
 
-// Add returns the instant that lies d later.
-func (i Instant) Add(d time.Duration) Instant {
-	return (i.bound() + Instant(d.Microseconds())).bound()
-}
-
 // bound moves an instant that no time can have to the edge of those that can be.
 func (i Instant) bound() Instant { return min(max(i, earliest), latest) }
 
