@@ -114,7 +114,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	began := t.rack.clock.now()
 	resp, err := t.base.RoundTrip(call.request(req))
-	if err == nil && !call.token.IsZero() {
+	if err == nil && call.token != (lifecycle.Digest{}) {
 		t.rack.watch(call.token, call.generation, resp.StatusCode, began)
 	}
 	return resp, err

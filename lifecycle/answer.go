@@ -129,7 +129,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	i := r.keyIndex(e.Token)
 	reopens := r.State == Deleted
 	switch {
-	case reopens && e.Token.IsZero():
+	case reopens && e.Token.isZero():
 		d.Outcome = Stale
 		return
 	case i >= 0 && r.Keys[i].Status == Current && r.State != Unseen:
@@ -137,7 +137,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		r.complete(e)
 		return
 	}
-	if i < 0 && !e.Token.IsZero() {
+	if i < 0 && !e.Token.isZero() {
 		if !r.add(e, Candidate) {
 			d.Outcome, d.Cause = Conflict, causeTooManyKeys
 			return

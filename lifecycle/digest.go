@@ -10,8 +10,7 @@ import (
 // compared with, anything outside. The zero value is no digest.
 type Digest [32]byte
 
-// IsZero tells whether there is no digest.
-func (d Digest) IsZero() bool { return d == Digest{} }
+func (d Digest) isZero() bool { return d == Digest{} }
 
 // String returns the first four bytes in hexadecimal, enough to tell the keys
 // of one integration apart.

@@ -183,7 +183,7 @@ func (w *writer) time(i Instant) {
 }
 
 func (w *writer) digest(name string, d Digest) {
-	if !d.IsZero() {
+	if !d.isZero() {
 		w.name(name)
 		w.b = append(w.b, '"')
 		w.b = d.append(w.b)

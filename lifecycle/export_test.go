@@ -59,6 +59,10 @@ func (i Instant) Add(d time.Duration) Instant {
 	return (i.bound() + Instant(d.Microseconds())).bound()
 }
 
+func (f Flag) String() string { return nameOf(flagNames[:], f) }
+
+func (d Digest) IsZero() bool { return d.isZero() }
+
 func ParseState(name string) (State, bool) { return parseState(name) }
 
 const (

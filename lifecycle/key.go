@@ -141,7 +141,7 @@ func (r *Record) writableKeys() []Key {
 // keep takes in the token of an IntegrationCreated: older than any that a
 // rotation brought.
 func (r *Record) keep(e *Evidence, d *Decision) {
-	if e.Token.IsZero() || r.keyIndex(e.Token) >= 0 {
+	if e.Token.isZero() || r.keyIndex(e.Token) >= 0 {
 		return
 	}
 	status := Current
@@ -172,7 +172,7 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 		d.Outcome, d.Cause = Conflict, causeOwned
 		return
 	}
-	if e.Token.IsZero() {
+	if e.Token.isZero() {
 		d.Outcome = Unrecognized
 		return
 	}
@@ -228,7 +228,7 @@ func (k *Key) usable() bool { return k.Status == Current || k.Status == Candidat
 
 // revoke records the token of a delivery that came after the deletion.
 func (r *Record) revoke(e *Evidence) {
-	if !e.Token.IsZero() && r.keyIndex(e.Token) < 0 {
+	if !e.Token.isZero() && r.keyIndex(e.Token) < 0 {
 		r.add(e, Revoked)
 	}
 }

@@ -28,11 +28,8 @@ func (a *Answer) UnmarshalText(text []byte) error {
 	return parseName(answerNames[:], a, text, "answer")
 }
 
-// String returns "unset", "no" or "yes".
-func (f Flag) String() string { return nameOf(flagNames[:], f) }
-
-// MarshalText returns what String returns.
-func (f Flag) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+// MarshalText returns "unset", "no" or "yes".
+func (f Flag) MarshalText() ([]byte, error) { return []byte(nameOf(flagNames[:], f)), nil }
 
 // UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
 func (f *Flag) UnmarshalText(text []byte) error { return parseName(flagNames[:], f, text, "flag") }

@@ -67,6 +67,3 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // MarshalText returns an error.
 func (t Token) MarshalText() ([]byte, error) { return nil, errSecret }
-
-// MarshalBinary returns an error.
-func (t Token) MarshalBinary() ([]byte, error) { return nil, errSecret }

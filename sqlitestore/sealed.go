@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"iter"
 
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -23,7 +24,7 @@ func kindOf(ref store.Ref) kind {
 	switch {
 	case ref.Name != "" && ref == store.Ref{Name: ref.Name}:
 		return ofName
-	case !ref.Digest.IsZero() && ref.Integration != "" && ref == store.Ref{Integration: ref.Integration, Digest: ref.Digest}:
+	case ref.Digest != (lifecycle.Digest{}) && ref.Integration != "" && ref == store.Ref{Integration: ref.Integration, Digest: ref.Digest}:
 		return ofToken
 	case !ref.Entry.IsZero() && ref == store.Ref{Entry: ref.Entry}:
 		return ofBody

@@ -115,7 +115,7 @@ func (c *Commit) Check() error {
 	}
 	for i := range len(c.Claim) + len(c.Disown) {
 		d := c.named(i)
-		if d.IsZero() {
+		if d == (lifecycle.Digest{}) {
 			return ErrInvalid
 		}
 		for j := range i {

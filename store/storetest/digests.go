@@ -125,7 +125,7 @@ var digestPromises = []promise{
 func tokens(refs []store.Ref) []store.Ref {
 	var out []store.Ref
 	for _, ref := range refs {
-		if !ref.Digest.IsZero() {
+		if ref.Digest != (lifecycle.Digest{}) {
 			out = append(out, ref)
 		}
 	}
