@@ -54,16 +54,30 @@ var rooms = map[string]string{
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
-	"cmd/keyrack": "lifecycle events store memstore connector seal keyrack sqlitestore pgstore mewstest " +
-		"cmd/keyrack/internal/api cmd/keyrack/internal/demo cmd/keyrack/internal/httpserver " +
-		"cmd/keyrack/internal/metrics cmd/keyrack/internal/pause cmd/keyrack/internal/usage",
-	"cmd/keyrack/internal/api":        "lifecycle store keyrack cmd/keyrack/internal/metrics",
-	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack cmd/keyrack/internal/httpserver cmd/keyrack/internal/pause",
+	"cmd/keyrack": "lifecycle events connector keyrack sqlitestore store mewstest " +
+		inCommand("api client demo files httpserver importfile metrics pause simulation storage terminal usage"),
+	"cmd/keyrack/internal/api":        "lifecycle store keyrack " + inCommand("metrics"),
+	"cmd/keyrack/internal/client":     "lifecycle mewstest " + inCommand("api pause terminal"),
+	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
+	"cmd/keyrack/internal/files":      "",
 	"cmd/keyrack/internal/httpserver": "",
+	"cmd/keyrack/internal/importfile": inCommand("api files"),
 	"cmd/keyrack/internal/metrics":    "lifecycle connector keyrack",
 	"cmd/keyrack/internal/pause":      "",
+	"cmd/keyrack/internal/simulation": "lifecycle mewstest " + inCommand("client httpserver pause terminal"),
+	"cmd/keyrack/internal/storage":    "memstore pgstore seal sqlitestore store keyrack " + inCommand("files usage"),
+	"cmd/keyrack/internal/terminal":   "",
 	"cmd/keyrack/internal/testkit":    "", // for tests
 	"cmd/keyrack/internal/usage":      "",
+}
+
+// inCommand returns the rooms below cmd/keyrack/internal with these names.
+func inCommand(names string) string {
+	var rooms []string
+	for name := range strings.FieldsSeq(names) {
+		rooms = append(rooms, "cmd/keyrack/internal/"+name)
+	}
+	return strings.Join(rooms, " ")
 }
 
 // Values in, values out: time, randomness, storage and delivery are the caller's.

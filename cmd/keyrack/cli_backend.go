@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -12,19 +15,63 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
-	"github.com/keyrack-dev/keyrack/mewstest"
 )
+
+// defaultAPI is where serve answers if it is told nothing else.
+const defaultAPI = "http://127.0.0.1:8081"
+
+// apiKeyVariable holds the key to the API: in the environment alone, since other
+// users of the machine can read a process's flags.
+const apiKeyVariable = client.KeyVariable
+
+// clientHelp is in the help of every verb that asks a running receiver.
+const clientHelp = `It asks a running receiver: --api, or KEYRACK_API, is the URL of its API, by
+default the loopback listener of keyrack serve. Where the receiver wants a key,
+KEYRACK_API_KEY has it.`
+
+// receiver is the running receiver that --api names.
+type receiver struct {
+	url string
+	*client.Client
+}
+
+func (r *receiver) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&r.url, "api", defaultAPI, "`URL` of a running receiver's API")
+}
+
+// open reads the key, and finds what cannot be meant so. Afterwards close is to be
+// called.
+func (r *receiver) open(env environment, warnings io.Writer) error {
+	u, err := url.Parse(r.url)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
+		return usage.Errorf("--api is a URL without a query, such as %s", defaultAPI)
+	case u.User != nil:
+		return usage.Errorf("--api has a secret in it, which other users of this machine can read; keys come from %s", apiKeyVariable)
+	}
+	key := env(apiKeyVariable)
+	if strings.TrimSpace(key) != key || strings.ContainsAny(key, "\r\n") {
+		return usage.Errorf("%s has white space in it, which is hardly meant; take it away", apiKeyVariable)
+	}
+	if key != "" && u.Scheme == "http" && !api.IsLoopback(u.Host) {
+		fmt.Fprintln(warnings, "keyrack: warning: the key to the API goes over the network in clear; use https")
+	}
+	r.Client = client.New(u, lifecycle.NewToken(key), version())
+	return nil
+}
 
 // office is where an act is done: a running receiver, or a store at rest. On the
 // latter the same API answers, within this process.
 type office struct {
-	client
+	receiver
 	store   string
-	sealing sealing
+	sealing storage.KeySource
 	asking  asking
 	probes  bool // the act may have Mews asked
 	makes   bool // the store may be a new one
@@ -42,10 +89,10 @@ here, so that a store is never opened by accident.`
 const explicit = "keyrack_explicit"
 
 func (o *office) flags(flags *pflag.FlagSet) {
-	o.client.flags(flags)
+	o.receiver.flags(flags)
 	flags.StringVar(&o.store, "store", "", "work on a store at `rest` instead: sqlite:PATH or postgres://...")
 	_ = flags.SetAnnotation("store", explicit, nil) // the flag is there
-	sealingFlag(flags, &o.sealing.file)
+	sealingFlag(flags, &o.sealing.File)
 	if o.probes {
 		flags.StringVar(&o.asking.url, "connector-url", "", "with --store: Mews's platform `address`, such as "+connector.Production)
 		flags.StringVar(&o.asking.clientName, "client-name", "", "with --store: your application's `name` and version")
@@ -55,23 +102,20 @@ func (o *office) flags(flags *pflag.FlagSet) {
 // open opens the one or the other. Afterwards close is to be called.
 func (o *office) open(verb *cobra.Command, env environment) error {
 	if o.store == "" {
-		return o.client.open(env, verb.ErrOrStderr())
+		return o.receiver.open(env, verb.ErrOrStderr())
 	}
 	if verb.Flags().Changed("api") && env(variable("api")) == "" {
 		return usage.Errorf("--api is a running receiver and --store is one at rest; take one of them away")
 	}
-	o.sealing.inline = env(sealingVariable)
+	o.sealing.Inline = env(storage.KeyVariable)
 	s := settings{sealing: o.sealing, horizon: lifecycle.DefaultHorizon, probeRate: keyrack.DefaultProbeRate}
-	find := atRest
+	find := storage.AtRest
 	if o.makes {
-		find = parseDepot
+		find = storage.ParseKept
 	}
 	var err error
 	if s.depot, err = find(o.store); err != nil {
 		return err
-	}
-	if s.depot.kind == inMemory {
-		return usage.Errorf("what is in memory ends with this command; name another store with --store")
 	}
 	if o.probes {
 		o.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
@@ -96,14 +140,14 @@ func (o *office) openStore(ctx context.Context, s settings, stderr io.Writer) er
 	handler := api.New(api.Options{
 		Rack: rack, Keys: api.Keys{key}, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Ending: make(chan struct{}),
 	})
-	o.client.direct(mewstest.Transport(handler), lifecycle.NewToken(value))
+	o.Client = client.InProcess(handler, lifecycle.NewToken(value), version())
 	o.closeRack = closeRack
 	return nil
 }
 
 // close closes it, and adds to an error what closing comes to.
 func (o *office) close(err *error) {
-	o.client.close()
+	o.receiver.Close()
 	if o.closeRack == nil {
 		return
 	}
@@ -113,4 +157,33 @@ func (o *office) close(err *error) {
 		}
 		*err = errors.Join(*err, closing)
 	}
+}
+
+// restHelp is in the help of every verb that works on a store.
+const restHelp = `It works on the store that --store or KEYRACK_STORE names, by default keyrack.db in
+the working directory, whether a receiver runs on it or not.`
+
+// rest is a store at rest, and its key.
+type rest struct {
+	store   string
+	sealing storage.KeySource
+}
+
+// check reads what the flags leave to the environment.
+func (r *rest) check(env environment) (storage.URL, error) {
+	r.sealing.Inline = env(storage.KeyVariable)
+	return storage.AtRest(r.store)
+}
+
+// defaultStore is a file in the working directory.
+const defaultStore = "sqlite:keyrack.db"
+
+// depotFlag adds --store to a verb.
+func depotFlag(flags *pflag.FlagSet, value *string) {
+	flags.StringVar(value, "store", defaultStore, "sqlite:`PATH`, postgres://... or memory")
+}
+
+// sealingFlag adds --sealing-key-file to a verb.
+func sealingFlag(flags *pflag.FlagSet, file *string) {
+	flags.StringVar(file, "sealing-key-file", "", "the `file` of the sealing key (default PATH.key, of sqlite:PATH)")
 }

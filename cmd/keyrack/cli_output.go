@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -38,12 +39,12 @@ func (o *output) flags(flags *pflag.FlagSet) {
 // open checks the format, and takes what the verb writes to.
 func (o *output) open(verb *cobra.Command, env environment) error {
 	o.w = verb.OutOrStdout()
-	o.colour = isTerminal(o.w) && env("NO_COLOR") == "" && env("TERM") != "dumb"
+	o.colour = terminal.Is(o.w) && env("NO_COLOR") == "" && env("TERM") != "dumb"
 	switch o.format {
 	case formatText, formatJSON, formatJSONL:
 		return nil
 	}
-	return usage.Errorf("there is no --format %s; there is: text, json, jsonl", quoted(o.format))
+	return usage.Errorf("there is no --format %s; there is: text, json, jsonl", terminal.Quote(o.format))
 }
 
 func (o *output) text() bool { return o.format == formatText }
@@ -81,11 +82,11 @@ func (o *output) raw(v json.RawMessage) error {
 // status returns a verdict's status, in its colour where there is one.
 func (o *output) status(s string) string {
 	if !o.colour {
-		return plain(s)
+		return terminal.Plain(s)
 	}
 	colour := map[string]int{"valid": 32, "invalid": 31, "unknown": 33}[s]
 	if colour == 0 {
-		return plain(s)
+		return terminal.Plain(s)
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
 }
@@ -138,40 +139,6 @@ func width(cell string) int {
 	return n
 }
 
-// plain makes what came over a network fit for a terminal: names are the hotel's to
-// choose, and could hold what moves a cursor or recolours a line.
-func plain(s string) string {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
-// quoted quotes an argument in a message, shortened. It is for what can hardly be a
-// secret.
-func quoted(s string) string {
-	if runes := []rune(s); len(runes) > 24 {
-		s = string(runes[:24]) + "..."
-	}
-	return fmt.Sprintf("%q", s)
-}
-
-// isTerminal tells whether somebody may be at the other end of stdin, stdout or
-// stderr.
-func isTerminal(end any) bool {
-	f, ok := end.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
-}
-
 // namesOf returns what values are called.
 func namesOf[T any](values []T) []string {
 	names := make([]string, 0, len(values))
@@ -179,4 +146,20 @@ func namesOf[T any](values []T) []string {
 		names = append(names, fmt.Sprint(v))
 	}
 	return names
+}
+
+// describeAnswers writes how often which status was answered.
+func describeAnswers(answers map[int]int) string {
+	if len(answers) == 0 {
+		return "none"
+	}
+	var each []string
+	for _, status := range slices.Sorted(maps.Keys(answers)) {
+		what := fmt.Sprint(status)
+		if status == 0 {
+			what = "no answer"
+		}
+		each = append(each, fmt.Sprintf("%s: %d", what, answers[status]))
+	}
+	return strings.Join(each, ", ")
 }

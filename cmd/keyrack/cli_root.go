@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
@@ -19,9 +17,6 @@ const (
 	exitError = 1
 	exitUsage = 2
 )
-
-// environment looks a variable up; "" where it is not set.
-type environment func(name string) string
 
 // run is the whole command, from its arguments (without the program's name) to
 // its exit code. The end of the context is what a signal is to the process.
@@ -112,37 +107,4 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 		verb.DisableFlagsInUseLine = true
 	}
 	return root
-}
-
-// noArguments is for verbs that take flags alone. It does not quote what was
-// given: that may be a secret.
-func noArguments(verb *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage.Errorf("%s takes no arguments", verb.CommandPath())
-	}
-	return nil
-}
-
-// variable is the environment variable that sets a flag.
-func variable(flag string) string {
-	return "KEYRACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// setFromEnvironment sets the flags that the command line leaves out and the
-// environment names.
-func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
-	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
-		value := env(variable(f.Name))
-		if f.Changed || value == "" || !settable(f) {
-			return
-		}
-		if err := flags.Set(f.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("%s is not fit for --%s, a %s", variable(f.Name), f.Name, f.Value.Type()))
-		}
-	})
-	if len(errs) > 0 {
-		return usage.Errorf("%w", errors.Join(errs...))
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -56,16 +57,8 @@ func (t *target) check(env environment, warnings io.Writer) error {
 // sender returns what sends to the target as Mews does. The caller calls close
 // after the last delivery.
 func (t *target) sender() (s *mewstest.Sender, close func()) {
-	carrier := newCarrier()
+	carrier := client.NewTransport()
 	return &mewstest.Sender{URL: t.url, Secret: t.secret, Transport: carrier}, carrier.CloseIdleConnections
-}
-
-// newCarrier returns a transport of its own, whose connections end with whoever
-// made it.
-func newCarrier() *http.Transport {
-	carrier := http.DefaultTransport.(*http.Transport).Clone()
-	carrier.MaxIdleConnsPerHost = 32
-	return carrier
 }
 
 // hint says what to do about an answer that is no success, or nothing.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
@@ -136,7 +137,7 @@ func TestContainerfile(t *testing.T) {
 			t.Errorf("%s is no setting that belongs here", name)
 		}
 	}
-	if d, err := parseDepot(env["KEYRACK_STORE"]); err != nil || !slices.Contains(said["VOLUME"], filepath.Dir(d.at)) {
+	if d, err := storage.Parse(env["KEYRACK_STORE"]); err != nil || !slices.Contains(said["VOLUME"], filepath.Dir(strings.TrimPrefix(d.String(), "sqlite:"))) {
 		t.Errorf("the store %q is not on the volume %q", env["KEYRACK_STORE"], said["VOLUME"])
 	}
 	if !strings.Contains(said["EXPOSE"][0], strings.TrimPrefix(env["KEYRACK_WEBHOOK_ADDR"], ":")) {
@@ -208,21 +209,24 @@ func TestCredentials(t *testing.T) {
 	if code, _, stderr := once(t, nil, args...); code != exitError || !strings.Contains(stderr, "chmod 600") {
 		t.Errorf("of others: exit code %d, stderr:\n%s", code, stderr)
 	}
-	if _, err := readKeys(key); err == nil {
+	read := func(file string) (storage.KeyRing, error) {
+		return storage.KeySource{File: file}.Load(storage.URL{}, false)
+	}
+	if _, err := read(key); err == nil {
 		t.Error("a key of others is read")
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", folder+"/")
 	if code, stdout, stderr := once(t, nil, args...); code != exitOK || !regexp.MustCompile(secretVariable+` +set +file`).MatchString(stdout) {
 		t.Errorf("of systemd: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
 	}
-	if _, err := readKeys(key); err != nil {
+	if _, err := read(key); err != nil {
 		t.Error(err)
 	}
 	for _, mode := range []os.FileMode{0o444, 0o460} {
 		if err := os.Chmod(key, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readKeys(key); err == nil {
+		if _, err := read(key); err == nil {
 			t.Errorf("a key of systemd's with the mode %v is read", mode)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
@@ -16,7 +17,7 @@ import (
 // onPostgres is the environment of instances that share a database of the test's.
 func onPostgres(t *testing.T) map[string]string {
 	return map[string]string{
-		"KEYRACK_STORE": pgtest.Shared(t).Database(t), sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"KEYRACK_STORE": pgtest.Shared(t).Database(t), storage.KeyVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 	}
 }
 

@@ -22,6 +22,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -76,7 +78,7 @@ func setUpScript(env *testscript.Env) error {
 	for seed := range uint64(12) {
 		world := mewstest.New(mewstest.Options{Seed: seed, Manual: true})
 		for n := range 20 {
-			one.tokens = append(one.tokens, strings.ToLower(world.Connect(hotelName(n+1)).Token()))
+			one.tokens = append(one.tokens, strings.ToLower(world.Connect(simulation.HotelName(n+1)).Token()))
 		}
 	}
 	env.Values[sceneKey{}] = one
@@ -302,11 +304,11 @@ func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: subscribe STORE NAME")
 	}
-	d, err := parseDepot("sqlite:" + ts.MkAbs(args[0]))
+	d, err := storage.Parse("sqlite:" + ts.MkAbs(args[0]))
 	ts.Check(err)
-	ring, err := sealing{}.ring(d, true)
+	ring, err := storage.KeySource{}.Load(d, true)
 	ts.Check(err)
-	s, err := d.open(context.Background())
+	s, err := d.Open(context.Background())
 	ts.Check(err)
 	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring.Ring})
 	ts.Check(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -37,10 +38,10 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 			if err != nil {
 				return err
 			}
-			if d.kind != inFile {
+			if d.Kind != storage.SQLite {
 				return usage.Errorf("only SQLite is backed up by keyrack; for PostgreSQL take pg_dump or its continuous archiving")
 			}
-			err = d.with(verb.Context(), func(s store.Store) error {
+			err = d.With(verb.Context(), func(s store.Store) error {
 				return s.(interface {
 					Backup(ctx context.Context, path string) error
 				}).Backup(verb.Context(), args[0])

@@ -3,18 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 func newCheck(env environment) *cobra.Command {
-	var c client
+	var c receiver
 	var o output
 	var quiet bool
 	check := &cobra.Command{
@@ -43,7 +42,7 @@ answer. Only 0 means that the token may be used.`,
 			if err := c.open(env, verb.ErrOrStderr()); err != nil {
 				return err
 			}
-			defer c.close()
+			defer c.Close()
 			return check(verb.Context(), &c, &o, token, quiet)
 		},
 	}
@@ -55,25 +54,8 @@ answer. Only 0 means that the token may be used.`,
 	return check
 }
 
-// tokenFrom takes a token from the arguments or from stdin.
-func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.Token, error) {
-	if len(args) == 0 || args[0] == "-" {
-		if isTerminal(stdin) {
-			fmt.Fprint(warnings, "the token, then Enter and Ctrl-D: ")
-		}
-		return readToken(stdin)
-	}
-	_, _ = io.WriteString(warnings, `keyrack: warning: the token is in your shell's history now, and other users of this machine
-could read it; next time: printf %s "$TOKEN" | keyrack check
-`)
-	if args[0] == "" {
-		return lifecycle.Token{}, usage.Errorf("the token is empty")
-	}
-	return lifecycle.NewToken(args[0]), nil
-}
-
-func check(ctx context.Context, c *client, o *output, token lifecycle.Token, quiet bool) error {
-	i, raw, err := c.introspect(ctx, token)
+func check(ctx context.Context, c *receiver, o *output, token lifecycle.Token, quiet bool) error {
+	i, raw, err := c.Introspect(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -109,7 +91,7 @@ func tellIntrospection(o *output, i api.Introspection) error {
 	var t table
 	add := func(name, value string) {
 		if value != "" {
-			t.row("  "+name, plain(value))
+			t.row("  "+name, terminal.Plain(value))
 		}
 	}
 	add("integration", i.Integration)

@@ -2,157 +2,15 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
-
-// secretVariables hold what is no flag's to say, and is never shown.
-var secretVariables = []string{
-	secretVariable, previousVariable, sealingVariable, clientTokenVariable, api.KeysVariable, apiKeyVariable,
-}
-
-// layers are where values come from, behind the command line: the environment, and
-// then one file.
-type layers struct {
-	outer environment
-	name  string // of the file; empty where there is none
-	file  map[string]string
-}
-
-// lookup is an environment.
-func (l *layers) lookup(name string) string {
-	if value := l.outer(name); value != "" {
-		return value
-	}
-	return l.file[name]
-}
-
-// source says where a variable's value comes from, or "".
-func (l *layers) source(name string) string {
-	switch {
-	case l.outer(name) != "":
-		return "environment"
-	case l.file[name] != "":
-		return "file"
-	}
-	return ""
-}
-
-// load reads the file, if there is one.
-func (l *layers) load(root *cobra.Command) error {
-	if l.name == "" {
-		l.name = l.outer(variable("config"))
-	}
-	if l.name == "" {
-		return nil
-	}
-	text, err := os.ReadFile(l.name)
-	if err != nil {
-		return fmt.Errorf("the configuration: %w", err)
-	}
-	known := knownVariables(root)
-	if l.file, err = parseConfig(string(text), func(name string) bool { return slices.Contains(known, name) }); err != nil {
-		return usage.Errorf("%s, %w", l.name, err)
-	}
-	return l.private()
-}
-
-// private fails where a file with secrets in it is open to others.
-func (l *layers) private() error {
-	info, err := os.Stat(l.name)
-	if err != nil || !openToOthers(l.name, info.Mode()) {
-		return err
-	}
-	for _, name := range secretVariables {
-		if l.file[name] != "" {
-			return fmt.Errorf("%s has %s in it and can be read or written by others; take that away: chmod 600 %s", l.name, name, l.name)
-		}
-	}
-	return nil
-}
-
-// openToOthers tells whether a file's mode lets others than its owner at it. What
-// systemd hands to a service shows as its group's to read: there the access list
-// names the service alone, and the mode shows that list's mask (systemd#29435).
-func openToOthers(file string, mode fs.FileMode) bool {
-	others := mode.Perm() & 0o077
-	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" && filepath.Dir(file) == filepath.Clean(folder) {
-		others &^= 0o040
-	}
-	return others != 0 && runtime.GOOS != "windows"
-}
-
-// parseConfig reads lines of NAME=VALUE. Its errors quote nothing: a line that is
-// wrong may hold a secret.
-func parseConfig(text string, known func(name string) bool) (map[string]string, error) {
-	values := map[string]string{}
-	n := 0
-	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
-		n++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
-		name, value = strings.TrimSpace(name), unquoted(strings.TrimSpace(value))
-		_, twice := values[name]
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("line %d: a line is NAME=VALUE, or begins with #", n)
-		case !known(name):
-			return nil, fmt.Errorf("line %d: there is no such setting; keyrack config lists what there is", n)
-		case twice:
-			return nil, fmt.Errorf("line %d: it is there already", n)
-		}
-		values[name] = value
-	}
-	return values, nil
-}
-
-// unquoted takes the quotes away that a value may stand in, as in a shell.
-func unquoted(value string) string {
-	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
-		return value[1 : n-1]
-	}
-	return value
-}
-
-// knownVariables returns the variables of all flags, and the secret ones.
-func knownVariables(root *cobra.Command) []string {
-	all := slices.Clone(secretVariables)
-	var walk func(verb *cobra.Command)
-	walk = func(verb *cobra.Command) {
-		verb.Flags().VisitAll(func(f *pflag.Flag) {
-			if settable(f) && f.Name != "config" {
-				all = append(all, variable(f.Name))
-			}
-		})
-		for _, sub := range verb.Commands() {
-			walk(sub)
-		}
-	}
-	walk(root)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// settable tells whether the environment sets a flag.
-func settable(f *pflag.Flag) bool {
-	_, byHand := f.Annotations[explicit]
-	return f.Name != "help" && !byHand
-}
 
 func newConfig(l *layers) *cobra.Command {
 	var o output
@@ -257,13 +115,13 @@ func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {
 	if l.name != "" {
 		file = "file: " + l.name
 	}
-	if err := o.printf("%s (%s)\n\n", verb.CommandPath(), plain(file)); err != nil {
+	if err := o.printf("%s (%s)\n\n", verb.CommandPath(), terminal.Plain(file)); err != nil {
 		return err
 	}
 	var t table
 	t.row("FLAG", "VARIABLE", "VALUE", "FROM")
 	for _, s := range all {
-		t.row(s.Flag, s.Variable, plain(s.Value), s.From)
+		t.row(s.Flag, s.Variable, terminal.Plain(s.Value), s.From)
 	}
 	return t.write(o.w)
 }

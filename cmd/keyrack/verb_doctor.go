@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -36,12 +38,12 @@ code is 1.
 			if err != nil {
 				return err
 			}
-			ring, err := r.sealing.ring(d, false)
+			ring, err := r.sealing.Load(d, false)
 			if err != nil {
 				return err
 			}
 			x.ring = ring
-			if err := d.with(verb.Context(), func(s store.Store) error { return x.all(verb.Context(), s) }); err != nil {
+			if err := d.With(verb.Context(), func(s store.Store) error { return x.all(verb.Context(), s) }); err != nil {
 				return err
 			}
 			if x.findings > 0 {
@@ -53,7 +55,7 @@ code is 1.
 	flags := doctor.Flags()
 	flags.SortFlags = false
 	depotFlag(flags, &r.store)
-	sealingFlag(flags, &r.sealing.file)
+	sealingFlag(flags, &r.sealing.File)
 	x.output.flags(flags)
 	return doctor
 }
@@ -69,7 +71,7 @@ type examined struct {
 // checkup is one examination of a store.
 type checkup struct {
 	output   output
-	ring     keyRing
+	ring     storage.KeyRing
 	results  []examined
 	findings int
 }
@@ -88,7 +90,7 @@ func (x *checkup) note(e examined) error {
 	case !e.OK:
 		where := e.Check
 		if e.Integration != "" {
-			where = "integration " + plain(e.Integration)
+			where = "integration " + terminal.Plain(e.Integration)
 		}
 		return x.output.printf("FINDING  %s: %s\n", where, e.Detail)
 	}
@@ -133,7 +135,7 @@ func (x *checkup) integrity(ctx context.Context, s store.Store) error {
 	err := checker.Check(ctx)
 	if unsound := new(sqlitestore.CheckError); errors.As(err, &unsound) {
 		for _, problem := range unsound.Problems {
-			if err := x.note(examined{Check: "file", Detail: plain(problem)}); err != nil {
+			if err := x.note(examined{Check: "file", Detail: terminal.Plain(problem)}); err != nil {
 				return err
 			}
 		}
@@ -163,7 +165,7 @@ func (x *checkup) contents(ctx context.Context, s store.Store) error {
 		case errors.Is(err, store.ErrNotFound):
 			return x.note(examined{Check: "keys", OK: true, Detail: "there are none: the store is new"})
 		case errors.Is(err, keyrack.ErrSealer):
-			return x.note(examined{Check: "keys", Detail: said(wrongKey(err, x.ring))})
+			return x.note(examined{Check: "keys", Detail: said(x.ring.Explain(err, storage.WrongKey))})
 		case err != nil && ctx.Err() != nil:
 			return err
 		case err != nil:
@@ -176,7 +178,7 @@ func (x *checkup) contents(ctx context.Context, s store.Store) error {
 	if x.findings > before {
 		return nil
 	}
-	if err := x.note(examined{Check: "keys", OK: true, Detail: "of " + x.ring.source}); err != nil {
+	if err := x.note(examined{Check: "keys", OK: true, Detail: "of " + x.ring.Source}); err != nil {
 		return err
 	}
 	return x.note(examined{Check: "journal", OK: true,

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -36,12 +34,17 @@ journal stays behind.
 				return err
 			}
 			n := 0
-			err = into(file, verb.OutOrStdout(), func(w io.Writer) error {
-				return d.with(verb.Context(), func(s store.Store) (err error) {
+			write := func(w io.Writer) error {
+				return d.With(verb.Context(), func(s store.Store) (err error) {
 					n, err = keyrack.Export(verb.Context(), s, w, tokens)
 					return err
 				})
-			})
+			}
+			if file == "" || file == "-" {
+				err = write(verb.OutOrStdout())
+			} else {
+				err = files.Replace(file, write)
+			}
 			if err != nil {
 				return fmt.Errorf("exporting: %w", err)
 			}
@@ -55,22 +58,4 @@ journal stays behind.
 	flags.BoolVar(&tokens, "tokens", false, "with the tokens, sealed")
 	flags.StringVarP(&file, "output", "o", "", "`file` to write, for your eyes alone (default: stdout)")
 	return export
-}
-
-// into writes a file, which has its name once it is complete, or to stdout where
-// there is no name.
-func into(file string, stdout io.Writer, write func(io.Writer) error) error {
-	if file == "" || file == "-" {
-		return write(stdout)
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	err = write(f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

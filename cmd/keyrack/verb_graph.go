@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -22,7 +24,7 @@ const (
 
 func newGraph(env environment) *cobra.Command {
 	var format string
-	var c client
+	var c receiver
 	graph := &cobra.Command{
 		Use:   "graph [INTEGRATION] [flags]",
 		Short: "Draw the machine, and an integration's path through it",
@@ -42,20 +44,20 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 		RunE: func(verb *cobra.Command, args []string) error {
 			draw := map[string]func(walk) string{graphMermaid: drawMermaid, graphDOT: drawDOT}[format]
 			if draw == nil {
-				return usage.Errorf("there is no --format %s of a drawing; there is: mermaid, dot", quoted(format))
+				return usage.Errorf("there is no --format %s of a drawing; there is: mermaid, dot", terminal.Quote(format))
 			}
 			var w walk
 			if len(args) > 0 {
 				if err := c.open(env, verb.ErrOrStderr()); err != nil {
 					return err
 				}
-				defer c.close()
+				defer c.Close()
 				var entries []api.Entry
-				for raw, err := range c.history(verb.Context(), args[0]) {
+				for raw, err := range c.History(verb.Context(), args[0]) {
 					if err != nil {
 						return err
 					}
-					e, err := read[api.Entry](raw)
+					e, err := client.Decode[api.Entry](raw)
 					if err != nil {
 						return err
 					}
@@ -160,14 +162,4 @@ func drawDOT(w walk) string {
 	}
 	fmt.Fprintf(b, "    %v [style=\"rounded,filled\", fillcolor=\"#0550ae\", fontcolor=\"#ffffff\"];\n}\n", w.now)
 	return b.String()
-}
-
-// atMostOne is for verbs with one argument that may be left out.
-func atMostOne(name string) func(*cobra.Command, []string) error {
-	return func(verb *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return usage.Errorf("%s takes at most one %s", verb.CommandPath(), name)
-		}
-		return nil
-	}
 }

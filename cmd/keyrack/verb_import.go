@@ -10,7 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/importfile"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -49,7 +53,7 @@ Exit codes: 0 if all were taken in, and where Mews is asked proved; otherwise 1.
 			if err := a.open(verb, env); err != nil {
 				return err
 			}
-			in, close, err := openInput(args[0], verb.InOrStdin())
+			in, close, err := files.Open(args[0], verb.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -94,7 +98,7 @@ func (l *adoptedLine) pending() bool { return l.Proof == proofOpen }
 func (a *adopting) adopt(ctx context.Context, in io.Reader) error {
 	var account []adoptedLine
 	var failed error
-	for r := range readRecords(in, &failed) {
+	for r := range importfile.Read(in, &failed) {
 		line, err := a.one(ctx, r)
 		if err != nil {
 			failed = err
@@ -109,27 +113,27 @@ func (a *adopting) adopt(ctx context.Context, in io.Reader) error {
 }
 
 // one takes in one record. Its error is one that the next record would meet, too.
-func (a *adopting) one(ctx context.Context, r record) (adoptedLine, error) {
-	line := adoptedLine{Line: r.line, Integration: r.integration, Problem: r.problem}
-	if r.problem != "" {
+func (a *adopting) one(ctx context.Context, r importfile.Record) (adoptedLine, error) {
+	line := adoptedLine{Line: r.Line, Integration: r.Integration, Problem: r.Problem}
+	if r.Problem != "" {
 		return line, nil
 	}
-	answer, err := a.office.act(ctx, r.adoption, ofIntegration(r.integration, "import")...)
-	var refused *apiError
+	answer, err := a.office.Post(ctx, r.Request, client.IntegrationPath(r.Integration, "import")...)
+	var refused *client.Error
 	switch {
-	case errors.As(err, &refused) && refused.status == 400:
-		line.Problem = refused.detail
+	case errors.As(err, &refused) && refused.Status == 400:
+		line.Problem = refused.Detail
 		return line, nil
 	case err != nil:
 		return line, err
 	}
-	done, err := read[api.ImportResult](answer)
+	done, err := client.Decode[api.ImportResult](answer)
 	if err != nil {
 		return line, err
 	}
 	line.Outcome, line.digest = done.Outcome, done.Digest
 	if done.Outcome == lifecycle.Conflict {
-		line.Problem = plain(done.Cause)
+		line.Problem = terminal.Plain(done.Cause)
 		return line, nil
 	}
 	line.Taken, line.Status, line.Reason, line.Proof = true, done.Status.String(), done.Reason.String(), proofNobody
@@ -203,11 +207,11 @@ func (a *adopting) tell(account []adoptedLine) error {
 	for _, line := range account {
 		what, status := line.Outcome.String(), ""
 		if line.Taken {
-			status = a.output.status(line.Status) + ", " + plain(line.Reason)
+			status = a.output.status(line.Status) + ", " + terminal.Plain(line.Reason)
 		} else {
 			what = "not taken in: " + line.Problem
 		}
-		t.row(fmt.Sprint(line.Line), plain(line.Integration), what, status, line.Proof)
+		t.row(fmt.Sprint(line.Line), terminal.Plain(line.Integration), what, status, line.Proof)
 	}
 	return t.write(a.output.w)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -17,7 +19,7 @@ type selection struct {
 	enterprise, state, status, reason string
 	limit                             int
 
-	client client
+	client receiver
 	output output
 }
 
@@ -45,7 +47,7 @@ The key needs the scope read.`,
 			if err := s.client.open(env, verb.ErrOrStderr()); err != nil {
 				return err
 			}
-			defer s.client.close()
+			defer s.client.Close()
 			return s.list(verb.Context())
 		},
 	}
@@ -72,11 +74,11 @@ func (s *selection) list(ctx context.Context) error {
 	}
 	rows := []json.RawMessage{}
 	for more := true; more; {
-		answer, err := s.client.get(ctx, query, "v1", "integrations")
+		answer, err := s.client.Get(ctx, query, "v1", "integrations")
 		if err != nil {
 			return err
 		}
-		p, err := read[struct {
+		p, err := client.Decode[struct {
 			Integrations []json.RawMessage `json:"integrations"`
 			Next         string            `json:"next"`
 		}](answer)
@@ -111,18 +113,18 @@ func (s *selection) tell(rows []json.RawMessage) error {
 	var t table
 	t.row("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")
 	for _, raw := range rows {
-		r, err := read[api.Row](raw)
+		r, err := client.Decode[api.Row](raw)
 		if err != nil {
 			return err
 		}
-		enterprise, names := "", plain(r.Integration.Name)
+		enterprise, names := "", terminal.Plain(r.Integration.Name)
 		if r.Enterprise != nil {
-			enterprise = plain(r.Enterprise.ID)
+			enterprise = terminal.Plain(r.Enterprise.ID)
 			if r.Enterprise.Name != "" {
-				names += " at " + plain(r.Enterprise.Name)
+				names += " at " + terminal.Plain(r.Enterprise.Name)
 			}
 		}
-		t.row(plain(r.Integration.ID), s.output.status(r.Status.String()), r.Reason.String(), r.State.String(), enterprise, names)
+		t.row(terminal.Plain(r.Integration.ID), s.output.status(r.Status.String()), r.Reason.String(), r.State.String(), enterprise, names)
 	}
 	return t.write(s.output.w)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -79,7 +80,7 @@ func (a *asked) probe(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.office.act(ctx, struct{}{}, ofIntegration(id, "probe")...); err != nil {
+	if _, err := a.office.Post(ctx, struct{}{}, client.IntegrationPath(id, "probe")...); err != nil {
 		return err
 	}
 	for end := time.Now().Add(a.wait); ; {
@@ -100,11 +101,11 @@ func (a *asked) probe(ctx context.Context, id string) error {
 }
 
 func (a *asked) integration(ctx context.Context, id string) (api.Integration, error) {
-	answer, err := a.office.get(ctx, nil, ofIntegration(id)...)
+	answer, err := a.office.Get(ctx, nil, client.IntegrationPath(id)...)
 	if err != nil {
 		return api.Integration{}, err
 	}
-	return read[api.Integration](answer)
+	return client.Decode[api.Integration](answer)
 }
 
 // newestAnswer returns the token about which Mews answered since, or nil.

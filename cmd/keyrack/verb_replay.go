@@ -1,24 +1,19 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
-
-// lineLimit is the longest line of a file of bodies or of integrations, in bytes.
-const lineLimit = 1 << 20
 
 // replay sends recorded bodies once more.
 type replay struct {
@@ -60,7 +55,7 @@ Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
 				return err
 			}
 			r.errors = verb.ErrOrStderr()
-			in, close, err := openInput(args[0], verb.InOrStdin())
+			in, close, err := files.Open(args[0], verb.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -90,7 +85,7 @@ func (r *replay) replay(ctx context.Context, in io.Reader) error {
 	began, sum := time.Now(), account{Answers: map[int]int{}}
 	var last mewstest.Answer // that was no success
 	var failed error
-	for n, line := range lines(in, &failed) {
+	for n, line := range files.Lines(in, &failed) {
 		if r.rate > 0 && sum.Bodies > 0 {
 			due := began.Add(time.Duration(float64(sum.Bodies) / r.rate * float64(time.Second)))
 			if failed = pause.For(ctx, time.Until(due)); failed != nil {
@@ -155,39 +150,4 @@ func (r *replay) sum(sum account, took time.Duration) error {
 		text = " (" + describeAnswers(sum.Answers) + ")"
 	}
 	return r.output.printf("%d of %d bodies delivered in %v%s\n", sum.Delivered, sum.Bodies, tookOf(took), text)
-}
-
-// openInput opens what an argument names: a file, or stdin for "-".
-func openInput(name string, stdin io.Reader) (in io.Reader, close func(), err error) {
-	if name == "-" {
-		return stdin, func() {}, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, func() { f.Close() }, nil
-}
-
-// lines yields the lines of a text that are not empty, with their numbers from 1.
-// What ended it too early is in failed.
-func lines(in io.Reader, failed *error) func(yield func(int, []byte) bool) {
-	return func(yield func(int, []byte) bool) {
-		scanner := bufio.NewScanner(in)
-		scanner.Buffer(nil, lineLimit)
-		n := 0
-		for scanner.Scan() {
-			n++
-			line := bytes.TrimSpace(scanner.Bytes())
-			if len(line) > 0 && !yield(n, line) {
-				return
-			}
-		}
-		switch err := scanner.Err(); {
-		case errors.Is(err, bufio.ErrTooLong):
-			*failed = fmt.Errorf("line %d is longer than %d bytes", n+1, lineLimit)
-		case err != nil:
-			*failed = err
-		}
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -41,15 +43,12 @@ exit code is 1. As --format jsonl has it, only what is refused is printed.
 			if err := o.open(verb, env); err != nil {
 				return err
 			}
-			r.sealing.inline = env(sealingVariable)
-			d, err := parseDepot(r.store)
-			if err == nil && d.kind == inMemory {
-				err = usage.Errorf("what is in memory is in another process; name a store with --store or KEYRACK_STORE")
-			}
+			r.sealing.Inline = env(storage.KeyVariable)
+			d, err := storage.ParseKept(r.store)
 			if err != nil {
 				return err
 			}
-			ring, err := r.sealing.ring(d, false)
+			ring, err := r.sealing.Load(d, false)
 			if err != nil {
 				return err
 			}
@@ -62,13 +61,13 @@ exit code is 1. As --format jsonl has it, only what is refused is printed.
 				defer f.Close()
 				in = f
 			}
-			return d.with(verb.Context(), func(s store.Store) error { return restore(verb.Context(), &o, s, ring, in) })
+			return d.With(verb.Context(), func(s store.Store) error { return restore(verb.Context(), &o, s, ring, in) })
 		},
 	}
 	flags := imports.Flags()
 	flags.SortFlags = false
 	depotFlag(flags, &r.store)
-	sealingFlag(flags, &r.sealing.file)
+	sealingFlag(flags, &r.sealing.File)
 	o.flags(flags)
 	return imports
 }
@@ -87,11 +86,11 @@ type refusedLine struct {
 }
 
 // restore takes over an export, and gives an account of it line by line.
-func restore(ctx context.Context, o *output, s store.Store, ring keyRing, in io.Reader) error {
+func restore(ctx context.Context, o *output, s store.Store, ring storage.KeyRing, in io.Reader) error {
 	account := restored{Refused: []refusedLine{}}
 	for one, err := range keyrack.Restore(ctx, s, ring.Ring, in) {
 		if errors.Is(err, keyrack.ErrSealer) {
-			return &wrongKeyError{ring.source, "does not open the export; give the one that it was made under", err}
+			return ring.Explain(err, "does not open the export; give the key that it was made with")
 		}
 		if err != nil {
 			return fmt.Errorf("after %d integrations: %w", account.Taken, err)
@@ -133,5 +132,5 @@ func orNobody(id string) string {
 	if id == "" {
 		return "(no integration)"
 	}
-	return plain(id)
+	return terminal.Plain(id)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -35,8 +36,8 @@ type settings struct {
 	apiKeys     api.Keys
 
 	store   string
-	depot   depot
-	sealing sealing
+	depot   storage.URL
+	sealing storage.KeySource
 
 	asking    asking
 	client    *connector.Client // nil: nobody asks Mews
@@ -118,7 +119,7 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
 	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer at")
 	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "the `file` of the API's keys")
 	depotFlag(flags, &s.store)
-	sealingFlag(flags, &s.sealing.file)
+	sealingFlag(flags, &s.sealing.File)
 	flags.StringVar(&s.asking.url, "connector-url", "", "Mews's platform `address`, such as "+connector.Production)
 	flags.StringVar(&s.asking.clientName, "client-name", "", "your application's `name` and version, as Mews knows it")
 	flags.DurationVar(&s.lease, "lease", 0, "how long valid lasts without news (default 24h if Mews is asked)")
@@ -142,13 +143,13 @@ func (s *settings) check(env environment) (err error) {
 	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
 		return err
 	}
-	if s.depot, err = parseDepot(s.store); err != nil {
+	if s.depot, err = storage.Parse(s.store); err != nil {
 		return err
 	}
 	if s.apiKeys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
 		return err
 	}
-	s.sealing.inline = env(sealingVariable)
+	s.sealing.Inline = env(storage.KeyVariable)
 	if s.supervisor, err = supervisorFrom(env); err != nil {
 		return err
 	}
@@ -256,14 +257,14 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 
 // openRack opens the store and the rack on it. What it returns closes both.
 func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *slog.Logger) (*keyrack.Rack, func() error, error) {
-	ring, err := s.sealing.ring(s.depot, true)
+	ring, err := s.sealing.Load(s.depot, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if ring.made {
-		log.Warn("a sealing key was made; tokens are worth nothing without it, so keep a copy where the backups are not", "file", ring.source)
+	if ring.Made {
+		log.Warn("a sealing key was made; tokens are worth nothing without it, so keep a copy where the backups are not", "file", ring.Source)
 	}
-	store, err := s.depot.open(ctx)
+	store, err := s.depot.Open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -277,7 +278,7 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *s
 	}
 	rack, err := keyrack.Open(ctx, store, &options)
 	if err != nil {
-		return nil, nil, errors.Join(wrongKey(err, ring), store.Close())
+		return nil, nil, errors.Join(ring.Explain(err, storage.WrongKey), store.Close())
 	}
 	return rack, func() error {
 		err := errors.Join(rack.Close(), store.Close())
@@ -293,7 +294,7 @@ func (s *settings) announce(webhooks, answers *httpserver.Server, log *slog.Logg
 	if s.withoutSecret {
 		log.Warn("deliveries are accepted from anybody who reaches the webhook listener")
 	}
-	if s.depot.kind == inMemory {
+	if s.depot.Kind == storage.Memory {
 		log.Warn("everything is kept in memory and ends with this process")
 	} else {
 		log.Info("everything is kept", "store", s.depot.String())

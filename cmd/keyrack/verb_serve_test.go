@@ -17,6 +17,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
@@ -46,10 +47,10 @@ func TestServeRefuses(t *testing.T) {
 		{"the API for everybody, in IPv6", with, "--api-addr [::]:8081", exitUsage, "Listen on loopback"},
 		{"the API for the network", with, "--api-addr 192.0.2.7:8081", exitUsage, "Listen on loopback"},
 		{"the API nowhere", with, "--api-addr 8081", exitUsage, "try 127.0.0.1:8081"},
-		{"another store", with, "--store mysql://canary@localhost", exitUsage, "there are sqlite:PATH, postgres://HOST/DATABASE and memory"},
-		{"a store without a path", with, "--store sqlite:", exitUsage, "there are sqlite:PATH"},
+		{"another store", with, "--store mysql://canary@localhost", exitUsage, "--store must be sqlite:PATH, postgres://HOST/DATABASE or memory"},
+		{"a store without a path", with, "--store sqlite:", exitUsage, "--store must be sqlite:PATH"},
 		{"PostgreSQL without a key", with, "--store postgres://canary:canary@127.0.0.1:1/canary", exitUsage, "export KEYRACK_SEALING_KEY="},
-		{"a sealing key that is none", map[string]string{secretVariable: testkit.Secret, sealingVariable: "canary"}, "--webhook-addr 127.0.0.1:0 --api-addr 127.0.0.1:0", exitUsage, "make one with: openssl rand -base64 32"},
+		{"a sealing key that is none", map[string]string{secretVariable: testkit.Secret, storage.KeyVariable: "canary"}, "--webhook-addr 127.0.0.1:0 --api-addr 127.0.0.1:0", exitUsage, "make one with: openssl rand -base64 32"},
 		{"a sealing key as a flag", with, "--sealing-key=canary", exitUsage, "unknown flag: --sealing-key"},
 		{"a key file that is not there", with, "--sealing-key-file testdata/none.key", exitError, "no such file"},
 		{"Mews without a name and a token", with, "--connector-url https://api.mews.com", exitUsage, "--client-name (KEYRACK_CLIENT_NAME) and KEYRACK_CLIENT_TOKEN is missing"},

@@ -2,21 +2,23 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 // looking is a question about one integration.
 type looking struct {
-	client client
+	client receiver
 	output output
 }
 
@@ -28,7 +30,7 @@ func (l *looking) run(verb *cobra.Command, env environment, ask func(ctx context
 	if err := l.client.open(env, verb.ErrOrStderr()); err != nil {
 		return err
 	}
-	defer l.client.close()
+	defer l.client.Close()
 	return ask(verb.Context())
 }
 
@@ -60,14 +62,14 @@ The key needs the scope read.`,
 }
 
 func (l *looking) show(ctx context.Context, id string) error {
-	answer, err := l.client.get(ctx, nil, ofIntegration(id)...)
+	answer, err := l.client.Get(ctx, nil, client.IntegrationPath(id)...)
 	if err != nil {
 		return err
 	}
 	if !l.output.text() {
 		return l.output.raw(answer)
 	}
-	d, err := read[api.Integration](answer)
+	d, err := client.Decode[api.Integration](answer)
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (l *looking) show(ctx context.Context, id string) error {
 		if k.Until != nil {
 			since = k.Until
 		}
-		line := fmt.Sprintf("%s  %v since %s", plain(k.Digest), k.Status, describeTime(since))
+		line := fmt.Sprintf("%s  %v since %s", terminal.Plain(k.Digest), k.Status, describeTime(since))
 		if k.Answer != lifecycle.NoAnswer {
 			line += fmt.Sprintf(", %v by Mews at %s", k.Answer, describeTime(k.Asked))
 		}
@@ -127,27 +129,18 @@ The key needs the scope read.`,
 
 func (l *looking) explain(ctx context.Context, id string) error {
 	if !l.output.text() {
-		answer, err := l.client.get(ctx, nil, ofIntegration(id, "explain")...)
+		answer, err := l.client.Get(ctx, nil, client.IntegrationPath(id, "explain")...)
 		if err != nil {
 			return err
 		}
 		return l.output.raw(answer)
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
-	defer cancel()
-	resp, err := l.client.ask(ctx, question{
-		method: http.MethodGet, path: ofIntegration(id, "explain"), header: map[string]string{"Accept": "text/plain"},
-	})
+	text, err := l.client.Text(ctx, client.IntegrationPath(id, "explain")...)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
-	if err != nil {
-		return ended(ctx)
-	}
-	for line := range strings.Lines(string(text)) {
-		if err := l.output.printf("%s\n", plain(strings.TrimSuffix(line, "\n"))); err != nil {
+	for line := range strings.Lines(text) {
+		if err := l.output.printf("%s\n", terminal.Plain(strings.TrimSuffix(line, "\n"))); err != nil {
 			return err
 		}
 	}
@@ -160,9 +153,9 @@ func describeNamed(n *api.Named) string {
 	case n == nil:
 		return ""
 	case n.Name == "":
-		return plain(n.ID)
+		return terminal.Plain(n.ID)
 	}
-	return fmt.Sprintf("%s (%s)", plain(n.ID), plain(n.Name))
+	return fmt.Sprintf("%s (%s)", terminal.Plain(n.ID), terminal.Plain(n.Name))
 }
 
 func describeTime(t *time.Time) string {
@@ -170,4 +163,63 @@ func describeTime(t *time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+func newHistory(env environment) *cobra.Command {
+	var l looking
+	limit := 0
+	history := &cobra.Command{
+		Use:   "history INTEGRATION [flags]",
+		Short: "List what happened to one integration",
+		Long: `History prints a line for each thing that happened to an integration, oldest first,
+as far as the journal reaches back: what keyrack tail would have shown.
+
+` + clientHelp + `
+The key needs the scope read.`,
+		Example: `  keyrack history 9e5e84e9-974d-4f16-9662-ab2200f27cb1
+  keyrack history 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --format jsonl | jq -r .outcome`,
+		Args: exactly("INTEGRATION"),
+		RunE: func(verb *cobra.Command, args []string) error {
+			if limit < 0 {
+				return usage.Errorf("--limit is a number of entries, or 0 for all")
+			}
+			return l.run(verb, env, func(ctx context.Context) error { return l.history(ctx, args[0], limit) })
+		},
+	}
+	history.Flags().IntVar(&limit, "limit", 0, "at most so many, the oldest; 0 is all")
+	l.flags(history)
+	return history
+}
+
+func (l *looking) history(ctx context.Context, id string, limit int) error {
+	rows := []json.RawMessage{}
+	for raw, err := range l.client.History(ctx, id) {
+		if err != nil {
+			return err
+		}
+		if rows = append(rows, raw); len(rows) == limit {
+			break
+		}
+	}
+	switch l.output.format {
+	case formatJSON:
+		return l.output.value(rows)
+	case formatJSONL:
+		for _, raw := range rows {
+			if err := l.output.raw(raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, raw := range rows {
+		e, err := client.Decode[api.Entry](raw)
+		if err != nil {
+			return err
+		}
+		if err := l.output.printf("%s\n", lineOf(&l.output, e)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	cryptorand "crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"math/rand/v2"
-	"slices"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -29,41 +25,25 @@ const (
 	mostDuration = time.Hour
 	mostLag      = 5 * time.Minute
 
-	simulatedAttempts = 3
-	simulatedGap      = 500 * time.Millisecond // between two attempts
-	// secondLook is for how long a receiver that is wrong in the end is asked again:
-	// of several instances, one hears a moment later what another took in.
-	secondLook = 3 * time.Second
 	// defaultWithin is how long a receiver that asks Mews has to find out the rest. It
 	// asks about one integration at most every 10 s.
 	defaultWithin = 45 * time.Second
 )
 
-// simulation is a fleet of hotels and what goes wrong on the way.
-type simulation struct {
-	seed       uint64
-	count      int
-	rate       float64
-	duration   time.Duration
-	lag        time.Duration
-	duplicates float64
-	losses     float64
-	reorder    float64
-	connector  string // where the hotels' Connector API listens; empty: there is none
-	within     time.Duration
-
-	clientToken lifecycle.Token // that the Connector API asks for
+// simulate is a simulation and where it is reported.
+type simulate struct {
+	options   simulation.Options
+	connector string // where the hotels' Connector API listens; empty: there is none
 
 	target target
-	client client
+	client receiver
 	output output
 	errors io.Writer
-	world  *mewstest.World
 }
 
 func newSimulate(env environment) *cobra.Command {
-	var s simulation
-	simulate := &cobra.Command{
+	var s simulate
+	verb := &cobra.Command{
 		Use:   "simulate [flags]",
 		Short: "Play a fleet of hotels, and compare what the receiver says with the truth",
 		Long: `Simulate plays hotels that connect, disable, cancel, rotate their tokens and delete,
@@ -104,7 +84,7 @@ Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
   keyrack simulate --losses 0.2 --connector-addr 127.0.0.1:8082`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
-			s.clientToken = lifecycle.NewToken(env(clientTokenVariable))
+			s.options.ClientToken = lifecycle.NewToken(env(clientTokenVariable))
 			if err := s.check(); err != nil {
 				return err
 			}
@@ -118,180 +98,187 @@ Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
 			if err := s.client.open(env, s.errors); err != nil {
 				return err
 			}
-			defer s.client.close()
+			defer s.client.Close()
 			return s.run(verb.Context())
 		},
 	}
-	flags := simulate.Flags()
+	flags := verb.Flags()
 	flags.SortFlags = false
-	flags.Uint64Var(&s.seed, "seed", 0, "decides everything random; 0 is a random one, which is printed")
-	flags.IntVar(&s.count, "count", 10, "`hotels` that connect")
-	flags.Float64Var(&s.rate, "rate", 10, "`changes` a second, the connections included")
-	flags.DurationVar(&s.duration, "duration", 10*time.Second, "how long hotels change, 1h at most")
-	flags.Float64Var(&s.duplicates, "duplicates", 0.2, "`share` of webhooks that are sent twice, from 0 to 1")
-	flags.Float64Var(&s.losses, "losses", 0, "`share` of webhooks that are never sent, from 0 to 1")
-	flags.Float64Var(&s.reorder, "reorder", 0.3, "`share` of webhooks that may overtake others, from 0 to 1")
-	flags.DurationVar(&s.lag, "lag", 500*time.Millisecond, "the longest time from a change to its webhook")
+	flags.Uint64Var(&s.options.Seed, "seed", 0, "decides everything random; 0 is a random one, which is printed")
+	flags.IntVar(&s.options.Hotels, "count", 10, "`hotels` that connect")
+	flags.Float64Var(&s.options.Rate, "rate", 10, "`changes` a second, the connections included")
+	flags.DurationVar(&s.options.Duration, "duration", 10*time.Second, "how long hotels change, 1h at most")
+	flags.Float64Var(&s.options.Duplicates, "duplicates", 0.2, "`share` of webhooks that are sent twice, from 0 to 1")
+	flags.Float64Var(&s.options.Losses, "losses", 0, "`share` of webhooks that are never sent, from 0 to 1")
+	flags.Float64Var(&s.options.Reorder, "reorder", 0.3, "`share` of webhooks that may overtake others, from 0 to 1")
+	flags.DurationVar(&s.options.Lag, "lag", 500*time.Millisecond, "the longest time from a change to its webhook")
 	flags.StringVar(&s.connector, "connector-addr", "", "serve the hotels' Connector API at `addr`")
-	flags.DurationVar(&s.within, "within", defaultWithin, "how `long` the receiver then has to find out")
+	flags.DurationVar(&s.options.Within, "within", defaultWithin, "how `long` the receiver then has to find out")
 	s.target.flags(flags)
 	s.client.flags(flags)
 	s.output.flags(flags)
-	return simulate
+	return verb
 }
 
 // check finds what cannot be meant so.
-func (s *simulation) check() error {
+func (s *simulate) check() error {
 	for _, share := range []struct {
 		flag  string
 		value float64
-	}{{"duplicates", s.duplicates}, {"losses", s.losses}, {"reorder", s.reorder}} {
+	}{{"duplicates", s.options.Duplicates}, {"losses", s.options.Losses}, {"reorder", s.options.Reorder}} {
 		if !(share.value >= 0 && share.value <= 1) {
 			return usage.Errorf("--%s is a share from 0 to 1", share.flag)
 		}
 	}
 	switch {
-	case s.count < 1 || s.count > mostHotels:
+	case s.options.Hotels < 1 || s.options.Hotels > mostHotels:
 		return usage.Errorf("--count is a number of hotels from 1 to %d", mostHotels)
-	case !(s.rate > 0 && s.rate <= mostRate):
+	case !(s.options.Rate > 0 && s.options.Rate <= mostRate):
 		return usage.Errorf("--rate is a number of changes a second, above 0 and up to %v", mostRate)
-	case s.duration <= 0 || s.duration > mostDuration:
+	case s.options.Duration <= 0 || s.options.Duration > mostDuration:
 		return usage.Errorf("--duration is a time up to %v", mostDuration)
-	case s.lag <= 0 || s.lag > mostLag:
+	case s.options.Lag <= 0 || s.options.Lag > mostLag:
 		return usage.Errorf("--lag is a time up to %v", mostLag)
 	case s.connector != "" && !api.IsLoopback(s.connector):
 		return usage.Errorf("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
-	case s.connector != "" && s.clientToken.IsZero():
+	case s.connector != "" && s.options.ClientToken.IsZero():
 		return usage.Errorf("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)
-	case s.within <= 0 || s.within > mostDuration:
+	case s.options.Within <= 0 || s.options.Within > mostDuration:
 		return usage.Errorf("--within is a time up to %v", mostDuration)
-	case s.changes() < s.count:
+	case s.options.Changes() < s.options.Hotels:
 		return usage.Errorf("in %v at %v changes a second there are %d changes, too few for %d hotels to connect; raise --rate or --duration",
-			s.duration, s.rate, s.changes(), s.count)
+			s.options.Duration, s.options.Rate, s.options.Changes(), s.options.Hotels)
 	}
 	return nil
 }
 
-// changes returns how many there will be, the connections included.
-func (s *simulation) changes() int { return int(s.rate * s.duration.Seconds()) }
-
-// run plays, settles and compares.
-func (s *simulation) run(ctx context.Context) error {
-	for s.seed == 0 {
-		var b [8]byte
-		_, _ = cryptorand.Read(b[:]) // it never fails
-		s.seed = uint64(binary.LittleEndian.Uint32(b[:]))
-	}
-	carrier := newCarrier()
-	carrier.MaxConnsPerHost = carrier.MaxIdleConnsPerHost
-	defer carrier.CloseIdleConnections()
-	if err := s.fresh(ctx); err != nil {
-		return err
-	}
-	s.world = mewstest.New(mewstest.Options{
-		Seed: s.seed, URL: s.target.url, Secret: s.target.secret, Transport: carrier, LogMost: -1,
-		Lag: mewstest.Spread{Max: s.lag}, Attempts: simulatedAttempts, Gap: mewstest.Spread{Max: simulatedGap},
-		Faults: mewstest.Faults{
-			Duplicate: s.duplicates, Lose: s.losses, Reorder: s.reorder, CopyAfter: mewstest.Spread{Max: s.lag},
-		},
-		ClientToken: s.clientToken,
-	})
+// run plays the simulation and prints the report.
+func (s *simulate) run(ctx context.Context) error {
 	if s.connector != "" {
 		l, err := listen(ctx, "connector-addr", s.connector)
 		if err != nil {
 			return err
 		}
-		mews := httpserver.Open(l, s.world.Connector(), slog.New(slog.DiscardHandler))
-		defer func() {
-			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpserver.ShutdownTimeout)
-			defer cancel()
-			_ = mews.Close(bounded) // whoever asks meanwhile gets no answer
-		}()
+		defer l.Close()
+		s.options.Connector = l
 	}
-	began := time.Now()
-	if err := s.play(ctx); err != nil {
-		return err // the process ends, and with it what is under way
-	}
-	if err := s.settle(ctx); err != nil {
-		return err
-	}
-	v, err := s.compare(ctx)
+	s.options.URL, s.options.Secret, s.options.API, s.options.Progress = s.target.url, s.target.secret, s.client.Client, s.errors
+	report, err := simulation.Run(ctx, s.options)
 	if err != nil {
 		return err
 	}
-	return s.tell(v, time.Since(began))
+	return s.tell(report)
 }
 
-// fresh makes sure that the receiver has not met these hotels before.
-func (s *simulation) fresh(ctx context.Context) error {
-	first := mewstest.New(mewstest.Options{Seed: s.seed, Manual: true}).Connect(hotelName(1))
-	i, _, err := s.client.introspect(ctx, lifecycle.NewToken(first.Token()))
+// tell prints the account, and fails where the receiver was wrong with certainty.
+func (s *simulate) tell(r simulation.Report) error {
+	stats := r.Stats
+	valid, invalid := r.Wrong()
+	var err error
+	if s.output.text() {
+		err = s.tellText(r)
+	} else {
+		err = s.output.value(reportOf(r))
+	}
 	if err != nil {
 		return err
 	}
-	if i.Reason != lifecycle.ReasonUnfamiliar {
-		return fmt.Errorf("the receiver knows the hotels of seed %d already; take another seed, or a receiver with a new store", s.seed)
+	if stats.Discarded > 0 {
+		err = fmt.Errorf("%d webhooks were not taken in; %s", stats.Discarded, s.refusedHint(stats))
 	}
-	return nil
+	if valid+invalid > 0 {
+		text := fmt.Sprintf("the receiver is wrong with certainty about %d tokens", valid+invalid)
+		if stats.Lost > 0 && s.connector == "" {
+			text += "; webhooks were lost, which only a receiver that asks Mews can find out"
+		}
+		err = errors.Join(err, errors.New(text))
+	}
+	return err
 }
 
-func hotelName(n int) string { return fmt.Sprintf("Hotel %d", n) }
-
-// play lets everything happen, in its time.
-func (s *simulation) play(ctx context.Context) error {
-	bar := newProgress(s.errors, s.changes())
-	defer bar.end()
-	random := rand.New(rand.NewPCG(s.seed, 0x6b65797261636b)) // the truth hangs on the seed alone
-	var hotels []*mewstest.Integration
-	began := time.Now()
-	for n := range s.changes() {
-		due := began.Add(time.Duration(float64(n) / s.rate * float64(time.Second)))
-		if err := pause.For(ctx, time.Until(due)); err != nil {
-			return err
+// refusedHint says what to do about webhooks that were not taken in.
+func (s *simulate) refusedHint(stats mewstest.Stats) string {
+	for _, status := range []int{0, http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable} {
+		if stats.Answers[status] > 0 {
+			a := mewstest.Answer{Status: status}
+			if status == 0 {
+				a.Trouble = "no answer"
+			}
+			return s.target.hint(a)
 		}
-		if len(hotels) < s.count {
-			hotels = append(hotels, s.world.Connect(hotelName(n+1)))
-		} else {
-			hotels = s.change(random, hotels)
-		}
-		bar.set(n + 1)
 	}
-	return nil
+	return "the receiver refused them"
 }
 
-// change lets something happen at one of the hotels. In the place of one that is
-// deleted another connects next.
-func (s *simulation) change(random *rand.Rand, hotels []*mewstest.Integration) []*mewstest.Integration {
-	at := random.IntN(len(hotels))
-	i := hotels[at]
-	switch n := random.IntN(20); {
-	case n < 12:
-		if i.Disable() == nil {
-			i.Enable()
-		}
-	case n < 16:
-		if i.Cancel() == nil {
-			i.Reinstate()
-		}
-	case n < 19:
-		i.RotateKey()
-	default:
-		i.Delete()
-		return slices.Delete(hotels, at, at+1)
+func (s *simulate) tellText(r simulation.Report) error {
+	stats := r.Stats
+	valid, invalid := r.Wrong()
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %d changes in %.1f s, settled after %.1f s\n\n", r.Seed, stats.Changes, s.options.Duration.Seconds(), r.Took.Seconds())
+	var t table
+	t.row("webhooks", fmt.Sprintf("%d of changes, %d sent twice, %d lost, %d not taken in after %d attempts",
+		stats.Messages, stats.Duplicates, stats.Lost, stats.Discarded, simulation.Attempts))
+	t.row("answers", describeAnswers(stats.Answers))
+	if s.connector != "" {
+		t.row("asked", describeAnswers(stats.Requests))
 	}
-	return hotels
+	t.row("truth", fmt.Sprintf("%d integrations: %d work, %d do not, %d are deleted",
+		r.Integrations, r.Works, r.Integrations-r.Works-r.Deleted, r.Deleted))
+	t.row("receiver", fmt.Sprintf("right about %d, unknown about %d; of %d tokens wrongly valid %d, wrongly invalid %d",
+		r.Right, r.Undecided, r.Tokens, valid, invalid))
+	_ = t.write(&b) // a Builder takes everything
+	if len(r.Differences) > 0 {
+		b.WriteString("\ndifferences\n")
+	}
+	for _, d := range r.Differences {
+		fmt.Fprintf(&b, "  %v\n", d)
+	}
+	return s.output.printf("%s", b.String())
 }
 
-// settle waits until everything that was to be sent was sent.
-func (s *simulation) settle(ctx context.Context) error {
-	within := 2*s.lag + simulatedAttempts*(simulatedGap+mewstest.AnswerWithin) + clientTimeout
-	bounded, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	if s.world.Settle(bounded) == nil {
-		return nil
+// simulationReport is the account for a program.
+type simulationReport struct {
+	Seed         uint64               `json:"seed"`
+	Changes      int                  `json:"changes"`
+	Messages     int                  `json:"messages"`
+	Duplicates   int                  `json:"duplicates"`
+	Lost         int                  `json:"lost"`
+	Discarded    int                  `json:"discarded"`
+	Answers      map[int]int          `json:"answers"`            // by status; 0 is none
+	Requests     map[int]int          `json:"requests,omitempty"` // to the Connector API, likewise
+	Took         float64              `json:"took_ms"`
+	Integrations int                  `json:"integrations"`
+	Works        int                  `json:"works"`
+	Deleted      int                  `json:"deleted"`
+	Tokens       int                  `json:"tokens"`
+	Right        int                  `json:"right"`
+	Unknown      int                  `json:"unknown"`
+	WrongValid   int                  `json:"wrongly_valid"`
+	WrongInvalid int                  `json:"wrongly_invalid"`
+	Differences  []differenceDocument `json:"differences"`
+}
+
+type differenceDocument struct {
+	Integration string           `json:"integration"`
+	Former      int              `json:"former"` // how many tokens came after it
+	Works       bool             `json:"works"`
+	Said        lifecycle.Status `json:"said"`
+	Wrong       bool             `json:"wrong"` // with certainty
+}
+
+func reportOf(r simulation.Report) simulationReport {
+	stats := r.Stats
+	valid, invalid := r.Wrong()
+	d := simulationReport{
+		Seed: r.Seed, Changes: stats.Changes, Messages: stats.Messages, Duplicates: stats.Duplicates, Lost: stats.Lost,
+		Discarded: stats.Discarded, Answers: stats.Answers, Requests: stats.Requests, Took: milliseconds(r.Took),
+		Integrations: r.Integrations, Works: r.Works, Deleted: r.Deleted, Tokens: r.Tokens,
+		Right: r.Right, Unknown: r.Undecided, WrongValid: valid, WrongInvalid: invalid, Differences: []differenceDocument{},
 	}
-	if ctx.Err() != nil {
-		return errors.New("interrupted")
+	for _, one := range r.Differences {
+		d.Differences = append(d.Differences, differenceDocument{
+			one.Integration.ID(), one.Former, one.Works, one.Said, one.Stance == mewstest.Wrong || one.Stance == mewstest.Denied,
+		})
 	}
-	return fmt.Errorf("webhooks are still under way after %v: the receiver answers too slowly", within)
+	return d
 }

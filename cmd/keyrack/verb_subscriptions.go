@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -69,7 +71,7 @@ how many dead letters it has.
 				return err
 			}
 			defer o.close(&err)
-			answer, err := o.get(verb.Context(), nil, "v1", "subscriptions")
+			answer, err := o.Get(verb.Context(), nil, "v1", "subscriptions")
 			if err != nil {
 				return err
 			}
@@ -84,7 +86,7 @@ how many dead letters it has.
 }
 
 func tellSubscriptions(out *output, answer json.RawMessage) error {
-	raw, err := read[struct {
+	raw, err := client.Decode[struct {
 		Subscriptions []json.RawMessage `json:"subscriptions"`
 	}](answer)
 	if err != nil {
@@ -105,7 +107,7 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 			}
 			continue
 		}
-		s, err := read[api.Subscription](one)
+		s, err := client.Decode[api.Subscription](one)
 		if err != nil {
 			return err
 		}
@@ -113,7 +115,7 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 		if s.Paused {
 			state = "paused"
 		}
-		t.row(plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
+		t.row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
 	}
 	if !out.text() {
 		return nil
@@ -150,10 +152,10 @@ that is left of the journal.`
 				return err
 			}
 			defer o.close(&err)
-			if _, err := o.act(verb.Context(), wanted, "v1", "subscriptions", act); err != nil {
+			if _, err := o.Post(verb.Context(), wanted, "v1", "subscriptions", act); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(verb.OutOrStdout(), "%s: %s\n", plain(args[0]), done)
+			_, err = fmt.Fprintf(verb.OutOrStdout(), "%s: %s\n", terminal.Plain(args[0]), done)
 			return err
 		},
 	}

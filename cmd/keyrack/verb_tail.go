@@ -1,34 +1,28 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 const (
-	// silence is how long a stream may be silent before it is taken for dead: three
-	// heartbeats.
-	silence = 3 * api.HeartbeatEvery
-
 	firstPause = time.Second // before a stream is opened again
 	mostPause  = 30 * time.Second
 )
@@ -39,7 +33,7 @@ type tailing struct {
 	kinds []string
 	count int
 
-	client   client
+	client   receiver
 	output   output
 	warnings io.Writer
 	seen     int
@@ -73,7 +67,7 @@ The key needs the scope read.`,
 			if err := t.client.open(env, verb.ErrOrStderr()); err != nil {
 				return err
 			}
-			defer t.client.close()
+			defer t.client.Close()
 			t.warnings = verb.ErrOrStderr()
 			return t.tail(verb.Context())
 		},
@@ -91,7 +85,7 @@ The key needs the scope read.`,
 func (t *tailing) check() error {
 	for _, kind := range t.kinds {
 		if !slices.Contains(api.ChangeKinds, keyrack.ChangeKind(kind)) {
-			return usage.Errorf("there is no --kind %s; there is: status, state, token, alarm, any", quoted(kind))
+			return usage.Errorf("there is no --kind %s; there is: status, state, token, alarm, any", terminal.Quote(kind))
 		}
 	}
 	if _, err := strconv.ParseUint(t.after, 10, 64); t.after != "" && err != nil {
@@ -111,11 +105,11 @@ func (t *tailing) tail(ctx context.Context) error {
 	for gap, connected := firstPause, false; ; {
 		before := t.seen
 		err := t.follow(ctx, &connected)
-		var refused *apiError
+		var refused *client.Error
 		switch {
 		case ctx.Err() != nil || errors.Is(err, errEnough):
 			return nil
-		case errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusTooManyRequests, !connected:
+		case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests, !connected:
 			return err // which trying again does not change
 		case errors.As(err, new(writeError)):
 			return err
@@ -136,46 +130,19 @@ type writeError struct{ error }
 
 // follow reads one stream to its end, which is an error.
 func (t *tailing) follow(ctx context.Context, connected *bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watchdog := time.AfterFunc(clientTimeout, cancel)
-	defer watchdog.Stop()
-	q := question{
-		method: http.MethodGet, path: []string{"v1", "changes"}, query: url.Values{},
-		header: map[string]string{"Accept": "text/event-stream"},
-	}
-	if len(t.kinds) > 0 {
-		q.query.Set("kind", strings.Join(t.kinds, ","))
-	}
-	if t.after != "" {
-		q.header["Last-Event-ID"] = t.after
-	}
-	resp, err := t.client.ask(ctx, q)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	*connected = true
-	return readEvents(resp.Body, func() { watchdog.Reset(silence) }, t.take)
+	return t.client.Tail(ctx, t.after, t.kinds, func() { *connected = true }, t.take)
 }
 
 // take takes one event.
-func (t *tailing) take(e streamEvent) error {
-	if e.id != "" {
-		t.after = e.id
+func (t *tailing) take(e client.Event) error {
+	if e.ID != "" {
+		t.after = e.ID
 	}
-	switch {
-	case e.name == "problem":
-		p, err := read[api.Problem](e.data)
-		if err != nil {
-			return err
-		}
-		return &apiError{t.client.who, p.Status, plain(p.Code), plain(p.Detail)}
-	case e.name != "change" || !json.Valid(e.data):
+	if e.Name != "change" || !json.Valid(e.Data) {
 		return nil // of a later version
 	}
 	t.seen++
-	if err := t.tell(e.data); err != nil {
+	if err := t.tell(e.Data); err != nil {
 		return err
 	}
 	if t.seen == t.count {
@@ -191,7 +158,7 @@ func (t *tailing) tell(data json.RawMessage) error {
 		}
 		return nil
 	}
-	d, err := read[api.Entry](data)
+	d, err := client.Decode[api.Entry](data)
 	if err != nil {
 		return writeError{err}
 	}
@@ -204,13 +171,13 @@ func (t *tailing) tell(data json.RawMessage) error {
 // lineOf is an entry in one line: when, of which integration, what, what was
 // decided, and what became of state and verdict.
 func lineOf(o *output, d api.Entry) string {
-	id := plain(d.Integration)
+	id := terminal.Plain(d.Integration)
 	if id == "" {
 		id = "(none)"
 	}
 	text := fmt.Sprintf("%s  %-36s  %-24s  %v", d.At.UTC().Format(time.RFC3339), id, whatOf(d), d.Outcome)
 	if d.Cause != "" {
-		text += " (" + plain(d.Cause) + ")"
+		text += " (" + terminal.Plain(d.Cause) + ")"
 	}
 	if d.From != d.To {
 		text += fmt.Sprintf("  %v -> %v", d.From, d.To)
@@ -228,56 +195,10 @@ func lineOf(o *output, d api.Entry) string {
 func whatOf(d api.Entry) string {
 	what := d.Kind.String()
 	if d.Kind == lifecycle.KindDelivery {
-		what = plain(d.Action)
+		what = terminal.Plain(d.Action)
 	}
 	if d.Answered != nil {
 		what += " " + d.Answered.String()
 	}
 	return what
-}
-
-// streamEvent is one server-sent event.
-type streamEvent struct {
-	id   string // of the latest event that had one
-	name string
-	data []byte
-}
-
-// readEvents reads a stream of server-sent events, as far as a JSON API needs
-// them, until it ends or take returns an error. alive is called for every line,
-// heartbeats included.
-func readEvents(stream io.Reader, alive func(), take func(streamEvent) error) error {
-	scanner := bufio.NewScanner(stream)
-	scanner.Buffer(nil, lineLimit)
-	var e streamEvent
-	for scanner.Scan() {
-		alive()
-		line := scanner.Bytes()
-		if len(line) == 0 {
-			if e.data != nil || e.id != "" {
-				if err := take(e); err != nil {
-					return err
-				}
-			}
-			e = streamEvent{id: e.id}
-			continue
-		}
-		field, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimPrefix(value, []byte(" "))
-		switch string(field) {
-		case "id":
-			e.id = string(value)
-		case "event":
-			e.name = string(value)
-		case "data":
-			if e.data != nil {
-				e.data = append(e.data, '\n')
-			}
-			e.data = append(e.data, value...)
-		}
-	}
-	if err := scanner.Err(); err != nil {
-		return errors.New("the stream broke off")
-	}
-	return errors.New("the stream ended")
 }

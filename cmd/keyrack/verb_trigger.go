@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -135,7 +134,7 @@ func (o *order) event(name string, stdin io.Reader) (events.Event, error) {
 	takesToken := action == lifecycle.IntegrationCreated || action == lifecycle.IntegrationApiKeyCreated
 	switch {
 	case action == lifecycle.ActionUnknown:
-		return events.Event{}, usage.Errorf("there is no event %s; there are: %s", quoted(name), strings.Join(eventNames(), ", "))
+		return events.Event{}, usage.Errorf("there is no event %s; there are: %s", terminal.Quote(name), strings.Join(eventNames(), ", "))
 	case o.tokenStdin && !takesToken:
 		return events.Event{}, usage.Errorf("%v has no token in it; take --token-stdin away", action)
 	case o.disabled && action != lifecycle.IntegrationCreated:
@@ -173,7 +172,7 @@ func (o *order) event(name string, stdin io.Reader) (events.Event, error) {
 // tell prints what became of it.
 func (o *order) tell(event events.Event, a mewstest.Answer) error {
 	if o.output.text() {
-		return o.output.printf("%v of %s: %v in %v\n", event.Action, plain(event.Integration.ID), a, tookOf(a.Took))
+		return o.output.printf("%v of %s: %v in %v\n", event.Action, terminal.Plain(event.Integration.ID), a, tookOf(a.Took))
 	}
 	return o.output.value(struct {
 		Action      lifecycle.Action `json:"action"`
@@ -217,24 +216,6 @@ func completeEvents(_ *cobra.Command, args []string, _ string) ([]cobra.Completi
 	return eventNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// readToken reads a token from stdin: all of it, but for the line's end.
-func readToken(stdin io.Reader) (lifecycle.Token, error) {
-	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), api.TokenLimit+3))
-	if err != nil {
-		return lifecycle.Token{}, errors.New("the token cannot be read from stdin")
-	}
-	token := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	switch {
-	case token == "":
-		return lifecycle.Token{}, usage.Errorf(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
-	case len(token) > api.TokenLimit:
-		return lifecycle.Token{}, usage.Errorf("what is on stdin is too long for a token")
-	case strings.ContainsAny(token, "\r\n"):
-		return lifecycle.Token{}, usage.Errorf("there is more than one line on stdin; a token is one")
-	}
-	return lifecycle.NewToken(token), nil
-}
-
 // newAccessToken makes a token up that looks like Mews's: 32 hexadecimal digits,
 // which sometimes spell the integration's id, a dash, and 31 more.
 func newAccessToken(integration string) lifecycle.Token {
@@ -264,14 +245,4 @@ func tookOf(d time.Duration) time.Duration {
 		return d.Round(10 * time.Microsecond)
 	}
 	return d.Round(time.Millisecond)
-}
-
-// exactly is for verbs with arguments that must be there, in this order.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(verb *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usage.Errorf("%s takes %s", verb.CommandPath(), strings.Join(names, " "))
-		}
-		return nil
-	}
 }

@@ -1,10 +1,12 @@
-package main
+package simulation
 
 import (
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 )
 
 // progress is a bar for somebody who watches; where nobody does it is silent. It is
@@ -21,7 +23,7 @@ const (
 )
 
 func newProgress(w io.Writer, all int) *progress {
-	if !isTerminal(w) {
+	if !terminal.Is(w) {
 		w = nil
 	}
 	return &progress{w: w, all: all}

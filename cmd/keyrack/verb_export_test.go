@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
@@ -58,7 +59,7 @@ func TestAtRest(t *testing.T) {
 	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("copy.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
 		t.Errorf("doctor says of the copy:\n%s", out)
 	}
-	if _, said := keyrack(exitError, "doctor", "--store", "sqlite:"+at("copy.db")); !strings.Contains(said, "the key of sqlite:") {
+	if _, said := keyrack(exitError, "doctor", "--store", "sqlite:"+at("copy.db")); !strings.Contains(said, "the sealing key of sqlite:") {
 		t.Errorf("doctor says without a key: %s", said)
 	}
 
@@ -106,8 +107,8 @@ func TestDoctorOnAWrongKey(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	file := filepath.Join(folder, "hotels.db")
-	wrong := map[string]string{sealingVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: testkit.Secret}
-	const wrongSaid = "the key of KEYRACK_SEALING_KEY is not the one that this store was begun with\n"
+	wrong := map[string]string{storage.KeyVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: testkit.Secret}
+	const wrongSaid = "the key of KEYRACK_SEALING_KEY " + storage.WrongKey + "\n"
 	code, stdout, stderr := once(t, wrong, "doctor", "--store", "sqlite:"+file)
 	if code != exitError || !strings.HasSuffix(stdout, "\nFINDING  keys: "+wrongSaid) || stderr != "" {
 		t.Errorf("a wrong key: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
@@ -130,17 +131,17 @@ func TestAtRestRefuses(t *testing.T) {
 		code int
 		say  string
 	}{
-		{"doctor --store memory", exitUsage, "what is in memory is in another process"},
-		{"export --store memory", exitUsage, "what is in memory is in another process"},
-		{"import --store memory -", exitUsage, "what is in memory is in another process"},
+		{"doctor --store memory", exitUsage, "a store in memory belongs to another process"},
+		{"export --store memory", exitUsage, "a store in memory belongs to another process"},
+		{"import --store memory -", exitUsage, "a store in memory belongs to another process"},
 		{"doctor --store " + none, exitError, "there is no database at"},
 		{"export --store " + none, exitError, "there is no database at"},
 		{"backup --store " + none + " copy.db", exitError, "there is no database at"},
-		{"import --store " + none + " -", exitError, "the key of sqlite:"},
+		{"import --store " + none + " -", exitError, "the sealing key of sqlite:"},
 		{"import --store " + none, exitUsage, "takes one file"},
 		{"backup --store " + none, exitUsage, "takes the path of a new file"},
 		{"backup --store postgres://canary:canary@127.0.0.1:1/canary copy.db", exitUsage, "only SQLite is backed up"},
-		{"export --store mysql:canary", exitUsage, "there are sqlite:PATH"},
+		{"export --store mysql:canary", exitUsage, "--store must be sqlite:PATH"},
 	} {
 		code, stdout, stderr := once(t, nil, strings.Fields(test.args)...)
 		if code != test.code || stdout != "" || !strings.Contains(stderr, test.say) {

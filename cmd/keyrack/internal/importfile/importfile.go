@@ -1,4 +1,4 @@
-package main
+package importfile
 
 import (
 	"bufio"
@@ -15,14 +15,15 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 )
 
-// record is one line of a file of integrations.
-type record struct {
-	line        int
-	integration string
-	adoption    api.ImportRequest
-	problem     string // why it cannot be meant; it quotes nothing, and then the rest means nothing
+// Record is one line of a file of integrations.
+type Record struct {
+	Line        int
+	Integration string
+	Request     api.ImportRequest
+	Problem     string // why it cannot be meant; it quotes nothing, and then the rest means nothing
 }
 
 // jsonRecord is a record of JSON Lines.
@@ -36,10 +37,10 @@ var columns = []string{
 	"integration", "integration_name", "enterprise", "enterprise_name", "service", "service_name", "token", "disabled", "created_utc",
 }
 
-// readRecords reads integrations with their tokens: CSV, or JSON Lines if the first
+// Read reads integrations with their tokens: CSV, or JSON Lines if the first
 // thing is a brace. What ends it too early is in failed, and quotes nothing.
-func readRecords(in io.Reader, failed *error) iter.Seq[record] {
-	return func(yield func(record) bool) {
+func Read(in io.Reader, failed *error) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		text := bufio.NewReader(in)
 		if mark, _ := text.Peek(3); string(mark) == "\ufeff" { // of a spreadsheet
 			_, _ = text.Discard(3)
@@ -71,15 +72,15 @@ func firstByte(text *bufio.Reader) (byte, error) {
 	}
 }
 
-func readJSONRecords(text io.Reader, failed *error) iter.Seq[record] {
-	return func(yield func(record) bool) {
-		for n, line := range lines(text, failed) {
+func readJSONRecords(text io.Reader, failed *error) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for n, line := range files.Lines(text, failed) {
 			var j jsonRecord
-			r := record{line: n}
+			r := Record{Line: n}
 			if err := json.Unmarshal(line, &j, json.RejectUnknownMembers(true)); err != nil {
-				r.problem = "not a JSON object of the names that keyrack adopt --help lists"
+				r.Problem = "not a JSON object of the names that keyrack adopt --help lists"
 			} else {
-				r.integration, r.adoption = j.Integration, j.ImportRequest
+				r.Integration, r.Request = j.Integration, j.ImportRequest
 				r.check()
 			}
 			if !yield(r) {
@@ -89,8 +90,8 @@ func readJSONRecords(text io.Reader, failed *error) iter.Seq[record] {
 	}
 }
 
-func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[record] {
-	return func(yield func(record) bool) {
+func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		reader := csv.NewReader(text)
 		reader.Comma = separator(text)
 		reader.FieldsPerRecord = -1
@@ -114,7 +115,7 @@ func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[record] {
 			var broken *csv.ParseError
 			switch {
 			case errors.As(err, &broken):
-				if !yield(record{line: broken.StartLine, problem: "not CSV: " + broken.Err.Error()}) {
+				if !yield(Record{Line: broken.StartLine, Problem: "not CSV: " + broken.Err.Error()}) {
 					return
 				}
 			case err != nil:
@@ -143,60 +144,60 @@ func separator(text *bufio.Reader) rune {
 }
 
 // recordOf makes a record of the fields of a line.
-func recordOf(line int, names, fields []string) record {
-	r := record{line: line}
+func recordOf(line int, names, fields []string) Record {
+	r := Record{Line: line}
 	if len(fields) != len(names) {
-		r.problem = "it has " + strconv.Itoa(len(fields)) + " fields, and the first line has " + strconv.Itoa(len(names))
+		r.Problem = "it has " + strconv.Itoa(len(fields)) + " fields, and the first line has " + strconv.Itoa(len(names))
 		return r
 	}
 	for i, name := range names {
 		value := fields[i]
 		switch name {
 		case "integration":
-			r.integration = value
+			r.Integration = value
 		case "integration_name":
-			r.adoption.Name = value
+			r.Request.Name = value
 		case "enterprise":
-			r.adoption.Enterprise = value
+			r.Request.Enterprise = value
 		case "enterprise_name":
-			r.adoption.EnterpriseName = value
+			r.Request.EnterpriseName = value
 		case "service":
-			r.adoption.Service = value
+			r.Request.Service = value
 		case "service_name":
-			r.adoption.ServiceName = value
+			r.Request.ServiceName = value
 		case "token":
-			r.adoption.Token = value
+			r.Request.Token = value
 		case "disabled":
 			disabled, err := strconv.ParseBool(strings.ToLower(value))
 			if value != "" && err != nil {
-				r.problem = "disabled is true or false"
+				r.Problem = "disabled is true or false"
 			}
-			r.adoption.Disabled = disabled
+			r.Request.Disabled = disabled
 		case "created_utc":
 			at, err := time.Parse(time.RFC3339, value)
 			if value != "" && err != nil {
-				r.problem = "created_utc is a time such as 2019-12-13T14:42:52Z"
+				r.Problem = "created_utc is a time such as 2019-12-13T14:42:52Z"
 			}
-			r.adoption.CreatedUtc = at
+			r.Request.CreatedUtc = at
 		}
 	}
-	if r.problem == "" {
+	if r.Problem == "" {
 		r.check()
 	}
 	return r
 }
 
 // check finds what cannot be meant.
-func (r *record) check() {
+func (r *Record) check() {
 	switch {
-	case r.integration == "":
-		r.problem = "the integration's id is missing"
-	case !api.ValidIdentifier(r.integration) || r.integration == "." || r.integration == "..":
-		r.problem, r.integration = "the integration's id cannot be one", ""
-	case r.adoption.Token == "":
-		r.problem = "the token is missing"
-	case r.integration == r.adoption.Token, isGUID(r.adoption.Token) && !isGUID(r.integration):
-		r.problem, r.integration = "the id looks like the token, and the token like an id", "" // not to be printed
+	case r.Integration == "":
+		r.Problem = "the integration's id is missing"
+	case !api.ValidIdentifier(r.Integration) || r.Integration == "." || r.Integration == "..":
+		r.Problem, r.Integration = "the integration's id cannot be one", ""
+	case r.Request.Token == "":
+		r.Problem = "the token is missing"
+	case r.Integration == r.Request.Token, isGUID(r.Request.Token) && !isGUID(r.Integration):
+		r.Problem, r.Integration = "the id looks like the token, and the token like an id", "" // not to be printed
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/seal"
 )
@@ -104,15 +105,15 @@ func TestServeKeys(t *testing.T) {
 			}
 		}
 	}
-	fails("a wrong key", "the key of KEYRACK_SEALING_KEY is not the one that this store was begun with", map[string]string{sealingVariable: other})
-	fails("two sources", "take one of them away", map[string]string{sealingVariable: other}, "--sealing-key-file", file)
+	fails("a wrong key", "the key of KEYRACK_SEALING_KEY is not the one that this store was created with", map[string]string{storage.KeyVariable: other})
+	fails("two sources", "remove one of them", map[string]string{storage.KeyVariable: other}, "--sealing-key-file", file)
 	// The first key of a ring seals, and all of them open.
-	stop(t, inFolder(t, folder, map[string]string{sealingVariable: other + "," + strings.TrimSpace(string(own))}))
+	stop(t, inFolder(t, folder, map[string]string{storage.KeyVariable: other + "," + strings.TrimSpace(string(own))}))
 	if runtime.GOOS != "windows" {
 		if err := os.Chmod(file, 0o640); err != nil {
 			t.Fatal(err)
 		}
-		fails("a key for everybody", "can be read or written by others; take that away: chmod 600", nil)
+		fails("a key for everybody", "; run: chmod 600", nil)
 	}
 	moved := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(moved, own, 0o600); err != nil {
@@ -121,45 +122,10 @@ func TestServeKeys(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	fails("no key", "Put the file back, or name the key with --sealing-key-file", nil)
+	fails("no key", "Put the file back, or pass the key with --sealing-key-file", nil)
 	stop(t, inFolder(t, folder, nil, "--sealing-key-file", moved))
 	if err := os.WriteFile(moved, []byte("canary"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fails("a file that is no key", "a key is 32 bytes", nil, "--sealing-key-file", moved)
-}
-
-// TestMakeKey: of two who make a key at the same time, both take the same one.
-func TestMakeKey(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "key")
-	rings := make(chan keyRing, 8)
-	for range cap(rings) {
-		go func() {
-			ring, err := makeKey(file)
-			if err != nil {
-				t.Error(err)
-			}
-			rings <- ring
-		}()
-	}
-	made, first := 0, keyRing{}
-	for range cap(rings) {
-		ring := <-rings
-		if ring.made {
-			made++
-		}
-		if first.Ring == nil {
-			first = ring
-		}
-		sealed, err := first.Seal([]byte("plain"), "owner")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ring.Open(sealed, "owner"); err != nil {
-			t.Error(err)
-		}
-	}
-	if left, _ := filepath.Glob(file + "*"); made != 1 || len(left) != 1 {
-		t.Errorf("%d were made; there is %v", made, left)
-	}
 }

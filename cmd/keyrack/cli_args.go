@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// noArguments is for verbs that take flags alone. It does not quote what was
+// given: that may be a secret.
+func noArguments(verb *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage.Errorf("%s takes no arguments", verb.CommandPath())
+	}
+	return nil
+}
+
+// exactly is for verbs with arguments that must be there, in this order.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(verb *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usage.Errorf("%s takes %s", verb.CommandPath(), strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+// atMostOne is for verbs with one argument that may be left out.
+func atMostOne(name string) func(*cobra.Command, []string) error {
+	return func(verb *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usage.Errorf("%s takes at most one %s", verb.CommandPath(), name)
+		}
+		return nil
+	}
+}
+
+// tokenFrom takes a token from the arguments or from stdin.
+func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.Token, error) {
+	if len(args) == 0 || args[0] == "-" {
+		if terminal.Is(stdin) {
+			fmt.Fprint(warnings, "the token, then Enter and Ctrl-D: ")
+		}
+		return readToken(stdin)
+	}
+	_, _ = io.WriteString(warnings, `keyrack: warning: the token is in your shell's history now, and other users of this machine
+could read it; next time: printf %s "$TOKEN" | keyrack check
+`)
+	if args[0] == "" {
+		return lifecycle.Token{}, usage.Errorf("the token is empty")
+	}
+	return lifecycle.NewToken(args[0]), nil
+}
+
+// readToken reads a token from stdin: all of it, but for the line's end.
+func readToken(stdin io.Reader) (lifecycle.Token, error) {
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), api.TokenLimit+3))
+	if err != nil {
+		return lifecycle.Token{}, errors.New("the token cannot be read from stdin")
+	}
+	token := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	switch {
+	case token == "":
+		return lifecycle.Token{}, usage.Errorf(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
+	case len(token) > api.TokenLimit:
+		return lifecycle.Token{}, usage.Errorf("what is on stdin is too long for a token")
+	case strings.ContainsAny(token, "\r\n"):
+		return lifecycle.Token{}, usage.Errorf("there is more than one line on stdin; a token is one")
+	}
+	return lifecycle.NewToken(token), nil
+}

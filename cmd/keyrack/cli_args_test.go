@@ -1,0 +1,34 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+)
+
+func TestReadToken(t *testing.T) {
+	for text, want := range map[string]string{
+		"canary": "canary", "canary\n": "canary", "canary\r\n": "canary", " canary ": " canary ",
+		strings.Repeat("x", api.TokenLimit) + "\n": strings.Repeat("x", api.TokenLimit),
+		"": "", "\n": "", "a\nb": "", "a\n\n": "", "a\r": "a",
+		strings.Repeat("x", api.TokenLimit+1): "",
+		strings.Repeat("x", 1<<20):            "",
+	} {
+		token, err := readToken(strings.NewReader(text))
+		if token.Reveal() != want || (err == nil) != (want != "") {
+			t.Errorf("%.20q: %.20q, %v", text, token.Reveal(), err)
+		}
+		if err != nil && codeFor(err) != exitUsage {
+			t.Errorf("%.20q: exit code %d", text, codeFor(err))
+		}
+	}
+	if _, err := readToken(brokenReader{}); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("the error quotes: %v", err)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("canary") }

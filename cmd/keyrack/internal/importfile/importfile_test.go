@@ -1,0 +1,81 @@
+package importfile
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+)
+
+func recordsOf(text string) ([]Record, error) {
+	var failed error
+	return slices.Collect(Read(strings.NewReader(text), &failed)), failed
+}
+
+func TestReadRecords(t *testing.T) {
+	spa := Record{Line: 2, Integration: "i1", Request: api.ImportRequest{
+		Name: "Spa, Bar", Enterprise: "e1", Token: " t 1", Disabled: true, CreatedUtc: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
+	}}
+	const head = "integration,integration_name,enterprise,token,disabled,created_utc\n"
+	for name, test := range map[string]struct {
+		text string
+		want Record
+	}{
+		"commas":     {head + `i1,"Spa, Bar",e1," t 1",TRUE,2020-01-02T03:04:05Z`, spa},
+		"semicolons": {"\ufeff" + strings.ReplaceAll(head, ",", ";") + `i1;Spa, Bar;e1;" t 1";1;2020-01-02T03:04:05Z` + "\r\n", spa},
+		"tabs":       {strings.ReplaceAll(head, ",", "\t") + "i1\tSpa, Bar\te1\t\" t 1\"\ttrue\t2020-01-02T03:04:05Z\n", spa},
+		"JSON": {"\n" + `{"integration":"i1","integration_name":"Spa, Bar","enterprise":"e1","token":" t 1","disabled":true,` +
+			`"created_utc":"2020-01-02T03:04:05Z"}`, spa},
+	} {
+		got, err := recordsOf(test.text)
+		if diff := cmp.Diff([]Record{test.want}, got, cmp.AllowUnexported(Record{})); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	const guid = "4e1f0c62-5b8d-4c39-9a1e-ab2200f27c01"
+	for _, line := range []string{
+		"canary", "{", `{"integration":"i","token":"canary","tokn":"canary"}`, `{"integration":"i","token":1}`,
+		`{"integration":"i","token":"canary","created_utc":"canary"}`, `{"integration":"canary","token":"canary"}`,
+		`{"integration":"canary","token":"` + guid + `"}`, `{"integration":"i\n","token":"canary"}`, `{"token":"canary"}`,
+		`{"integration":"..","token":"canary"}`, `{"integration":"i"}`,
+	} {
+		got, err := recordsOf(`{"integration":"i","token":"t"}` + "\n" + line + "\n" + `{"integration":"i","token":"t"}`)
+		if err != nil || len(got) != 3 || got[1].Problem == "" || got[2].Problem != "" || got[2].Line != 3 ||
+			strings.Contains(got[1].Problem+got[1].Integration, "canary") {
+			t.Errorf("%s: %v, %v", line, got, err)
+		}
+	}
+	for _, text := range []string{"", "\n\n", "canary,t\n", "integration,token,canary\n", "integration,token,token\n", "\"", "[]"} {
+		if got, err := recordsOf(text); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+// FuzzReadRecords: what is wrong with a file is told without what is in it, and
+// what is right has what is required.
+func FuzzReadRecords(f *testing.F) {
+	f.Add("integration,token\ni,t\n\"x\",\"y\nz\"\n")
+	f.Add("{\"integration\":\"i\",\"token\":\"t\"}\nnonsense\n")
+	f.Add("\ufeffintegration;token;disabled\ni;t;yes\n\"\"\";\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		last := 0
+		var failed error
+		for r := range Read(strings.NewReader(text), &failed) {
+			if r.Line <= last {
+				t.Fatalf("line %d after line %d", r.Line, last)
+			}
+			last = r.Line
+			if r.Problem == "" && (!api.ValidIdentifier(r.Integration) || r.Request.Token == "") {
+				t.Fatalf("%+v is nothing to take in", r)
+			}
+			if strings.Contains(r.Problem, "\ufffd") {
+				t.Fatal("a problem quotes")
+			}
+		}
+	})
+}
