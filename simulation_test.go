@@ -71,10 +71,8 @@ func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, lif
 	account mewstest.Account, probes, entries int,
 ) {
 	secret := lifecycle.NewToken("made-up secret")
-	mews := mewstest.New(mewstest.Options{Seed: seed, Secret: secret, Faults: faults})
-	prober, err := connector.New(connector.Options{
-		URL: connector.Demo, ClientToken: mews.Connector().ClientToken(), ClientName: "Simulation 1.0", Transport: mews.Connector(),
-	})
+	mews := mewstest.New(&mewstest.Options{Seed: seed, Secret: secret, Faults: faults})
+	prober, err := connector.New(connector.Demo, mews.Connector().ClientToken(), "Simulation 1.0", &connector.Options{Transport: mews.Connector()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,13 +90,8 @@ func TestCanary(t *testing.T) {
 	}
 	limiter := connector.NewLimiter(connector.Limit, connector.Window)
 	for i, reply := range replies {
-		o := connector.Options{
-			URL:         connector.Demo,
-			ClientToken: lifecycle.NewToken(clientToken),
-			ClientName:  "Test",
-			Transport:   reply,
-		}
-		c, err := connector.New(o)
+		o := connector.Options{Transport: reply}
+		c, err := connector.New(connector.Demo, lifecycle.NewToken(clientToken), "Test", &o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,16 +15,8 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Options are what a [Client] is made of. URL, ClientToken and ClientName are
-// required.
+// Options are what may be chosen about a [Client]. The zero value is a good choice.
 type Options struct {
-	// URL is the platform address, such as [Production] or [Demo]: a scheme and a
-	// host. Plain http is for this machine only.
-	URL string
-	// ClientToken is the partner's own token.
-	ClientToken lifecycle.Token
-	// ClientName is the name and version of the application, such as "Acme Spa 2.1".
-	ClientName string
 	// Transport makes the requests: one exchange each, no redirect followed, and
 	// over when the request's context is. It sees both tokens in the body. nil
 	// stands for one of the client's own, with HTTP/2, time-outs and the proxies
@@ -37,7 +29,7 @@ type Options struct {
 
 const defaultTimeout = 10 * time.Second
 
-// Client is a [Prober] over HTTP. It keeps to the [Limit] of requests per token,
+// Client is a [Prober] over HTTP. It keeps to the limit of 200 requests per token in 30 s,
 // and leaves a token alone for as long as Mews asks for. It never waits for
 // either: it answers Limited at once, with the time to come back.
 //
@@ -49,30 +41,38 @@ type Client struct {
 	transport http.RoundTripper
 	own       *http.Transport // the transport, where it is the client's own
 	timeout   time.Duration
-	limiter   *Limiter
+	limiter   *limiter
 	digest    func(token string) lifecycle.Digest
 }
 
-// New returns a client. It sends nothing.
-func New(o Options) (*Client, error) {
-	u, err := Address(o.URL)
+// New returns a client of a platform, such as [Production] or [Demo]: a scheme and a
+// host, plain http for this machine only. The token is the partner's own
+// ClientToken; the name is that of the application with its version, such as
+// "Acme Spa 2.1". nil options mean the zero Options. New sends nothing. Its errors
+// wrap ErrOptions.
+func New(platform string, clientToken lifecycle.Token, clientName string, opts *Options) (*Client, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	u, err := Address(platform)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case o.ClientToken.IsZero():
+	case clientToken.IsZero():
 		return nil, fmt.Errorf("%w: no ClientToken", ErrOptions)
-	case !utf8.ValidString(o.ClientToken.Reveal()):
+	case !utf8.ValidString(clientToken.Reveal()):
 		return nil, fmt.Errorf("%w: the ClientToken is not UTF-8", ErrOptions)
-	case o.ClientName == "" || !utf8.ValidString(o.ClientName):
+	case clientName == "" || !utf8.ValidString(clientName):
 		return nil, fmt.Errorf("%w: no ClientName, or one that is not UTF-8", ErrOptions)
 	case o.Timeout < 0:
 		return nil, fmt.Errorf("%w: a Timeout below 0", ErrOptions)
 	}
 	c := &Client{
 		url:       u.JoinPath(operation).String(),
-		token:     o.ClientToken,
-		name:      o.ClientName,
+		token:     clientToken,
+		name:      clientName,
 		transport: o.Transport,
 		timeout:   o.Timeout,
 		digest:    newDigest(),
@@ -87,7 +87,7 @@ func New(o Options) (*Client, error) {
 	// Mews counts requests as they arrive, which is up to a time-out after they
 	// began: counted over that much more, no delay on the way brings more than
 	// the limit together.
-	c.limiter = NewLimiter(Limit, Window+c.timeout)
+	c.limiter = newLimiter(requestLimit, requestWindow+c.timeout)
 	return c, nil
 }
 

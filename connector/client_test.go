@@ -35,15 +35,11 @@ var _ connector.Prober = (*connector.Client)(nil)
 // newClient returns a client of a server; change may be nil.
 func newClient(tb testing.TB, url string, change func(*connector.Options)) *connector.Client {
 	tb.Helper()
-	o := connector.Options{
-		URL:         url,
-		ClientToken: lifecycle.NewToken(clientToken),
-		ClientName:  "Keyrack Test 1.0",
-	}
+	var o connector.Options
 	if change != nil {
 		change(&o)
 	}
-	c, err := connector.New(o)
+	c, err := connector.New(url, lifecycle.NewToken(clientToken), "Keyrack Test 1.0", &o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -21,11 +21,8 @@ func Example() {
 	}))
 	defer mews.Close()
 
-	client, err := connector.New(connector.Options{
-		URL:         mews.URL, // in production: connector.Production
-		ClientToken: lifecycle.NewToken("the partner's own, made up"),
-		ClientName:  "Acme Spa 2.1",
-	})
+	client, err := connector.New(mews.URL, // in production: connector.Production
+		lifecycle.NewToken("the partner's own, made up"), "Acme Spa 2.1", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,11 +46,7 @@ func ExampleBackoff() {
 	}))
 	defer mews.Close()
 
-	client, err := connector.New(connector.Options{
-		URL:         mews.URL,
-		ClientToken: lifecycle.NewToken("the partner's own, made up"),
-		ClientName:  "Acme Spa 2.1",
-	})
+	client, err := connector.New(mews.URL, lifecycle.NewToken("the partner's own, made up"), "Acme Spa 2.1", nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,18 +9,18 @@ import (
 
 // Mews's limit: so many requests per AccessToken in a sliding window.
 const (
-	Limit  = 200
-	Window = 30 * time.Second
+	requestLimit  = 200
+	requestWindow = 30 * time.Second
 )
 
-// Limiter keeps the requests of each token below a limit: of any window, however
+// limiter keeps the requests of each token below a limit: of any window, however
 // it lies in time, at most limit requests begin in it. The times of the requests
 // in the latest window are kept, 8 bytes each, so the count is exact; a token is
 // forgotten within two windows after its last request. It is safe for
 // concurrent use, and goes by the monotonic clock.
 //
-// The zero value is not ready; see [NewLimiter].
-type Limiter struct {
+// The zero value is not ready; see newLimiter.
+type limiter struct {
 	limit  int
 	window time.Duration
 
@@ -36,10 +36,10 @@ type usage struct {
 	paused time.Duration   // no request before this
 }
 
-// NewLimiter returns a limiter, such as NewLimiter(Limit, Window). A limit below
+// newLimiter returns a limiter, such as newLimiter(requestLimit, requestWindow). A limit below
 // 1 counts as 1.
-func NewLimiter(limit int, window time.Duration) *Limiter {
-	return &Limiter{
+func newLimiter(limit int, window time.Duration) *limiter {
+	return &limiter{
 		limit:  max(limit, 1),
 		window: window,
 		start:  time.Now(),
@@ -50,7 +50,7 @@ func NewLimiter(limit int, window time.Duration) *Limiter {
 // Allow takes one request of a token's, to begin now, and returns 0; or it takes
 // nothing and returns how long it will be until the token may have one, unless
 // others take it first.
-func (l *Limiter) Allow(token lifecycle.Digest) time.Duration {
+func (l *limiter) Allow(token lifecycle.Digest) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Since(l.start)
@@ -69,7 +69,7 @@ func (l *Limiter) Allow(token lifecycle.Digest) time.Duration {
 
 // Pause allows a token no request for some time from now. It never shortens a
 // pause.
-func (l *Limiter) Pause(token lifecycle.Digest, d time.Duration) {
+func (l *limiter) Pause(token lifecycle.Digest, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Since(l.start)
@@ -78,7 +78,7 @@ func (l *Limiter) Pause(token lifecycle.Digest, d time.Duration) {
 	u.paused = max(u.paused, now+d)
 }
 
-func (l *Limiter) of(token lifecycle.Digest) *usage {
+func (l *limiter) of(token lifecycle.Digest) *usage {
 	u := l.tokens[token]
 	if u == nil {
 		u = new(usage)
@@ -100,7 +100,7 @@ func (u *usage) expire(until time.Duration) {
 }
 
 // sweep forgets, once a window, the tokens that nothing keeps.
-func (l *Limiter) sweep(now time.Duration) {
+func (l *limiter) sweep(now time.Duration) {
 	if now-l.swept < l.window {
 		return
 	}

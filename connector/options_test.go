@@ -58,10 +58,7 @@ func TestURL(t *testing.T) {
 		{"https://hunter2\x7f", ""},
 	} {
 		var asked string
-		client, err := connector.New(connector.Options{
-			URL:         c.url,
-			ClientToken: lifecycle.NewToken(clientToken),
-			ClientName:  "Test",
+		client, err := connector.New(c.url, lifecycle.NewToken(clientToken), "Test", &connector.Options{
 			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				asked = r.URL.String()
 				return respond(200, accepted), nil
@@ -86,24 +83,22 @@ func TestURL(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for name, change := range map[string]func(*connector.Options){
-		"no ClientToken":   func(o *connector.Options) { o.ClientToken = lifecycle.Token{} },
-		"odd ClientToken":  func(o *connector.Options) { o.ClientToken = lifecycle.NewToken("\xff") },
-		"no ClientName":    func(o *connector.Options) { o.ClientName = "" },
-		"odd ClientName":   func(o *connector.Options) { o.ClientName = "\xff" },
-		"negative Timeout": func(o *connector.Options) { o.Timeout = -time.Second },
+	for name, c := range map[string]struct {
+		token, client string
+		opts          *connector.Options
+		good          bool
+	}{
+		"nil options":      {clientToken, "Test", nil, true},
+		"zero options":     {clientToken, "Test", new(connector.Options), true},
+		"no ClientToken":   {"", "Test", nil, false},
+		"odd ClientToken":  {"\xff", "Test", nil, false},
+		"no ClientName":    {clientToken, "", nil, false},
+		"odd ClientName":   {clientToken, "\xff", nil, false},
+		"negative Timeout": {clientToken, "Test", &connector.Options{Timeout: -time.Second}, false},
 	} {
-		o := connector.Options{
-			URL:         connector.Demo,
-			ClientToken: lifecycle.NewToken(clientToken),
-			ClientName:  "Test",
-		}
-		if _, err := connector.New(o); err != nil {
-			t.Fatal(err)
-		}
-		change(&o)
-		if c, err := connector.New(o); !errors.Is(err, connector.ErrOptions) || c != nil {
-			t.Errorf("%s: %v, want ErrOptions", name, err)
+		client, err := connector.New(connector.Demo, lifecycle.NewToken(c.token), c.client, c.opts)
+		if good := err == nil; good != c.good || good != (client != nil) || !good && !errors.Is(err, connector.ErrOptions) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

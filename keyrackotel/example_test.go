@@ -15,7 +15,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	reader := sdkmetric.NewManualReader() // an application has an exporter here
-	telemetry, err := keyrackotel.New(keyrackotel.Options{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
+	telemetry, err := keyrackotel.New(&keyrackotel.Options{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
 	if err != nil {
 		panic(err)
 	}

@@ -2,7 +2,7 @@
 // OpenTelemetry, by its semantic conventions. In comes a Rack's telemetry, out go
 // instruments and spans to the providers of the application:
 //
-//	telemetry, err := keyrackotel.New(keyrackotel.Options{})
+//	telemetry, err := keyrackotel.New(nil)
 //	...
 //	rack, err := keyrack.Open(ctx, store, &keyrack.Options{Telemetry: telemetry.Hook()})
 //	...
@@ -59,8 +59,13 @@ type Telemetry struct {
 	ends   instruments
 }
 
-// New makes the instruments. It fails where the MeterProvider refuses one.
-func New(o Options) (*Telemetry, error) {
+// New makes the instruments. nil options mean the zero Options. It returns an error
+// if the MeterProvider refuses an instrument.
+func New(opts *Options) (*Telemetry, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
 	if o.MeterProvider == nil {
 		o.MeterProvider = otel.GetMeterProvider()
 	}

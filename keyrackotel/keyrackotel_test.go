@@ -116,7 +116,7 @@ func play(t *testing.T, act func(s *scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{T: t, store: &moody{Store: memstore.New(nil)}, mews: new(mews), reader: sdkmetric.NewManualReader(), spans: tracetest.NewInMemoryExporter()}
 		s.mews.answer.Store(&connector.Answer{Kind: connector.Accepted, Status: 200, Enterprise: lifecycle.Named{ID: "8865aa96-f62d-4f9b-a912-ab2100f60f42"}})
-		telemetry, err := keyrackotel.New(keyrackotel.Options{
+		telemetry, err := keyrackotel.New(&keyrackotel.Options{
 			MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader)),
 			TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.spans)),
 		})

@@ -18,19 +18,17 @@ import (
 // Options are what New may be told. The zero value of each has a stated meaning.
 type Options struct {
 	// JournalLimit is how many entries the journal keeps, those of all
-	// integrations together. 0 or less means DefaultJournalLimit. An entry costs
-	// its evidence, decision and sealed body, the record after it, and about
-	// 300 bytes.
+	// integrations together. 0 or less means 16384: some 40 MB, with bodies of the
+	// size that Mews sends. An entry costs its evidence, decision and sealed body,
+	// the record after it, and about 300 bytes.
 	JournalLimit int
 }
 
-// DefaultJournalLimit is the JournalLimit where none is given: some 40 MB, with
-// bodies of the size that Mews sends.
-const DefaultJournalLimit = 16384
+const defaultJournalLimit = 16384
 
 func (o *Options) journalLimit() int {
 	if o == nil || o.JournalLimit <= 0 {
-		return DefaultJournalLimit
+		return defaultJournalLimit
 	}
 	return o.JournalLimit
 }

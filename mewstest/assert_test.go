@@ -77,7 +77,7 @@ func TestEventuallyBites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				mews := mewstest.New(mewstest.Options{Seed: 99, Receiver: nothing{}})
+				mews := mewstest.New(&mewstest.Options{Seed: 99, Receiver: nothing{}})
 				on, off := mews.Connect("A"), mews.Connect("B")
 				off.Disable()
 				former := on.Token()
@@ -116,7 +116,7 @@ func TestEventuallyBites(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		// A former token that is still believed in.
-		mews := mewstest.New(mewstest.Options{Receiver: nothing{}})
+		mews := mewstest.New(&mewstest.Options{Receiver: nothing{}})
 		hotel := mews.Connect("A")
 		hotel.RotateKey()
 		var f fake
@@ -126,7 +126,7 @@ func TestEventuallyBites(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		// A former token may be forgotten, and need not be known to work still.
-		mews := mewstest.New(mewstest.Options{Receiver: nothing{}, Readings: mewstest.Readings{FormerKey: day}})
+		mews := mewstest.New(&mewstest.Options{Receiver: nothing{}, Readings: mewstest.Readings{FormerKey: day}})
 		hotel := mews.Connect("A")
 		hotel.RotateKey()
 		for _, former := range []lifecycle.Status{lifecycle.Unknown, lifecycle.Valid, lifecycle.Invalid} {
@@ -140,7 +140,7 @@ func TestEventuallyBites(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		// It ends whatever goes on, and says that the receiver panics.
-		mews := mewstest.New(mewstest.Options{Receiver: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(1) })})
+		mews := mewstest.New(&mewstest.Options{Receiver: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(1) })})
 		mews.Connect("A")
 		mews.Live(mewstest.Rates{Every: time.Minute})
 		var f fake
@@ -155,7 +155,7 @@ func TestEventuallyBites(t *testing.T) {
 func TestNeverSilentlyWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
-		mews := mewstest.New(mewstest.Options{Seed: 4, Receiver: keys, Lag: mewstest.Spread{Min: time.Minute, Max: time.Minute}})
+		mews := mewstest.New(&mewstest.Options{Seed: 4, Receiver: keys, Lag: mewstest.Spread{Min: time.Minute, Max: time.Minute}})
 		hotel := mews.Connect("A")
 		time.Sleep(time.Hour)
 		var f fake
@@ -202,7 +202,7 @@ func TestNeverSilentlyWrong(t *testing.T) {
 func TestAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
-		mews := mewstest.New(mewstest.Options{Receiver: keys, Manual: true})
+		mews := mewstest.New(&mewstest.Options{Receiver: keys, Manual: true})
 		watch := mews.Watch(keys.Status)
 		hotel := mews.Connect("A")
 		created := hotel.Latest()

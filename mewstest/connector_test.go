@@ -77,7 +77,7 @@ func ask(mews *mewstest.World, clientToken, accessToken string) reply {
 func connected(t *testing.T, options mewstest.Options, test func(mews *mewstest.World, hotel *mewstest.Integration, ask func(token string) reply)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(options)
+		mews := mewstest.New(&options)
 		hotel := mews.Connect("Alpenrose")
 		test(mews, hotel, func(token string) reply { return ask(mews, mews.Connector().ClientToken().Reveal(), token) })
 	})
@@ -292,11 +292,11 @@ func TestTroubles(t *testing.T) {
 
 // TestServed: the Connector API on a listener, asked by Keyrack's own client.
 func TestServed(t *testing.T) {
-	mews := mewstest.New(mewstest.Options{})
+	mews := mewstest.New(nil)
 	hotel := mews.ConnectAs(mewstest.Connection{Hotel: "Alpenrose", Service: "Spa"})
 	server := httptest.NewServer(mews.Connector())
 	defer server.Close()
-	client, err := connector.New(connector.Options{URL: server.URL, ClientToken: mews.Connector().ClientToken(), ClientName: "Test 1.0"})
+	client, err := connector.New(server.URL, mews.Connector().ClientToken(), "Test 1.0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func run(t *testing.T, seed uint64) (log string, got []string) {
 			}
 			keys.ServeHTTP(rw, req)
 		})
-		mews := mewstest.New(mewstest.Options{
+		mews := mewstest.New(&mewstest.Options{
 			Seed: seed, Receiver: slow, Faults: mewstest.Hostile(), Latency: mewstest.Spread{Max: time.Second},
 			Troubles: []mewstest.Chance{{P: 0.1, Trouble: mewstest.Trouble{Status: 503}}},
 		})
@@ -100,7 +100,7 @@ func firstDifference(a, b string) string {
 // TestSameMoment: what happens at the same moment stands in a fixed order.
 func TestSameMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Manual: true})
+		mews := mewstest.New(&mewstest.Options{Manual: true})
 		var all sync.WaitGroup
 		for range 200 {
 			hotel := mews.Connect("A")
@@ -119,7 +119,7 @@ func TestSameMoment(t *testing.T) {
 func TestFaultsApart(t *testing.T) {
 	times := func(faults mewstest.Faults) (at []time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
-			mews := mewstest.New(mewstest.Options{Seed: 3, Receiver: newNaive(), Faults: faults})
+			mews := mewstest.New(&mewstest.Options{Seed: 3, Receiver: newNaive(), Faults: faults})
 			hotel := mews.Connect("A")
 			for n := range 20 {
 				time.Sleep(time.Hour)

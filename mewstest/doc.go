@@ -9,7 +9,7 @@
 //	func TestKeys(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
 //			keys := newKeys(t) // yours: an http.Handler that knows which tokens work
-//			mews := mewstest.New(mewstest.Options{Seed: 1, Receiver: keys, Faults: mewstest.Flaky()})
+//			mews := mewstest.New(&mewstest.Options{Seed: 1, Receiver: keys, Faults: mewstest.Flaky()})
 //			hotel := mews.Connect("Alpenrose")
 //			mews.NeverSilentlyWrong(t, keys.Status, time.Hour)
 //			time.Sleep(24 * time.Hour)

@@ -20,14 +20,8 @@ type Enterprise struct {
 	integrations []*Integration
 }
 
-// Enterprise returns the hotel of a name, which comes into being where it is
-// named first. Its identifier hangs on the seed and the name alone.
-func (w *World) Enterprise(name string) *Enterprise {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.enterprise(name)
-}
-
+// enterprise returns the hotel of a name, and makes it the first time. Its identifier
+// depends on the seed and the name alone. w.mu is held.
 func (w *World) enterprise(name string) *Enterprise {
 	e := w.enterprises[name]
 	if e == nil {
@@ -42,9 +36,6 @@ func (w *World) enterprise(name string) *Enterprise {
 
 // ID returns the enterprise's identifier.
 func (e *Enterprise) ID() string { return e.named.ID }
-
-// Name returns the enterprise's name.
-func (e *Enterprise) Name() string { return e.named.Name }
 
 // Disable disables the enterprise in Mews: none of its integrations' tokens work,
 // and no event tells.

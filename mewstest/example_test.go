@@ -17,7 +17,7 @@ import (
 func TestKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive() // yours: an http.Handler that knows which tokens work
-		mews := mewstest.New(mewstest.Options{Seed: 1, Receiver: keys, Faults: mewstest.Flaky()})
+		mews := mewstest.New(&mewstest.Options{Seed: 1, Receiver: keys, Faults: mewstest.Flaky()})
 		hotel := mews.Connect("Alpenrose")
 		mews.NeverSilentlyWrong(t, keys.Status, time.Hour)
 		time.Sleep(24 * time.Hour)
@@ -29,7 +29,7 @@ func TestKeys(t *testing.T) {
 // An application is told what happens at a hotel, and asked what it believes.
 func Example() {
 	keys := newNaive() // yours: an http.Handler that knows which tokens work
-	mews := mewstest.New(mewstest.Options{Seed: 1, Receiver: keys, Lag: mewstest.AtOnce})
+	mews := mewstest.New(&mewstest.Options{Seed: 1, Receiver: keys, Lag: mewstest.AtOnce})
 
 	hotel := mews.Connect("Alpenrose")
 	_ = mews.Settle(context.Background())
@@ -47,7 +47,7 @@ func Example() {
 // A script says itself what arrives, when, and in which order.
 func Example_script() {
 	keys := newNaive()
-	mews := mewstest.New(mewstest.Options{Receiver: keys, Manual: true})
+	mews := mewstest.New(&mewstest.Options{Receiver: keys, Manual: true})
 	hotel := mews.Connect("Alpenrose")
 	hotel.Latest().Deliver()
 
@@ -66,7 +66,7 @@ func Example_script() {
 
 // The Connector API answers by the truth, whatever the receiver was told.
 func ExampleConnector() {
-	mews := mewstest.New(mewstest.Options{Seed: 1})
+	mews := mewstest.New(&mewstest.Options{Seed: 1})
 	hotel := mews.Connect("Alpenrose")
 	client := &http.Client{Transport: mews.Connector()}
 	ask := func() {

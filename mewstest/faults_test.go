@@ -23,7 +23,7 @@ func storm(t *testing.T, options mewstest.Options, check func(mews *mewstest.Wor
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
 		options.Seed, options.Receiver = 5, keys
-		mews := mewstest.New(options)
+		mews := mewstest.New(&options)
 		for n := range 200 {
 			hotel := mews.ConnectAs(mewstest.Connection{
 				Hotel: fmt.Sprint("Hotel ", n), Service: "Spa", Disabled: true, Requestor: events.NewRequestor("R", "r@hotel.example"),
@@ -239,7 +239,7 @@ func TestSlow(t *testing.T) {
 	}{{5 * time.Second, 1}, {5*time.Second + time.Millisecond, 3}} {
 		synctest.Test(t, func(t *testing.T) {
 			var calls atomic.Int64
-			mews := mewstest.New(mewstest.Options{Receiver: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			mews := mewstest.New(&mewstest.Options{Receiver: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 				calls.Add(1)
 				time.Sleep(tt.takes)
 				rw.WriteHeader(http.StatusAccepted)
@@ -262,7 +262,7 @@ func TestSlow(t *testing.T) {
 // TestSlowDoesNotHoldUp: while one receiver's answer is awaited, others get theirs.
 func TestSlowDoesNotHoldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Lag: mewstest.AtOnce, Receiver: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		mews := mewstest.New(&mewstest.Options{Lag: mewstest.AtOnce, Receiver: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 			time.Sleep(4 * time.Second)
 		})})
 		for n := range 100 {
@@ -282,7 +282,7 @@ func TestSlowDoesNotHoldUp(t *testing.T) {
 func TestReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys, again := newNaive(), newNaive()
-		mews := mewstest.New(mewstest.Options{Receiver: keys, Faults: mewstest.Flaky(), KeepBodies: true})
+		mews := mewstest.New(&mewstest.Options{Receiver: keys, Faults: mewstest.Flaky(), KeepBodies: true})
 		for n := range 10 {
 			mews.Connect(fmt.Sprint(n)).Cancel()
 		}

@@ -129,9 +129,6 @@ func (w *World) connect(c Connection) *Integration {
 	return i
 }
 
-// Number returns the integration's number in the log, from 1.
-func (i *Integration) Number() int { return i.number }
-
 // ID returns the integration's identifier.
 func (i *Integration) ID() string { return i.named.ID }
 
@@ -140,9 +137,6 @@ func (i *Integration) Name() string { return i.named.Name }
 
 // Enterprise returns the integration's enterprise.
 func (i *Integration) Enterprise() *Enterprise { return i.enterprise }
-
-// Created returns when the integration was connected.
-func (i *Integration) Created() time.Time { return i.created }
 
 // Token returns the current token, in clear: it was made up.
 func (i *Integration) Token() string {

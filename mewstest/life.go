@@ -20,7 +20,7 @@ type Rates struct {
 	// 2 minutes.
 	BurstWithin Spread
 	// Weights say which changes are how frequent. Zero means those of
-	// [UsualWeights].
+	// hotels: much toggling, few deletions, and no change without an event.
 	Weights Weights
 	// Most ends life after so many changes, new connections included. 0: only Calm
 	// does.
@@ -38,9 +38,8 @@ type Weights struct {
 	Enterprise float64 // enable, disable the enterprise
 }
 
-// UsualWeights are those of hotels: much toggling, few deletions, and nothing
-// of which no event tells.
-func UsualWeights() Weights { return Weights{Toggle: 12, Cancel: 4, Rotate: 3, Delete: 1} }
+// hotelWeights are those of hotels.
+var hotelWeights = Weights{Toggle: 12, Cancel: 4, Rotate: 3, Delete: 1}
 
 // life is what makes integrations change by themselves.
 type life struct {
@@ -57,7 +56,7 @@ func (w *World) Live(rates Rates) {
 		rates.Every = 20 * 24 * time.Hour
 	}
 	if rates.Weights == (Weights{}) {
-		rates.Weights = UsualWeights()
+		rates.Weights = hotelWeights
 	}
 	rates.BurstWithin = rates.BurstWithin.or(Spread{time.Second, 2 * time.Minute})
 	w.Calm()

@@ -18,7 +18,7 @@ const day = 24 * time.Hour
 // TestLive: changes come as a Poisson process does, each kind in proportion.
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Seed: 1, Receiver: newNaive(), Lag: mewstest.AtOnce})
+		mews := mewstest.New(&mewstest.Options{Seed: 1, Receiver: newNaive(), Lag: mewstest.AtOnce})
 		for n := range 200 {
 			mews.Connect(fmt.Sprint("Hotel ", n))
 		}
@@ -66,14 +66,14 @@ func TestLive(t *testing.T) {
 // TestLiveEnds: by a number of changes, and when nobody is left.
 func TestLiveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Receiver: newNaive()})
+		mews := mewstest.New(&mewstest.Options{Receiver: newNaive()})
 		mews.Live(mewstest.Rates{Connect: day, Most: 100, Weights: mewstest.Weights{Toggle: 1, Mews: 1, Enterprise: 1}})
 		if err := mews.Settle(t.Context()); err != nil || mews.Stats().Changes != 100 {
 			t.Errorf("%v, %d changes", err, mews.Stats().Changes)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Receiver: newNaive()})
+		mews := mewstest.New(&mewstest.Options{Receiver: newNaive()})
 		hotel := mews.Connect("A")
 		mews.Live(mewstest.Rates{Most: 100, Weights: mewstest.Weights{Delete: 1}})
 		if err := mews.Settle(t.Context()); err != nil || !hotel.Deleted() {
@@ -81,7 +81,7 @@ func TestLiveEnds(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Receiver: newNaive()})
+		mews := mewstest.New(&mewstest.Options{Receiver: newNaive()})
 		mews.Connect("A")
 		mews.Live(mewstest.Rates{Most: 100})
 		ctx, cancel := context.WithTimeout(t.Context(), day)
@@ -101,7 +101,7 @@ func TestMany(t *testing.T) {
 	const many = 20_000
 	before := heap()
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{LogMost: 1000, Receiver: nothing{}})
+		mews := mewstest.New(&mewstest.Options{LogMost: 1000, Receiver: nothing{}})
 		for range many {
 			mews.Connect("A")
 		}

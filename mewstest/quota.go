@@ -4,8 +4,8 @@ import "time"
 
 // The Connector API's limit on the requests with one token, in a sliding window.
 const (
-	QuotaRequests = 200
-	QuotaWindow   = 30 * time.Second
+	quotaRequests = 200
+	quotaWindow   = 30 * time.Second
 )
 
 // quota holds tokens to the limit. What it refuses does not count.
@@ -22,7 +22,7 @@ func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
 				delete(q.taken, id)
 			}
 		}
-		q.sweep = now.Add(QuotaWindow)
+		q.sweep = now.Add(quotaWindow)
 	}
 	if q.taken == nil {
 		q.taken = map[keyID][]time.Time{}
@@ -33,8 +33,8 @@ func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
 		n++
 	}
 	taken = taken[n:]
-	if len(taken) >= QuotaRequests {
-		wait = taken[0].Add(QuotaWindow).Sub(now)
+	if len(taken) >= quotaRequests {
+		wait = taken[0].Add(quotaWindow).Sub(now)
 	} else {
 		taken = append(taken, now)
 	}
@@ -43,4 +43,4 @@ func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
 }
 
 // recent tells whether a request still counts.
-func recent(at, now time.Time) bool { return now.Sub(at) < QuotaWindow }
+func recent(at, now time.Time) bool { return now.Sub(at) < quotaWindow }

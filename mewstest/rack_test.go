@@ -19,10 +19,7 @@ func rackFor(t *testing.T, mews *mewstest.World, probing bool) mewstest.Ask {
 	t.Helper()
 	options := keyrack.Options{Poll: 24 * time.Hour} // there is one instance, and years are many seconds
 	if probing {
-		prober, err := connector.New(connector.Options{
-			URL: connector.Demo, ClientToken: mews.Connector().ClientToken(), ClientName: "Test 1.0",
-			Transport: mews.Connector(),
-		})
+		prober, err := connector.New(connector.Demo, mews.Connector().ClientToken(), "Test 1.0", &connector.Options{Transport: mews.Connector()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +43,7 @@ func rackFor(t *testing.T, mews *mewstest.World, probing bool) mewstest.Ask {
 func TestRackOnACleanChannel(t *testing.T) {
 	for readings := range mewstest.EveryReading(mewstest.Readings{}) {
 		synctest.Test(t, func(t *testing.T) {
-			mews := mewstest.New(mewstest.Options{Seed: 1, Secret: secret, Readings: readings})
+			mews := mewstest.New(&mewstest.Options{Seed: 1, Secret: secret, Readings: readings})
 			ask := rackFor(t, mews, false)
 			mews.NeverSilentlyWrong(t, ask, 6*time.Minute)
 			mews.Live(mewstest.Rates{Every: 2 * day, Connect: 2 * day})
@@ -63,7 +60,7 @@ func TestRackOnACleanChannel(t *testing.T) {
 // say Unknown.
 func TestRackRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Seed: 2, Secret: secret})
+		mews := mewstest.New(&mewstest.Options{Seed: 2, Secret: secret})
 		ask := rackFor(t, mews, false)
 		mews.Live(mewstest.Rates{Every: 3 * day, Connect: 3 * day, Weights: mewstest.Weights{Toggle: 5, Rotate: 2, Delete: 1}})
 		time.Sleep(60 * day)
@@ -76,7 +73,7 @@ func TestRackRight(t *testing.T) {
 func TestRackProbing(t *testing.T) {
 	for seed := range uint64(2) {
 		synctest.Test(t, func(t *testing.T) {
-			mews := mewstest.New(mewstest.Options{
+			mews := mewstest.New(&mewstest.Options{
 				Seed: seed, Secret: secret, Faults: mewstest.Hostile(), Latency: mewstest.Spread{Max: 2 * time.Second},
 				Troubles: []mewstest.Chance{
 					{P: 0.02, Trouble: mewstest.Trouble{Status: 503}},
@@ -105,7 +102,7 @@ func TestRackProbing(t *testing.T) {
 // TestRackFindsOut: what was lost, and what no event tells, a prober finds out.
 func TestRackFindsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{Seed: 1, Secret: secret})
+		mews := mewstest.New(&mewstest.Options{Seed: 1, Secret: secret})
 		ask := rackFor(t, mews, true)
 		lost, silent, hotel := mews.Connect("A"), mews.Connect("B"), mews.Connect("C")
 		time.Sleep(day)

@@ -46,7 +46,7 @@ func TestReadings(t *testing.T) {
 		"disabled in Mews, tells":         {mewstest.Readings{MewsTells: true}, acts{disable, disableInMews, enableInMews}, false, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mews := mewstest.New(mewstest.Options{Readings: tt.readings, Manual: true})
+			mews := mewstest.New(&mewstest.Options{Readings: tt.readings, Manual: true})
 			hotel := mews.Connect("A")
 			told := 0
 			for _, act := range tt.acts {
@@ -72,7 +72,7 @@ func TestReadings(t *testing.T) {
 func TestFormerKey(t *testing.T) {
 	for _, lasts := range []time.Duration{0, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			mews := mewstest.New(mewstest.Options{Readings: mewstest.Readings{FormerKey: lasts}})
+			mews := mewstest.New(&mewstest.Options{Readings: mewstest.Readings{FormerKey: lasts}})
 			hotel := mews.Connect("A")
 			former := hotel.Token()
 			hotel.RotateKey()

@@ -60,14 +60,7 @@ func (m *Message) take(to state) {
 	w.pass(m)
 }
 
-// Hold keeps every message back from now on: a script's mode.
-func (w *World) Hold() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.manual = true
-}
-
-// Release ends Hold, or Options.Manual, and sends what is held on its usual way.
+// Release ends Options.Manual and sends what is held on its usual way.
 func (w *World) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

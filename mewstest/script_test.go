@@ -23,7 +23,7 @@ import (
 func TestScript(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
-		mews := mewstest.New(mewstest.Options{Receiver: keys, Manual: true, Faults: mewstest.Hostile()})
+		mews := mewstest.New(&mewstest.Options{Receiver: keys, Manual: true, Faults: mewstest.Hostile()})
 		hotel := mews.Connect("Alpenrose")
 		created := hotel.Latest()
 		off, on := hotel.Disable(), hotel.Enable()
@@ -74,7 +74,7 @@ func TestScript(t *testing.T) {
 func TestIntervene(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
-		mews := mewstest.New(mewstest.Options{Receiver: keys})
+		mews := mewstest.New(&mewstest.Options{Receiver: keys})
 		hotel := mews.Connect("Alpenrose")
 		hotel.Disable().Drop()
 		hotel.Enable().Deliver()
@@ -100,7 +100,7 @@ func TestIntervene(t *testing.T) {
 // TestNothingToTell: acts that change nothing, or of which nothing tells, give nil,
 // with which a script can go on.
 func TestNothingToTell(t *testing.T) {
-	mews := mewstest.New(mewstest.Options{Manual: true})
+	mews := mewstest.New(&mewstest.Options{Manual: true})
 	hotel := mews.Connect("Alpenrose")
 	changes := mews.Stats().Changes
 	m := hotel.Enable()
@@ -127,7 +127,7 @@ func TestNothingToTell(t *testing.T) {
 func TestForge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newNaive()
-		mews := mewstest.New(mewstest.Options{Receiver: keys})
+		mews := mewstest.New(&mewstest.Options{Receiver: keys})
 		hotel := mews.Connect("Alpenrose")
 		if err := mews.Settle(t.Context()); err != nil {
 			t.Fatal(err)
@@ -150,7 +150,7 @@ func TestForge(t *testing.T) {
 // TestFormats: no exported type shows a token or a body, however it is formatted.
 func TestFormats(t *testing.T) {
 	secret, client := "the secret of the URL", "the token of the client"
-	mews := mewstest.New(mewstest.Options{
+	mews := mewstest.New(&mewstest.Options{
 		Receiver: newNaive(), Manual: true, KeepBodies: true,
 		Secret: lifecycle.NewToken(secret), ClientToken: lifecycle.NewToken(client),
 	})

@@ -69,7 +69,7 @@ func TestRedirectionLeaks(t *testing.T) {
 		keys := newNaive()
 		mux := http.NewServeMux()
 		mux.Handle("/webhooks/mews", keys)
-		mews := mewstest.New(mewstest.Options{
+		mews := mewstest.New(&mewstest.Options{
 			Receiver: mux, URL: "http://receiver.test//webhooks/mews?x=1", Secret: lifecycle.NewToken("a&b"),
 		})
 		mews.Connect("A")
@@ -89,7 +89,7 @@ func TestRedirectionLeaks(t *testing.T) {
 func TestOverHTTP(t *testing.T) {
 	keys := newNaive()
 	server := httptest.NewServer(keys)
-	mews := mewstest.New(mewstest.Options{
+	mews := mewstest.New(&mewstest.Options{
 		URL: server.URL + "/webhooks/mews", Secret: lifecycle.NewToken("s"), Lag: mewstest.AtOnce,
 		Gap: mewstest.Spread{Max: time.Millisecond}, Faults: mewstest.Faults{General: 0.5},
 	})
@@ -118,7 +118,7 @@ func TestOverHTTP(t *testing.T) {
 // TestNeverAskedForNetwork: without a receiver and without a URL, nobody is called.
 func TestNeverAskedForNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mews := mewstest.New(mewstest.Options{})
+		mews := mewstest.New(nil)
 		hotel := mews.Connect("A")
 		if a := hotel.Latest().Deliver(); a.Trouble != "no connection" || a.Took != 0 {
 			t.Errorf("%+v", a)

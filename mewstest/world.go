@@ -105,8 +105,12 @@ type World struct {
 	stats        Stats
 }
 
-// New makes a World without hotels.
-func New(options Options) *World {
+// New makes a World without hotels. nil options mean the zero Options.
+func New(opts *Options) *World {
+	var options Options
+	if opts != nil {
+		options = *opts
+	}
 	w := &World{
 		options:     options,
 		began:       time.Now(),

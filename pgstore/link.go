@@ -61,7 +61,7 @@ func pause(ctx context.Context, attempt int) error {
 
 // in returns a statement that names the schema keyrack with the store's schema instead.
 func (s *Store) in(statement string) string {
-	if s.schema == DefaultSchema {
+	if s.schema == defaultSchema {
 		return statement
 	}
 	if known, ok := s.statements.Load(statement); ok {
@@ -75,8 +75,8 @@ func (s *Store) in(statement string) string {
 // rewrite puts another schema in the place of keyrack, wherever a statement names it.
 func rewrite(statement, schema string) string {
 	quoted := pgx.Identifier{schema}.Sanitize()
-	statement = strings.ReplaceAll(statement, "schema if not exists "+DefaultSchema+";", "schema if not exists "+quoted+";")
-	return strings.ReplaceAll(statement, DefaultSchema+".", quoted+".")
+	statement = strings.ReplaceAll(statement, "schema if not exists "+defaultSchema+";", "schema if not exists "+quoted+";")
+	return strings.ReplaceAll(statement, defaultSchema+".", quoted+".")
 }
 
 // exec runs a statement and returns how many rows it returned or changed.

@@ -16,14 +16,14 @@ import (
 // meaning.
 type Options struct {
 	// Schema is the database schema that holds everything, at most 63 bytes. Empty
-	// means DefaultSchema. It is also the name of the channel of NOTIFY.
+	// means "keyrack". It is also the name of the channel of NOTIFY.
 	Schema string
 	// SkipMigrations leaves the schema as it is: the application, or an
 	// administrator, has run Migrate or the files in Migrations. If the schema is
 	// not up to date the store does not open.
 	SkipMigrations bool
 	// Poll is how long News waits before it sends a value without having heard
-	// anything. 0 or less means DefaultPoll.
+	// anything. 0 or less means 250 ms.
 	Poll time.Duration
 	// NoListen does without LISTEN and NOTIFY: News is a clock.
 	NoListen bool
@@ -35,22 +35,20 @@ type Options struct {
 }
 
 const (
-	// DefaultSchema is the schema where none is given.
-	DefaultSchema = "keyrack"
-	// DefaultPoll is the Poll where none is given.
-	DefaultPoll = 250 * time.Millisecond
+	defaultSchema = "keyrack"
+	defaultPoll   = 250 * time.Millisecond
 )
 
 func (o *Options) schema() string {
 	if o == nil || o.Schema == "" {
-		return DefaultSchema
+		return defaultSchema
 	}
 	return o.Schema
 }
 
 func (o *Options) poll() time.Duration {
 	if o == nil || o.Poll <= 0 {
-		return DefaultPoll
+		return defaultPoll
 	}
 	return o.Poll
 }

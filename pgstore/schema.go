@@ -47,7 +47,7 @@ func migrations(schema string) []string {
 			panic(err) // it was there a moment ago
 		}
 		all[i] = string(text)
-		if schema != DefaultSchema {
+		if schema != defaultSchema {
 			all[i] = rewrite(all[i], schema)
 		}
 	}
@@ -117,7 +117,7 @@ func statementsOf(script string) func(yield func(string) bool) {
 
 // schemaVersion returns the version of the schema, 0 for one that is not there.
 func schemaVersion(ctx context.Context, db DB, schema string) (int, error) {
-	query := "select version from " + DefaultSchema + ".schema_version where one = 1"
+	query := "select version from " + defaultSchema + ".schema_version where one = 1"
 	var version int
 	err := db.QueryRow(ctx, rewrite(query, schema), pgx.QueryExecModeExec).Scan(&version)
 	switch code := codeOf(err); {

@@ -51,17 +51,17 @@ import (
 // meaning.
 type Options struct {
 	// BusyTimeout is how long a commit waits for another process that writes. 0
-	// means DefaultBusyTimeout.
+	// means 3 s.
 	BusyTimeout time.Duration
 	// Readers is how many connections read at the same time. 0 means
-	// DefaultReaders.
+	// 4.
 	Readers int
 	// CheckpointPages is how long the write-ahead log grows, in pages of usually
 	// 4 KiB, before a commit carries it over into the database. 0 means
-	// DefaultCheckpointPages.
+	// 4096.
 	CheckpointPages int
 	// EraseWithin is how long what was erased may stay in the write-ahead log. 0
-	// means DefaultEraseWithin. The log is emptied at most once in that time; until
+	// means a minute. The log is emptied at most once in that time; until
 	// it has grown again, commits take longer, since the file system then has its
 	// size to write, too.
 	EraseWithin time.Duration
@@ -72,36 +72,36 @@ type Options struct {
 }
 
 const (
-	DefaultBusyTimeout     = 3 * time.Second
-	DefaultReaders         = 4
-	DefaultCheckpointPages = 4096
-	DefaultEraseWithin     = time.Minute
+	defaultBusyTimeout     = 3 * time.Second
+	defaultReaders         = 4
+	defaultCheckpointPages = 4096
+	defaultEraseWithin     = time.Minute
 )
 
 func (o *Options) busyTimeout() time.Duration {
 	if o == nil || o.BusyTimeout <= 0 {
-		return DefaultBusyTimeout
+		return defaultBusyTimeout
 	}
 	return o.BusyTimeout
 }
 
 func (o *Options) readers() int {
 	if o == nil || o.Readers <= 0 {
-		return DefaultReaders
+		return defaultReaders
 	}
 	return o.Readers
 }
 
 func (o *Options) checkpointPages() int {
 	if o == nil || o.CheckpointPages <= 0 {
-		return DefaultCheckpointPages
+		return defaultCheckpointPages
 	}
 	return o.CheckpointPages
 }
 
 func (o *Options) eraseWithin() time.Duration {
 	if o == nil || o.EraseWithin <= 0 {
-		return DefaultEraseWithin
+		return defaultEraseWithin
 	}
 	return o.EraseWithin
 }

@@ -240,34 +240,3 @@ func parts(ctx context.Context, l *link) (map[string]string, error) {
 	})
 	return all, err
 }
-
-// Stats are the numbers of a store, all of one moment but LogBytes.
-type Stats struct {
-	Integrations int64
-	Entries      int64
-	Tokens       int64 // digests that have an owner
-	Bytes        int64 // of the database, without its log
-	FreeBytes    int64 // of these, those that the next commits will use again
-	LogBytes     int64 // of the write-ahead log
-}
-
-// Stats counts. It takes a few milliseconds per 100,000 rows.
-func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	var stats Stats
-	err := s.read(ctx, `SELECT (SELECT count(*) FROM integration), (SELECT count(*) FROM entry),
-		(SELECT count(*) FROM token), p.page_count * z.page_size, f.freelist_count * z.page_size,
-		(SELECT file FROM pragma_database_list WHERE name = 'main')
-		FROM pragma_page_count p, pragma_page_size z, pragma_freelist_count f`,
-		func(row []driver.Value) {
-			for i, to := range []*int64{&stats.Integrations, &stats.Entries, &stats.Tokens, &stats.Bytes, &stats.FreeBytes} {
-				*to, _ = row[i].(int64)
-			}
-			if path, _ := row[5].(string); path != "" {
-				// Looked at, not opened: closing it would drop SQLite's locks.
-				if info, err := os.Stat(path + "-wal"); err == nil {
-					stats.LogBytes = info.Size()
-				}
-			}
-		})
-	return stats, err
-}

@@ -105,7 +105,7 @@ func (a asking) client() (*connector.Client, error) {
 		return nil, usage.Errorf("to ask Mews takes all three: %s is set, and %s is missing",
 			strings.Join(set, " and "), strings.Join(missing, " and "))
 	}
-	client, err := connector.New(connector.Options{URL: a.url, ClientToken: a.clientToken, ClientName: a.clientName})
+	client, err := connector.New(a.url, a.clientToken, a.clientName, nil)
 	if err != nil {
 		return nil, usage.Errorf("asking Mews: %w", err)
 	}

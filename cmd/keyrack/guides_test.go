@@ -104,7 +104,7 @@ func (g *guideTour) show(scene string, args ...string) {
 
 func (g *guideTour) run() string {
 	t := g.t
-	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
+	world := mewstest.New(&mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
 	hotel := world.Connect("Alpenrose")
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{api.KeysVariable: testkit.APIKeys})

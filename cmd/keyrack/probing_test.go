@@ -32,7 +32,7 @@ func asksAt(t *testing.T, world *mewstest.World) *httpserver.Server {
 // TestServeProbes: with an address, a name and a token, Mews is asked about what
 // comes in, and its answer settles what the deliveries leave open.
 func TestServeProbes(t *testing.T) {
-	world := mewstest.New(mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
+	world := mewstest.New(&mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
 	hotel := world.Connect("Alpenrose")
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{

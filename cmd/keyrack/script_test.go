@@ -76,7 +76,7 @@ func setUpScript(env *testscript.Env) error {
 	// their seeds.
 	one.tokens = append(one.tokens, strings.ReplaceAll(sampleIntegration, "-", ""))
 	for seed := range uint64(12) {
-		world := mewstest.New(mewstest.Options{Seed: seed, Manual: true})
+		world := mewstest.New(&mewstest.Options{Seed: seed, Manual: true})
 		for n := range 20 {
 			one.tokens = append(one.tokens, strings.ToLower(world.Connect(simulation.HotelName(n+1)).Token()))
 		}
@@ -284,7 +284,7 @@ const mewsSeed = 11
 // scriptMews serves a Connector API. Its hotel's token, whose id is $HOTEL, is in the
 // file token.txt, and a file of it for adopt is hotel.jsonl.
 func scriptMews(ts *testscript.TestScript, _ bool, _ []string) {
-	world := mewstest.New(mewstest.Options{Seed: mewsSeed, Manual: true, ClientToken: lifecycle.NewToken("canary-client-token")})
+	world := mewstest.New(&mewstest.Options{Seed: mewsSeed, Manual: true, ClientToken: lifecycle.NewToken("canary-client-token")})
 	hotel := world.Connect("Alpenrose")
 	l, err := net.Listen("tcp", ts.Getenv("MEWS_ADDR"))
 	ts.Check(err)

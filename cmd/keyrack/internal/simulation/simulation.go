@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	transport := client.NewTransport()
 	transport.MaxConnsPerHost = transport.MaxIdleConnsPerHost
 	defer transport.CloseIdleConnections()
-	s.world = mewstest.New(mewstest.Options{
+	s.world = mewstest.New(&mewstest.Options{
 		Seed: s.Seed, URL: s.URL, Secret: s.Secret, Transport: transport, LogMost: -1,
 		Lag: mewstest.Spread{Max: s.Lag}, Attempts: Attempts, Gap: mewstest.Spread{Max: gap},
 		Faults: mewstest.Faults{
@@ -114,7 +114,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 
 // fresh fails if the receiver knows these hotels already.
 func (s *simulation) fresh(ctx context.Context) error {
-	first := mewstest.New(mewstest.Options{Seed: s.Seed, Manual: true}).Connect(HotelName(1))
+	first := mewstest.New(&mewstest.Options{Seed: s.Seed, Manual: true}).Connect(HotelName(1))
 	i, _, err := s.API.Introspect(ctx, lifecycle.NewToken(first.Token()))
 	if err != nil {
 		return err

@@ -1,0 +1,4 @@
+package memstore
+
+// DefaultJournalLimit is shown to the benchmarks.
+const DefaultJournalLimit = defaultJournalLimit
