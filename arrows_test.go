@@ -48,9 +48,10 @@ var rooms = map[string]string{
 
 	"internal/index":      "",
 	"internal/guard":      "lifecycle seal store",
+	"internal/entry":      "lifecycle store",
 	"internal/deployment": "lifecycle events store seal keyrack", // for tests
 
-	"keyrack":     "lifecycle events store connector seal internal/index internal/guard",
+	"keyrack":     "lifecycle events store connector seal internal/entry internal/index internal/guard",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 

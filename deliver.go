@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -284,7 +285,9 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
 	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
-	decision := appendJudgement(evidence[len(evidence):], d, was, is, currentOf(&base) != currentOf(&next))
+	decision := entry.Judgement{
+		Decision: d, Was: was.Status, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next),
+	}.Append(evidence[len(evidence):])
 	record := lifecycle.AppendRecord(decision[len(decision):], next)
 	c := store.Commit{
 		Entry: store.Entry{
@@ -358,7 +361,7 @@ func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 		Entry: store.Entry{
 			ID: t.id, At: t.evidence.At,
 			Evidence: lifecycle.AppendEvidence(nil, t.evidence),
-			Decision: appendJudgement(nil, d, Verdict{}, Verdict{}, false),
+			Decision: entry.Judgement{Decision: d}.Append(nil),
 		},
 		Body: t.body,
 	})

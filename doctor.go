@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -136,12 +137,12 @@ func (x *examination) integration(stored store.Stored) error {
 		}
 		var decision lifecycle.Decision
 		folded, decision = folded.Apply(evidence)
-		entry, err := parseEntry(e)
+		_, judged, err := entry.Parse(e)
 		switch {
 		case err != nil:
 			find("entry %v cannot be read: %v", e.ID, err)
-		case entry.Decision != decision:
-			otherwise = append(otherwise, fmt.Sprintf("entry %v was decided otherwise: %v, not %v", e.ID, entry.Decision.Outcome, decision.Outcome))
+		case judged.Decision != decision:
+			otherwise = append(otherwise, fmt.Sprintf("entry %v was decided otherwise: %v, not %v", e.ID, judged.Decision.Outcome, decision.Outcome))
 		case e.Version != folded.Version:
 			find("entry %v is out of its order", e.ID)
 		}

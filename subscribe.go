@@ -327,7 +327,7 @@ func (b *backlog) proceed(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	for e, err := range parseEntries(b.rack.store.Journal(ctx, b.read)) {
+	for e, err := range entriesOf(b.rack.store.Journal(ctx, b.read)) {
 		if errors.Is(err, store.ErrTrimmed) {
 			return false, b.skip(ctx)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -205,7 +206,7 @@ func restore(ctx context.Context, s store.Store, sealer seal.Sealer, line []byte
 		Entry: store.Entry{
 			ID: store.NewEntryID(now), Integration: record.ID, Version: 1, At: evidence.At,
 			Evidence: lifecycle.AppendEvidence(nil, evidence),
-			Decision: appendJudgement(nil, decision, Verdict{}, Verdict{}, false),
+			Decision: entry.Judgement{Decision: decision}.Append(nil),
 		},
 		Record: lifecycle.AppendRecord(nil, record), Claim: claims, Forget: true,
 	})
