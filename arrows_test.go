@@ -35,7 +35,7 @@ var rooms = map[string]string{
 	"lifecycle": "",
 	"events":    "lifecycle",
 	"seal":      "lifecycle",
-	"connector": "lifecycle",
+	"connector": "lifecycle internal/backoff",
 
 	"store":           "lifecycle",
 	"store/storetest": "lifecycle store",
@@ -46,24 +46,30 @@ var rooms = map[string]string{
 	"store/storetest/crosscheck": "lifecycle store store/storetest",
 	"pgstore/pgtest":             "",
 
-	"internal/index":      "",
-	"internal/guard":      "lifecycle seal store",
-	"internal/entry":      "lifecycle store",
-	"internal/deployment": "lifecycle events store seal keyrack", // for tests
+	"internal/index":        "",
+	"internal/backoff":      "",
+	"internal/lease":        "store",
+	"internal/guard":        "lifecycle seal store",
+	"internal/entry":        "lifecycle store",
+	"internal/subscription": "store internal/backoff internal/lease",
+	"internal/deployment":   "lifecycle events store seal keyrack", // for tests
 
-	"keyrack":     "lifecycle events store connector seal internal/entry internal/index internal/guard",
+	"atrest": "store internal/guard internal/subscription",
+
+	"keyrack": "lifecycle events store connector seal internal/entry internal/index internal/guard internal/lease " +
+		"internal/subscription",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
 	"cmd/keyrack": "lifecycle events connector keyrack sqlitestore store mewstest " +
 		inCommand("api client demo files httpserver importfile metrics pause simulation storage terminal usage"),
-	"cmd/keyrack/internal/api":        "lifecycle store keyrack " + inCommand("metrics"),
+	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack " + inCommand("metrics"),
 	"cmd/keyrack/internal/client":     "lifecycle mewstest " + inCommand("api pause terminal"),
 	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
 	"cmd/keyrack/internal/files":      "",
 	"cmd/keyrack/internal/httpserver": "",
 	"cmd/keyrack/internal/importfile": inCommand("api files"),
-	"cmd/keyrack/internal/metrics":    "lifecycle connector keyrack",
+	"cmd/keyrack/internal/metrics":    "atrest lifecycle connector keyrack",
 	"cmd/keyrack/internal/pause":      "",
 	"cmd/keyrack/internal/simulation": "lifecycle mewstest " + inCommand("client httpserver pause terminal"),
 	"cmd/keyrack/internal/storage":    "memstore pgstore seal sqlitestore store keyrack " + inCommand("files usage"),

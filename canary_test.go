@@ -33,6 +33,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -638,11 +639,11 @@ func (a *aviary) all() {
 		a.keep(standing)
 	}
 	a.err("Following", a.rack.Following().Err)
-	states, err := a.rack.Subscriptions(a.ctx)
+	states, err := atrest.Subscriptions(a.ctx, a.store)
 	a.err("Subscriptions", err)
 	for _, state := range states {
 		a.keep(state)
-		letters, err := a.rack.DeadLetters(a.ctx, state.Name)
+		letters, err := atrest.DeadLetters(a.ctx, a.store, state.Name)
 		a.err("DeadLetters", err)
 		for _, letter := range letters {
 			a.keep(letter)
@@ -720,7 +721,7 @@ func (a *aviary) fly() {
 		a.keep(e)
 		a.talk()
 		return gossip(strings.Join(canaryTokens, " "))
-	}, &keyrack.Subscription{Attempts: 2, FromStart: true})
+	}, &keyrack.SubscribeOptions{Attempts: 2, FromStart: true})
 	a.err("Subscribe", err)
 
 	a.all()
@@ -841,4 +842,4 @@ func (a *aviary) exported() {
 
 // unlooked are exported types that hold nothing, words and choices, or that only
 // a prober makes.
-var unlooked = map[string]bool{"AlarmKind": true, "ChangeKind": true, "Subscription": true, "Retention": true, "Probed": true}
+var unlooked = map[string]bool{"AlarmKind": true, "ChangeKind": true, "SubscribeOptions": true, "Retention": true, "Probed": true}

@@ -290,7 +290,7 @@ func (s *scene) body(words []string) []byte {
 }
 
 func (s *scene) subscribe(a *actor, name string, words []string) {
-	var options keyrack.Subscription
+	var options keyrack.SubscribeOptions
 	if slices.Contains(words, "any") {
 		options.Kinds = []keyrack.ChangeKind{keyrack.ChangeAny}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -76,7 +77,7 @@ func TestTrimming(t *testing.T) {
 		var h heard
 		b.subscribe(&h, nil)
 		settle(time.Second)
-		if err := b.Pause(context.Background(), "test"); err != nil {
+		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * time.Second)
@@ -85,7 +86,7 @@ func TestTrimming(t *testing.T) {
 		}
 		settle(2 * time.Hour)
 		trim(10) // the subscription has none of them
-		if err := b.Resume(context.Background(), "test"); err != nil {
+		if err := atrest.Resume(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(time.Minute)

@@ -145,7 +145,8 @@ func (o *Options) logger() *slog.Logger {
 // Rack holds the keys of all integrations. Make one with Open, and Close it. All
 // methods are safe for concurrent use.
 type Rack struct {
-	store    store.Store
+	given    store.Store // as it was given
+	store    store.Store // the same, contained
 	options  Options
 	policy   Policy
 	log      *slog.Logger
@@ -183,7 +184,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	}
 	r.policy, r.log = r.options.Policy, r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
-	r.store = guard.Store(s, r.tell.watch())
+	r.given, r.store = s, guard.Store(s, r.tell.watch())
 	if r.options.Prober != nil && r.policy.Lease <= 0 {
 		r.policy.Lease = DefaultLease
 	}
@@ -219,6 +220,10 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	}
 	return r, nil
 }
+
+// Store returns the store that the Rack was opened on, for what package atrest does
+// with a store.
+func (r *Rack) Store() store.Store { return r.given }
 
 // Close ends the background work, after it has noted in the journal how the latest
 // deliveries were answered, and waits for it: handlers of subscriptions see their

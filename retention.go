@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/lease"
+	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -54,7 +55,7 @@ func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entr
 // day, on one of the instances. It returns how many integrations it shortened. What
 // a subscription has not worked off is not trimmed.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
-	worked, err := r.workedOff(ctx)
+	worked, err := subscription.DoneBefore(ctx, r.store, r.Following().Position)
 	if err != nil {
 		return 0, fmt.Errorf("keyrack: trimming: %w", err)
 	}
@@ -83,18 +84,19 @@ func (r *Rack) Trim(ctx context.Context) (int, error) {
 	return n, trim(store.Stored{}) // those that name no integration
 }
 
-// trimDaily trims where nobody has for a day. When it was done last says the
-// cursor of the name "trim", so that instances that live for less count, too.
+// trimDaily trims the journal if no instance has done so for a day. The cursor "trim"
+// holds the time of the last trim, so short-lived instances trim as well.
 func (r *Rack) trimDaily(ctx context.Context, holder string) error {
-	lease, err := r.store.Acquire(ctx, "trim", holder, housekeepEvery)
+	k := lease.Keeper{Store: r.store, Name: "trim", Holder: holder, TTL: housekeepEvery, Patience: r.options.storeTimeout()}
+	err := k.Hold(ctx, r.trimIfDue)
 	if errors.Is(err, store.ErrFenced) {
 		return nil // another instance sees to it
 	}
-	if err != nil {
-		return err
-	}
-	defer r.release(ctx, lease)
-	last, err := r.store.Cursor(ctx, lease.Name)
+	return err
+}
+
+func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
+	last, err := r.store.Cursor(ctx, l.Name)
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (r *Rack) trimDaily(ctx context.Context, holder string) error {
 			return err
 		}
 	}
-	return r.store.Advance(ctx, lease, store.Position(now))
+	return r.store.Advance(ctx, l, store.Position(now))
 }
 
 // trim shortens the history of one integration.
@@ -158,25 +160,4 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 		record, _ = record.Apply(evidence)
 	}
 	return true, r.store.Trim(ctx, stored.Integration, last.Version, lifecycle.AppendRecord(nil, record))
-}
-
-// workedOff is the position up to which all subscriptions have worked, and the
-// view has followed.
-func (r *Rack) workedOff(ctx context.Context) (store.Position, error) {
-	worked := r.Following().Position
-	for ref, err := range r.store.ScanSealed(ctx) {
-		if err != nil {
-			return 0, err
-		}
-		name, ok := strings.CutPrefix(ref.Name, subscriptionMark)
-		if !ok {
-			continue
-		}
-		at, err := r.store.Cursor(ctx, leaseOf(name))
-		if err != nil {
-			return 0, err
-		}
-		worked = min(worked, at)
-	}
-	return worked, nil
 }

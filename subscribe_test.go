@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -90,7 +91,7 @@ func (b bench) toggle(integration string, on bool) {
 	b.deliver(webhook(action, integration, nil))
 }
 
-func (b bench) subscribe(h *heard, options *keyrack.Subscription) {
+func (b bench) subscribe(h *heard, options *keyrack.SubscribeOptions) {
 	b.Helper()
 	if err := b.Subscribe("test", h.handle, options); err != nil {
 		b.Fatal(err)
@@ -152,7 +153,7 @@ func TestSubscriptionBeginsAnewOnceForgotten(t *testing.T) {
 		settle(2 * time.Second)
 		b.Close()
 		b = f.open()
-		if err := b.Unsubscribe(context.Background(), "test"); err != nil {
+		if err := atrest.Unsubscribe(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		b.toggle("a", false)
@@ -172,7 +173,7 @@ func TestSubscriptionFailureHoldsUpNobodyElse(t *testing.T) {
 		var h heard
 		b := f.open()
 		defer b.Close()
-		b.subscribe(&h, &keyrack.Subscription{FromStart: true})
+		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true})
 		h.failing(func(e keyrack.Entry) error {
 			if e.Integration == integrationID("a") {
 				return errors.New("made-up failure")
@@ -202,7 +203,7 @@ func TestSubscriptionBuriesWhatAlwaysFails(t *testing.T) {
 		var h heard
 		b := f.open()
 		defer b.Close()
-		b.subscribe(&h, &keyrack.Subscription{FromStart: true, Attempts: 3})
+		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true, Attempts: 3})
 		h.failing(func(e keyrack.Entry) error {
 			if e.Is == lifecycle.Valid {
 				panic("made-up panic")
@@ -215,14 +216,14 @@ func TestSubscriptionBuriesWhatAlwaysFails(t *testing.T) {
 		if h.of("a") != "[invalid]" {
 			t.Errorf("heard %v", h.of("a"))
 		}
-		letters, err := b.DeadLetters(context.Background(), "test")
+		letters, err := atrest.DeadLetters(context.Background(), b.store, "test")
 		if err != nil || len(letters) != 1 || letters[0].Integration != integrationID("a") || letters[0].Attempts != 3 {
 			t.Fatalf("dead letters %+v, %v", letters, err)
 		}
-		if err := b.Discard(context.Background(), "test", letters...); err != nil {
+		if err := atrest.DiscardDeadLetters(context.Background(), b.store, "test", letters...); err != nil {
 			t.Fatal(err)
 		}
-		if letters, err := b.DeadLetters(context.Background(), "test"); err != nil || len(letters) != 0 {
+		if letters, err := atrest.DeadLetters(context.Background(), b.store, "test"); err != nil || len(letters) != 0 {
 			t.Errorf("dead letters %+v after they were discarded, %v", letters, err)
 		}
 	})
@@ -233,10 +234,10 @@ func TestSubscriptionIsPausedAndReplayed(t *testing.T) {
 		var h heard
 		b := f.open()
 		defer b.Close()
-		b.subscribe(&h, &keyrack.Subscription{FromStart: true})
+		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true})
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(2 * time.Second)
-		if err := b.Pause(context.Background(), "test"); err != nil {
+		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * time.Second)
@@ -245,14 +246,14 @@ func TestSubscriptionIsPausedAndReplayed(t *testing.T) {
 		if h.of("a") != "[valid]" {
 			t.Errorf("heard %v while paused", h.of("a"))
 		}
-		if err := b.Resume(context.Background(), "test"); err != nil {
+		if err := atrest.Resume(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * time.Second)
 		if h.of("a") != "[valid invalid]" {
 			t.Errorf("heard %v after resuming", h.of("a"))
 		}
-		if err := b.Replay(context.Background(), "test", 0); err != nil {
+		if err := atrest.Rewind(context.Background(), b.store, "test", 0); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * time.Second)
@@ -273,8 +274,8 @@ func TestSubscriptionHasOneWorker(t *testing.T) {
 		var one, two heard
 		first, second := f.open(), f.open()
 		defer second.Close()
-		first.subscribe(&one, &keyrack.Subscription{FromStart: true})
-		second.subscribe(&two, &keyrack.Subscription{FromStart: true})
+		first.subscribe(&one, &keyrack.SubscribeOptions{FromStart: true})
+		second.subscribe(&two, &keyrack.SubscribeOptions{FromStart: true})
 		first.deliver(creation("a", "k", lifecycle.Yes))
 		second.toggle("a", false)
 		settle(time.Minute)
@@ -297,7 +298,7 @@ func TestSubscriptionKinds(t *testing.T) {
 		kinds := []keyrack.ChangeKind{keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm, keyrack.ChangeAny}
 		heards := make([]heard, len(kinds))
 		for i, kind := range kinds {
-			err := b.Subscribe(string(kind), heards[i].handle, &keyrack.Subscription{FromStart: true, Kinds: []keyrack.ChangeKind{kind}})
+			err := b.Subscribe(string(kind), heards[i].handle, &keyrack.SubscribeOptions{FromStart: true, Kinds: []keyrack.ChangeKind{kind}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +332,7 @@ func TestSubscriptionPausedWhileItFails(t *testing.T) {
 		b.subscribe(&h, nil)
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(2 * time.Second)
-		if err := b.Pause(context.Background(), "test"); err != nil {
+		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(time.Minute) // would never end if it did not sleep
@@ -340,7 +341,7 @@ func TestSubscriptionPausedWhileItFails(t *testing.T) {
 		if got := h.of("a"); got != "[]" {
 			t.Errorf("heard %v while paused", got)
 		}
-		if err := b.Resume(context.Background(), "test"); err != nil {
+		if err := atrest.Resume(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * time.Second)
@@ -363,11 +364,11 @@ func TestSubscriptionIsPausedInALongBacklog(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return h.handle(ctx, e)
 		}
-		if err := b.Subscribe("test", slow, &keyrack.Subscription{FromStart: true}); err != nil {
+		if err := b.Subscribe("test", slow, &keyrack.SubscribeOptions{FromStart: true}); err != nil {
 			t.Fatal(err)
 		}
 		settle(5 * time.Second)
-		if err := b.Pause(context.Background(), "test"); err != nil {
+		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(3 * time.Second)
@@ -377,7 +378,7 @@ func TestSubscriptionIsPausedInALongBacklog(t *testing.T) {
 		if done > 70 {
 			t.Errorf("%d calls in 5 s and a pause", done)
 		}
-		states, err := b.Subscriptions(context.Background())
+		states, err := atrest.Subscriptions(context.Background(), b.store)
 		if err != nil || len(states) != 1 || int(states[0].Position) != done {
 			t.Errorf("%d calls, and the subscription is %+v, %v", done, states, err)
 		}
@@ -438,7 +439,7 @@ func TestSubscriptionStopsWhenItsLeaseRunsOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := rack.Subscribe("test", handle, &keyrack.Subscription{FromStart: true, Timeout: time.Hour}); err != nil {
+			if err := rack.Subscribe("test", handle, &keyrack.SubscribeOptions{FromStart: true, Timeout: time.Hour}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -481,7 +482,7 @@ func TestSubscriptionNames(t *testing.T) {
 		names := []string{"a", "a dead b", "mark a", "a control"}
 		h := heard{fail: func(keyrack.Entry) error { return errors.New("made-up failure") }}
 		for _, name := range names {
-			if err := b.Subscribe(name, h.handle, &keyrack.Subscription{Attempts: 1}); err != nil {
+			if err := b.Subscribe(name, h.handle, &keyrack.SubscribeOptions{Attempts: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -489,14 +490,14 @@ func TestSubscriptionNames(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(2 * time.Second)
 		for _, name := range names {
-			if err := b.Pause(ctx, name); err != nil {
+			if err := atrest.Pause(ctx, b.store, name); err != nil {
 				t.Fatal(err)
 			}
-			if letters, err := b.DeadLetters(ctx, name); err != nil || len(letters) != 1 {
+			if letters, err := atrest.DeadLetters(ctx, b.store, name); err != nil || len(letters) != 1 {
 				t.Errorf("%q has %d dead letters, %v", name, len(letters), err)
 			}
 		}
-		states, err := b.Subscriptions(ctx)
+		states, err := atrest.Subscriptions(ctx, b.store)
 		if err != nil || len(states) != len(names) {
 			t.Fatalf("%d subscriptions, %v", len(states), err)
 		}
@@ -505,8 +506,8 @@ func TestSubscriptionNames(t *testing.T) {
 				t.Errorf("%+v", state)
 			}
 		}
-		if err := b.Replay(ctx, "a", 1<<40); !errors.Is(err, keyrack.ErrInvalid) {
-			t.Errorf("a replay from beyond the end: %v", err)
+		if err := atrest.Rewind(ctx, b.store, "a", 1<<40); !errors.Is(err, atrest.ErrInvalid) {
+			t.Errorf("a rewinding to beyond the end: %v", err)
 		}
 	})
 }
@@ -538,7 +539,7 @@ func TestSubscriptionIsReplayedOnce(t *testing.T) {
 		b.subscribe(&h, nil)
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(2 * time.Second)
-		if err := b.Replay(context.Background(), "test", 0); err != nil {
+		if err := atrest.Rewind(context.Background(), b.store, "test", 0); err != nil {
 			t.Error(err)
 		}
 		settle(10 * time.Second)

@@ -236,14 +236,14 @@ func TestTelemetryOfSubscriptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lags, err := rack.Lags(context.Background()); len(lags) != 0 || err != nil {
+		if lags, err := rack.SubscriptionLags(context.Background()); len(lags) != 0 || err != nil {
 			t.Errorf("without a subscription: %v, %v", lags, err)
 		}
 		b := bench{T: t, Rack: rack}
 		h := heard{fail: func(keyrack.Entry) error { return errors.New("made-up") }}
-		b.subscribe(&h, &keyrack.Subscription{FromStart: true, Attempts: 2, Timeout: time.Hour})
+		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true, Attempts: 2, Timeout: time.Hour})
 		lag := func() uint64 {
-			lags, err := rack.Lags(context.Background())
+			lags, err := rack.SubscriptionLags(context.Background())
 			if err != nil || len(lags) != 1 {
 				t.Errorf("%v, %v", lags, err)
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/keyrack-dev/keyrack/internal/backoff"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -156,7 +157,7 @@ func (c *Client) probe(ctx context.Context, token lifecycle.Token, enterpriseID 
 	defer q.wipe()
 	digest := c.digest(secret)
 	if wait := c.limiter.Allow(digest); wait > 0 {
-		return Answer{RetryAfter: min(wait, maxRetryAfter)}, &Error{Class: Limited}
+		return Answer{RetryAfter: min(wait, backoff.MaxRetryAfter)}, &Error{Class: Limited}
 	}
 	a, failed := c.exchange(ctx, q)
 	for _, s := range []string{secret, c.token.Reveal()} {

@@ -1,17 +1,15 @@
 package connector
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/internal/backoff"
 )
 
-// maxRetryAfter is the longest time that somebody else can have us wait for.
-const maxRetryAfter = time.Hour
-
 // retryAfter reads how long to wait, from 0 (nothing said, or nothing that can
-// be understood) to maxRetryAfter. A date is compared with the response's own,
+// be understood) to backoff.MaxRetryAfter. A date is compared with the response's own,
 // so that a clock that is wrong on either side does not count.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	s := strings.TrimSpace(h.Get("Retry-After"))
@@ -21,7 +19,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if strings.Trim(s, "0123456789") == "" {
 		seconds := time.Duration(0)
 		for _, digit := range s {
-			seconds = min(10*seconds+time.Duration(digit-'0'), maxRetryAfter/time.Second)
+			seconds = min(10*seconds+time.Duration(digit-'0'), backoff.MaxRetryAfter/time.Second)
 		}
 		return seconds * time.Second
 	}
@@ -32,34 +30,16 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = sent
 	}
-	return min(max(date.Sub(now), 0), maxRetryAfter)
+	return min(max(date.Sub(now), 0), backoff.MaxRetryAfter)
 }
 
-const (
-	backoffBase = time.Second
-	backoffMost = 5 * time.Minute
-)
-
-// Backoff returns how long to wait before asking again after a number of
-// questions in a row that got no answer: a random time, evenly from 0 to 1 s
-// after the first, 2 s after the second, and so on up to 5 min ("full jitter").
-// Where the other side said when to come back, that goes first: retryAfter, at
-// most an hour of it, and up to a second or a tenth of it more, whichever is
-// longer, so that those who were told the same do not all come at once.
+// Backoff returns how long to wait before asking again after a number of questions in
+// a row that got no answer: a random time, evenly from 0 to 1 s after the first, to
+// 2 s after the second, and so on up to 5 min ("full jitter"). If the other side said
+// when to come back, that goes first: retryAfter, at most an hour of it, and up to a
+// second or a tenth of it more, whichever is longer.
 //
 // random returns numbers in [0, 1); nil stands for math/rand/v2's.
 func Backoff(attempt int, retryAfter time.Duration, random func() float64) time.Duration {
-	if random == nil {
-		random = rand.Float64
-	}
-	r := min(max(random(), 0), 1)
-	if retryAfter > 0 {
-		retryAfter = min(retryAfter, maxRetryAfter)
-		return retryAfter + time.Duration(r*float64(max(backoffBase, retryAfter/10)))
-	}
-	most := backoffBase
-	for i := 1; i < attempt && most < backoffMost; i++ {
-		most *= 2
-	}
-	return time.Duration(r * float64(min(most, backoffMost)))
+	return backoff.Wait(attempt, retryAfter, random)
 }

@@ -8,9 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/backoff"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -92,69 +91,6 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-func TestBackoff(t *testing.T) {
-	least := func() float64 { return 0 }
-	most := func() float64 { return 1 - 1.0/(1<<53) }
-	about := func(d, want time.Duration) bool { return d <= want && d >= want-time.Microsecond }
-	for _, c := range []struct {
-		attempt    int
-		retryAfter time.Duration
-		most       time.Duration
-	}{
-		{-1, 0, time.Second},
-		{0, 0, time.Second},
-		{1, 0, time.Second},
-		{2, 0, 2 * time.Second},
-		{3, 0, 4 * time.Second},
-		{9, 0, 256 * time.Second},
-		{10, 0, 5 * time.Minute},
-		{11, 0, 5 * time.Minute},
-		{1 << 30, 0, 5 * time.Minute},
-		{1, -time.Hour, time.Second},
-		{1, time.Second, 2 * time.Second},
-		{50, time.Second, 2 * time.Second},
-		{1, time.Minute, 66 * time.Second},
-		{1, time.Hour, 66 * time.Minute},
-		{1, 1<<63 - 1, 66 * time.Minute},
-	} {
-		if d := connector.Backoff(c.attempt, c.retryAfter, most); !about(d, c.most) {
-			t.Errorf("attempt %d after %v: at most %v, want %v", c.attempt, c.retryAfter, d, c.most)
-		}
-		want := min(max(c.retryAfter, 0), time.Hour)
-		if d := connector.Backoff(c.attempt, c.retryAfter, least); d != want {
-			t.Errorf("attempt %d after %v: at least %v, want %v", c.attempt, c.retryAfter, d, want)
-		}
-	}
-}
-
-func TestBackoffProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		attempt := rapid.Int().Draw(t, "attempt")
-		retryAfter := time.Duration(rapid.Int64().Draw(t, "retryAfter"))
-		r := rapid.Float64().Draw(t, "random")
-		var random func() float64
-		if rapid.Bool().Draw(t, "given") {
-			random = func() float64 { return r }
-		}
-		d := connector.Backoff(attempt, retryAfter, random)
-		if least := min(max(retryAfter, 0), time.Hour); d < least || d > max(5*time.Minute, least+max(time.Second, least/10)) {
-			t.Errorf("%v", d)
-		}
-	})
-}
-
-// TestBackoffEven: full jitter is even.
-func TestBackoffEven(t *testing.T) {
-	const n = 100_000
-	var sum time.Duration
-	for range n {
-		sum += connector.Backoff(5, 0, nil)
-	}
-	if mean := sum / n; mean < 7900*time.Millisecond || mean > 8100*time.Millisecond {
-		t.Errorf("the mean of 0 to 16 s is %v", mean)
-	}
-}
-
 // TestPatience: against a Mews that answers 429 without Retry-After for a while,
 // a caller that backs off asks seldom and gets through.
 func TestPatience(t *testing.T) {
@@ -174,7 +110,7 @@ func TestPatience(t *testing.T) {
 			if !errors.Is(err, connector.ErrSilent) {
 				t.Fatal(err)
 			}
-			time.Sleep(connector.Backoff(attempt, a.RetryAfter, nil))
+			time.Sleep(backoff.Wait(attempt, a.RetryAfter, nil))
 		}
 		if d := time.Since(start); d > 16*time.Minute || asked > 60 {
 			t.Errorf("asked %d times in %v", asked, d)

@@ -159,7 +159,7 @@ func (s *scene) everything() {
 			return errors.New("made-up")
 		}
 		return nil
-	}, &keyrack.Subscription{Attempts: 1, Kinds: []keyrack.ChangeKind{keyrack.ChangeStatus}})
+	}, &keyrack.SubscribeOptions{Attempts: 1, Kinds: []keyrack.ChangeKind{keyrack.ChangeStatus}})
 	if err != nil {
 		s.Fatal(err)
 	}

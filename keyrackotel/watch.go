@@ -87,7 +87,7 @@ func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
 		return nil // that is what readable is for
 	}
 	o.ObserveInt64(g.lag, int64(latest-min(latest, following.Position)))
-	lags, err := g.rack.Lags(ctx)
+	lags, err := g.rack.SubscriptionLags(ctx)
 	if err != nil {
 		return nil
 	}

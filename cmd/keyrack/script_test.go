@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
@@ -314,7 +315,7 @@ func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(rack.Subscribe(args[1], nobody, nil))
 	for end := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
-		all, err := rack.Subscriptions(context.Background())
+		all, err := atrest.Subscriptions(context.Background(), s)
 		ts.Check(err)
 		if len(all) > 0 {
 			break

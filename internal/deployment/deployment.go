@@ -276,6 +276,6 @@ func (d *Deployment) Subscribe(r *keyrack.Rack, failures float64) error {
 }
 
 // Everything is the subscription of who wants to hear of every entry.
-func Everything() *keyrack.Subscription {
-	return &keyrack.Subscription{FromStart: true, Kinds: []keyrack.ChangeKind{keyrack.ChangeAny}}
+func Everything() *keyrack.SubscribeOptions {
+	return &keyrack.SubscribeOptions{FromStart: true, Kinds: []keyrack.ChangeKind{keyrack.ChangeAny}}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -16,7 +17,7 @@ type Subscription struct {
 }
 
 func (a *Server) subscriptions(w http.ResponseWriter, req *http.Request) {
-	all, err := a.Rack.Subscriptions(req.Context())
+	all, err := atrest.Subscriptions(req.Context(), a.Rack.Store())
 	if err != nil {
 		a.fail(w, req, err)
 		return
@@ -42,15 +43,17 @@ type SubscriptionControl struct {
 }
 
 func (a *Server) pause(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, false, func(s SubscriptionControl) error { return a.Rack.Pause(req.Context(), s.Name) })
+	a.steer(w, req, false, func(s SubscriptionControl) error { return atrest.Pause(req.Context(), a.Rack.Store(), s.Name) })
 }
 
 func (a *Server) resume(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, false, func(s SubscriptionControl) error { return a.Rack.Resume(req.Context(), s.Name) })
+	a.steer(w, req, false, func(s SubscriptionControl) error { return atrest.Resume(req.Context(), a.Rack.Store(), s.Name) })
 }
 
 func (a *Server) replay(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, true, func(s SubscriptionControl) error { return a.Rack.Replay(req.Context(), s.Name, *s.After) })
+	a.steer(w, req, true, func(s SubscriptionControl) error {
+		return atrest.Rewind(req.Context(), a.Rack.Store(), s.Name, *s.After)
+	})
 }
 
 // steer does what is wanted of a subscription that there is.
@@ -63,7 +66,7 @@ func (a *Server) steer(w http.ResponseWriter, req *http.Request, replays bool, d
 		refuse(w, http.StatusBadRequest, "invalid_request", "a replay takes after, a position, and nothing else does")
 		return
 	}
-	all, err := a.Rack.Subscriptions(req.Context())
+	all, err := atrest.Subscriptions(req.Context(), a.Rack.Store())
 	if err != nil {
 		a.fail(w, req, err)
 		return

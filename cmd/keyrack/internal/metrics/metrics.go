@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/connector"
 )
 
@@ -136,7 +137,7 @@ func (m *Metrics) shown(now map[keyrack.Standing]int) []keyrack.Standing {
 
 // subscriptionLag is how a subscription stood when the store was last asked.
 type subscriptionLag struct {
-	keyrack.SubscriptionState
+	atrest.Subscription
 	behind uint64 // positions of the journal
 }
 
@@ -153,7 +154,7 @@ func (m *Metrics) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionL
 	if !looked.IsZero() && time.Since(looked) < lookEveryMinute {
 		return known, nil
 	}
-	states, err := rack.Subscriptions(ctx)
+	states, err := atrest.Subscriptions(ctx, rack.Store())
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/connector"
@@ -36,7 +37,7 @@ func TestSubscriptionMetrics(t *testing.T) {
 		}
 		defer rack.Close()
 		fail := func(context.Context, keyrack.Entry) error { return errors.New("made-up") }
-		if err := rack.Subscribe("mail", fail, &keyrack.Subscription{Attempts: 1, FromStart: true}); err != nil {
+		if err := rack.Subscribe("mail", fail, &keyrack.SubscribeOptions{Attempts: 1, FromStart: true}); err != nil {
 			t.Fatal(err)
 		}
 		m := New("0.0.0")
@@ -54,7 +55,7 @@ func TestSubscriptionMetrics(t *testing.T) {
 		}
 		synctest.Wait()
 		expect(0, 0, 0)
-		if err := rack.Pause(context.Background(), "mail"); err != nil {
+		if err := atrest.Pause(context.Background(), rack.Store(), "mail"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -70,7 +71,7 @@ func TestSubscriptionMetrics(t *testing.T) {
 		expect(0, 0, 0)
 		time.Sleep(time.Minute)
 		expect(2, 0, 1)
-		if err := rack.Resume(context.Background(), "mail"); err != nil {
+		if err := atrest.Resume(context.Background(), rack.Store(), "mail"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -1,0 +1,117 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Leaser is the part of a store that leases come from.
+type Leaser interface {
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error)
+	Release(ctx context.Context, l store.Lease) error
+}
+
+// Keeper keeps one lease. Its fields are set before the first call and not changed
+// afterwards. A Keeper holds its lease once at a time.
+type Keeper struct {
+	Store  Leaser
+	Name   string
+	Holder string        // unique to this keeper
+	TTL    time.Duration // how long the lease lasts without being renewed
+	// Patience bounds one call of the store. 0 leaves that to the store.
+	Patience time.Duration
+}
+
+// Work is what is done while a lease is held. It returns soon after its context ends.
+type Work func(ctx context.Context, l store.Lease) error
+
+// Keep does the work whenever it holds the lease, until ctx ends. Between two attempts
+// it waits for a third of the TTL. Failed, if not nil, is told why the lease could not
+// be had or why the work ended, unless another instance holds the lease, which is no
+// failure, or ctx has ended.
+func (k *Keeper) Keep(ctx context.Context, work Work, failed func(error)) {
+	tick := time.NewTicker(k.TTL / 3)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		err := k.Hold(ctx, work)
+		if err != nil && failed != nil && ctx.Err() == nil && !errors.Is(err, store.ErrFenced) {
+			failed(err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Hold does the work once, if it can have the lease now, and gives the lease up
+// afterwards. It returns when the work has, and the goroutine that renews has ended.
+// The error is the work's, store.ErrFenced where another instance holds the lease, or
+// the store's.
+func (k *Keeper) Hold(ctx context.Context, work Work) error {
+	asked := time.Now()
+	l, err := k.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	held, lost := context.WithCancel(ctx)
+	expiry := time.AfterFunc(time.Until(asked.Add(k.TTL)), lost)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer lost()
+		k.renew(held, l, expiry)
+	}()
+	defer func() {
+		lost()
+		<-ended
+		expiry.Stop()
+		k.release(ctx, l)
+	}()
+	return work(held, l)
+}
+
+// renew renews the lease, and with it the time at which it runs out, until the lease is
+// lost or ctx ends.
+func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer) {
+	tick := time.NewTicker(k.TTL / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		asked := time.Now()
+		renewed, err := k.acquire(ctx)
+		switch {
+		case err == nil && renewed.Fence == l.Fence:
+			expiry.Reset(time.Until(asked.Add(k.TTL)))
+		case err == nil || errors.Is(err, store.ErrFenced):
+			return
+		}
+	}
+}
+
+func (k *Keeper) acquire(ctx context.Context) (store.Lease, error) {
+	ctx, cancel := k.bounded(ctx)
+	defer cancel()
+	return k.Store.Acquire(ctx, k.Name, k.Holder, k.TTL)
+}
+
+// release gives the lease up, also where ctx has ended.
+func (k *Keeper) release(ctx context.Context, l store.Lease) {
+	ctx, cancel := k.bounded(context.WithoutCancel(ctx))
+	defer cancel()
+	_ = k.Store.Release(ctx, l)
+}
+
+func (k *Keeper) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if k.Patience <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, k.Patience)
+}

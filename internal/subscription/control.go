@@ -1,0 +1,178 @@
+package subscription
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// mark begins the name under which the store remembers that a subscription exists, so
+// that its entries are not trimmed before it has them. Nothing else that is kept of
+// subscriptions has a name that begins so.
+const mark = "subscribed "
+
+func markRef(name string) store.Ref { return store.Ref{Name: mark + name} }
+
+// LeaseName returns the name of a subscription's lease and cursor.
+func LeaseName(name string) string { return "subscription " + name }
+
+// control is what the operator wants of a subscription. It lies in the store, so that
+// it reaches the instance that works, now or later. Names of subscriptions are no
+// secrets, so it is not sealed.
+type control struct {
+	Paused bool `json:",omitzero"`
+	// Rewind is the position to go back to; it is taken away once obeyed.
+	Rewind *store.Position `json:"Replay,omitzero"`
+	// Change is the latest wish's own, by which it is known to have got there even if
+	// it was obeyed already.
+	Change store.EntryID `json:",omitzero"`
+}
+
+func controlRef(name string) store.Ref { return store.Ref{Name: "subscription " + name + " control"} }
+
+func deadPrefix(name string) string { return "subscription " + name + " dead " }
+
+func readControl(ctx context.Context, s store.Store, name string) (c control, old []byte, err error) {
+	old, err = s.Sealed(ctx, controlRef(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return control{}, nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(old, &c)
+	}
+	return c, old, err
+}
+
+func writeControl(ctx context.Context, s store.Store, name string, c control, old []byte) error {
+	wanted, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return s.Reseal(ctx, controlRef(name), old, wanted)
+}
+
+// attempts bounds how often a wish is written anew because another was faster.
+const attempts = 16
+
+// change changes what is wanted of a subscription.
+func change(ctx context.Context, s store.Store, name string, change func(*control)) error {
+	id := store.NewEntryID(time.Now())
+	for range attempts {
+		c, old, err := readControl(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		if c.Change == id {
+			return nil
+		}
+		change(&c)
+		c.Change = id
+		if err := writeControl(ctx, s, name, c, old); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("subscription: %d other wishes in a row: %w", attempts, store.ErrConflict)
+}
+
+// Pause stops a subscription until Resume, within about a second.
+func Pause(ctx context.Context, s store.Store, name string) error {
+	return change(ctx, s, name, func(c *control) { c.Paused = true })
+}
+
+// Resume lets a paused subscription go on.
+func Resume(ctx context.Context, s store.Store, name string) error {
+	return change(ctx, s, name, func(c *control) { c.Paused = false })
+}
+
+// ErrBeyond: the journal has not reached the position.
+var ErrBeyond = errors.New("the journal has not reached that position")
+
+// Rewind has a subscription begin again after a position. One that the journal has
+// not reached is ErrBeyond.
+func Rewind(ctx context.Context, s store.Store, name string, after store.Position) error {
+	_, last, err := s.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	if after > last {
+		return ErrBeyond
+	}
+	return change(ctx, s, name, func(c *control) { c.Rewind = &after })
+}
+
+// State is where a subscription stands.
+type State struct {
+	Name     string
+	Position store.Position // everything up to it is done
+	Paused   bool
+	Dead     int // dead letters
+}
+
+// States returns all subscriptions that a store knows of, by name.
+func States(ctx context.Context, s store.Store) ([]State, error) {
+	names, dead := []string(nil), map[string]int{}
+	for ref, err := range s.ScanSealed(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := strings.CutPrefix(ref.Name, mark); ok {
+			names = append(names, name)
+		} else if at := strings.LastIndex(ref.Name, " "); at >= 0 {
+			dead[ref.Name[:at+1]]++
+		}
+	}
+	slices.Sort(names)
+	all := make([]State, 0, len(names))
+	for _, name := range names {
+		at, err := s.Cursor(ctx, LeaseName(name))
+		if err != nil {
+			return nil, err
+		}
+		c, _, err := readControl(ctx, s, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, State{name, at, c.Paused, dead[deadPrefix(name)]})
+	}
+	return all, nil
+}
+
+// DoneBefore returns the position up to which every subscription of a store is done,
+// or end if that is smaller.
+func DoneBefore(ctx context.Context, s store.Store, end store.Position) (store.Position, error) {
+	for ref, err := range s.ScanSealed(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		name, ok := strings.CutPrefix(ref.Name, mark)
+		if !ok {
+			continue
+		}
+		at, err := s.Cursor(ctx, LeaseName(name))
+		if err != nil {
+			return 0, err
+		}
+		end = min(end, at)
+	}
+	return end, nil
+}
+
+// Forget forgets a subscription: its dead letters, what was wanted of it, and that it
+// exists.
+func Forget(ctx context.Context, s store.Store, name string) error {
+	letters, err := DeadLetters(ctx, s, name)
+	if err != nil {
+		return err
+	}
+	if err := DiscardDeadLetters(ctx, s, name, letters...); err != nil {
+		return err
+	}
+	return s.Shred(ctx, controlRef(name), markRef(name))
+}

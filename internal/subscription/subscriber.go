@@ -1,0 +1,116 @@
+package subscription
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/internal/lease"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Subscriber works for one name, on one instance. T is what its owner makes of an
+// entry. Its fields are set before Run and not changed afterwards.
+type Subscriber[T any] struct {
+	Name  string
+	Store store.Store
+	// TTL is how long the name's lease lasts without being renewed.
+	TTL time.Duration
+	// Begin is where the name begins if it is new: after this position.
+	Begin store.Position
+	// Attempts is how often an entry is tried before it becomes a dead letter.
+	Attempts int
+
+	// Parse makes a T of an entry. Its error interrupts the subscription.
+	Parse func(store.Entry) (T, error)
+	// Wants reports whether the handler is to hear of a T.
+	Wants func(T) bool
+	// Handle calls the handler, bounded and contained. Attempt is 1 for the first.
+	Handle func(ctx context.Context, item T, attempt int) error
+	// News returns a channel that is closed when the journal may have grown.
+	News func() <-chan struct{}
+	Log  *slog.Logger
+}
+
+// stride is how long a subscriber works on before it notes how far it has got, and
+// looks what the operator wants.
+const stride = time.Second
+
+// Run works whenever this instance holds the name's lease, until ctx ends.
+func (s *Subscriber[T]) Run(ctx context.Context) {
+	k := lease.Keeper{
+		Store: s.Store, Name: LeaseName(s.Name), Holder: store.NewEntryID(time.Now()).String(),
+		TTL: s.TTL,
+	}
+	k.Keep(ctx, s.work, func(err error) {
+		s.Log.WarnContext(ctx, "a subscription is interrupted", "subscription", s.Name, "error", err)
+	})
+}
+
+// work reads the journal as long as the lease holds.
+func (s *Subscriber[T]) work(ctx context.Context, l store.Lease) error {
+	at, err := s.place(ctx, l)
+	if err != nil {
+		return err
+	}
+	b := backlog[T]{Subscriber: s, lease: l, read: at, kept: at, failing: make(map[string][]waiting[T])}
+	for ctx.Err() == nil {
+		news := s.News()
+		wait := time.Second
+		paused, err := b.obey(ctx)
+		if err == nil && !paused {
+			wait, err = b.advance(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if wait <= 0 {
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// beginning is where a new name begins. It stands in the name's mark until the cursor
+// is there, so that a crash in between moves it no further.
+type beginning struct {
+	From *store.Position `json:",omitzero"` // nil: the cursor is there
+}
+
+// place returns where the name stands; a new one where it begins.
+func (s *Subscriber[T]) place(ctx context.Context, l store.Lease) (store.Position, error) {
+	ref := markRef(s.Name)
+	value, err := s.Store.Sealed(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		if value, err = json.Marshal(beginning{&s.Begin}); err == nil {
+			err = s.Store.Reseal(ctx, ref, nil, value)
+		}
+		if err == nil { // somebody whose lease ran out may have been faster
+			value, err = s.Store.Sealed(ctx, ref)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	var begin beginning
+	if err := json.Unmarshal(value, &begin); err != nil {
+		return 0, err
+	}
+	if begin.From == nil {
+		return s.Store.Cursor(ctx, l.Name)
+	}
+	if err := s.Store.Advance(ctx, l, *begin.From); err != nil {
+		return 0, err
+	}
+	return *begin.From, s.Store.Reseal(ctx, ref, value, []byte("{}"))
+}
