@@ -7,13 +7,13 @@ import (
 )
 
 // Digester turns tokens into digests: SHA-256 over a secret key of KeySize bytes
-// and the token, so that a digest identifies a token to whoever has the key, and
-// nothing to anybody else. Its zero value has a key of zeros.
+// and the token. A digest identifies a token only to those who have the key. The
+// zero Digester has a key of zeros.
 type Digester struct {
-	key func() *[KeySize]byte // behind a function, where no formatting finds it
+	key func() *[KeySize]byte // a function, so that no formatting shows the key
 }
 
-// NewDigester returns the digester of a key.
+// NewDigester returns the digester of a key. The error is ErrKeySize.
 func NewDigester(key []byte) (Digester, error) {
 	if len(key) != KeySize {
 		return Digester{}, ErrKeySize
@@ -22,8 +22,8 @@ func NewDigester(key []byte) (Digester, error) {
 	return Digester{key: func() *[KeySize]byte { return &k }}, nil
 }
 
-// Sum returns the digest of a token; that of no token is zero. It does not
-// allocate for tokens of up to 224 bytes.
+// Sum returns the digest of a token, zero for "". It does not allocate for tokens of
+// up to 224 bytes.
 func (d Digester) Sum(token string) lifecycle.Digest {
 	if token == "" {
 		return lifecycle.Digest{}

@@ -1,13 +1,14 @@
-// Package seal keeps tokens from whoever sees the store: in come tokens and
-// bodies in clear, out come sealed values and digests. Stores never import it.
+// Package seal hides tokens and bodies from everyone who can read the store: it
+// turns clear text into sealed values, and tokens into digests. Stores never import
+// it.
 //
 // A sealed value is
 //
 //	0x01 ‖ key id (4 bytes) ‖ nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes)
 //
-// under AES-256-GCM with a random nonce and, as associated data, the name of what
-// it belongs to, so that a value moved elsewhere does not open. The key id is
-// the beginning of SHA-256("keyrack sealing key" ‖ key): keys name themselves.
+// under AES-256-GCM with a random nonce. The associated data is the name of the
+// value's owner, so a value that is moved elsewhere does not open. The key id is the
+// first four bytes of SHA-256("keyrack sealing key" ‖ key).
 package seal
 
 import (
@@ -28,23 +29,23 @@ const KeySize = 32
 var (
 	// ErrKeySize: a key is not KeySize bytes, or not base64 of them.
 	ErrKeySize = errors.New("seal: a key is 32 bytes, in base64 where it is text")
-	// ErrNoKey: the value was sealed under a key that the ring does not hold.
+	// ErrNoKey: the ring does not hold the key that the value was sealed under.
 	ErrNoKey = errors.New("seal: sealed under a key that is not in the ring")
-	// ErrOpen: the value was damaged, moved, or is not a sealed value.
+	// ErrOpen: the value was damaged or moved, or is not a sealed value.
 	ErrOpen = errors.New("seal: the sealed value does not open")
 )
 
 // Sealer seals and opens small values. [Ring] is one; an application may bring its
-// own, over Tink or a key manager. It must be safe for concurrent use and quick:
-// a delivery waits for it.
+// own, over Tink or a key manager. It must be safe for concurrent use, and quick,
+// since deliveries wait for it.
 type Sealer interface {
-	// Seal returns the plain text sealed for an owner, which must be given again
-	// to open it. It must not retain its arguments.
+	// Seal seals the plain text for an owner. Open needs the same owner. Seal must
+	// not retain its arguments.
 	Seal(plain []byte, owner string) ([]byte, error)
-	// Open returns what was sealed. An error says nothing of the content.
+	// Open returns the plain text. Its error must not reveal the content.
 	Open(sealed []byte, owner string) ([]byte, error)
-	// Stale tells whether the value should be sealed anew, because a newer key has
-	// taken the place of its own.
+	// Stale reports whether the value should be sealed again because a newer key has
+	// replaced its own.
 	Stale(sealed []byte) bool
 }
 
@@ -53,15 +54,16 @@ const (
 	header  = 1 + 4 + 12
 )
 
-// Ring is a Sealer with one or more keys: the first seals, all of them open.
-// A key is replaced by putting the new one in front; values under the old one
-// are stale until they have been sealed anew. It is immutable.
+// Ring is a Sealer with one or more keys. The first key seals, all of them open. To
+// replace a key, put the new one in front; values under the old one are stale until
+// they are sealed again. A Ring is immutable.
 type Ring struct {
 	first uint32
 	keys  map[uint32]cipher.AEAD
 }
 
-// NewRing makes a ring of keys of KeySize bytes each. It does not retain them.
+// NewRing returns a ring of at least one key of KeySize bytes. It does not retain the
+// slices. The error wraps ErrKeySize.
 func NewRing(keys ...[]byte) (*Ring, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("seal: a ring needs a key: %w", ErrKeySize)
@@ -89,8 +91,8 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 	return r, nil
 }
 
-// ParseRing makes a ring of keys in base64 (standard or URL alphabet, padded
-// or not), separated by commas or white space.
+// ParseRing returns a ring of keys in base64 (standard or URL alphabet, padded or
+// not), separated by commas or white space. The error wraps ErrKeySize.
 func ParseRing(text string) (*Ring, error) {
 	var keys [][]byte
 	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c <= ' ' }) {
@@ -111,8 +113,8 @@ func NewKey() []byte {
 	return key
 }
 
-// Ephemeral returns a ring with a random key that nobody else has: for stores
-// that end with the process.
+// Ephemeral returns a ring with a random key that is never stored, for stores that
+// end with the process.
 func Ephemeral() *Ring {
 	r, err := NewRing(NewKey())
 	if err != nil {
@@ -131,7 +133,7 @@ func (r *Ring) Seal(plain []byte, owner string) ([]byte, error) {
 	return aead.Seal(out, out[5:header], plain, []byte(owner)), nil
 }
 
-// Open opens what any key of the ring sealed. It returns ErrNoKey or ErrOpen.
+// Open opens what any key of the ring sealed. The error is ErrNoKey or ErrOpen.
 func (r *Ring) Open(sealed []byte, owner string) ([]byte, error) {
 	if len(sealed) < header || sealed[0] != version {
 		return nil, ErrOpen
@@ -147,13 +149,13 @@ func (r *Ring) Open(sealed []byte, owner string) ([]byte, error) {
 	return plain, nil
 }
 
-// Stale tells whether the value was sealed under another key than the first.
+// Stale reports whether the value was sealed under a key other than the first.
 func (r *Ring) Stale(sealed []byte) bool {
 	return len(sealed) < header || binary.BigEndian.Uint32(sealed[1:]) != r.first
 }
 
-// String names the ring without its keys.
+// String returns the number of keys, never the keys.
 func (r *Ring) String() string { return fmt.Sprintf("seal.Ring of %d keys", len(r.keys)) }
 
-// GoString returns what String returns: no formatting shows a key.
+// GoString returns what String returns, so that %#v shows no key either.
 func (r *Ring) GoString() string { return r.String() }

@@ -13,11 +13,11 @@ import (
 // Position is a place in the journal's order. 0 lies before every entry.
 type Position uint64
 
-// EntryID identifies a piece of evidence from its arrival on: a version 7 UUID
-// of ours, since Mews gives its deliveries none.
+// EntryID identifies a piece of evidence from its arrival on. It is a version 7 UUID
+// that Keyrack makes, since Mews gives its deliveries no identifier.
 type EntryID [16]byte
 
-// NewEntryID returns an id that has never been before.
+// NewEntryID returns a new, unique id.
 func NewEntryID(now time.Time) EntryID {
 	var id EntryID
 	rand.Read(id[:])
@@ -27,7 +27,7 @@ func NewEntryID(now time.Time) EntryID {
 	return id
 }
 
-// IsZero tells whether there is no id.
+// IsZero reports whether id is the zero id, which no entry has.
 func (id EntryID) IsZero() bool { return id == EntryID{} }
 
 // String returns the id in the usual form, with dashes.
@@ -76,35 +76,35 @@ func (id *EntryID) UnmarshalText(text []byte) error {
 
 // Commit is what one piece of evidence changes.
 type Commit struct {
-	// Entry is the journal's. Its Position and its Version are ignored; its ID is
-	// new or repeats an earlier commit's, and is never zero. An Entry whose
-	// Integration is "" belongs to none: then Expect and all that follows it is zero.
+	// Entry is the journal's entry. Its Position and Version are ignored. Its ID is
+	// new, or that of an earlier commit, and never zero. If its Integration is "", it
+	// belongs to none, and Expect and the fields after it are zero.
 	Entry Entry
-	// Body is what came in, sealed; nil for none.
+	// Body is the delivery as it came in, sealed; nil for none.
 	Body []byte
 
-	// Expect is the version that the integration must have: 0 if it must not
-	// exist. Afterwards it has Expect+1, as does the entry's Version.
+	// Expect is the version that the integration must have, 0 if it must not exist.
+	// The commit makes it, and the entry's Version, Expect+1.
 	Expect uint64
 	// Record is the new record.
 	Record []byte
-	// Claim are digests that the integration owns from now on, if not before.
+	// Claim are digests that the integration owns from now on, if not already.
 	Claim []Claim
-	// Disown are digests that it owns no longer, their sealed tokens erased. Those
-	// that it does not own are passed over. No digest is named twice in one commit.
+	// Disown are digests that it stops owning; their sealed tokens are erased.
+	// Digests that it does not own are skipped. No commit names a digest twice.
 	Disown []lifecycle.Digest
 	// EraseBodies erases the bodies of all earlier entries of the integration.
 	EraseBodies bool
-	// Forget erases all earlier entries of the integration, with their bodies, all
-	// its digests that are not claimed here and all its sealed tokens: afterwards
-	// there is what is in this commit, and no more. Record then is the base, at
-	// the version of this commit, of what follows.
+	// Forget erases all earlier entries of the integration with their bodies, all its
+	// sealed tokens, and all its digests but those claimed here: only what is in this
+	// commit remains. Record becomes the base, at this commit's version, of what
+	// follows.
 	Forget bool
 }
 
-// Check returns ErrInvalid if c contradicts itself: no entry id, a digest that is
-// zero or named twice, or anything but an entry and a body where there is no
-// integration. Stores call it before anything else.
+// Check returns ErrInvalid if c contradicts itself: it has no entry id, a digest is
+// zero or named twice, or there is no integration and yet more than an entry and a
+// body. Stores call it first.
 func (c *Commit) Check() error {
 	if c.Entry.ID.IsZero() {
 		return ErrInvalid
@@ -135,19 +135,20 @@ func (c *Commit) named(i int) lifecycle.Digest {
 	return c.Disown[i-len(c.Claim)]
 }
 
-// Claim is a digest with its token, sealed. A nil Sealed leaves what is there.
+// Claim is a digest with its sealed token. A nil Sealed keeps the token that is there.
 type Claim struct {
 	Digest lifecycle.Digest
 	Sealed []byte
 }
 
-// Receipt is what a commit came to.
+// Receipt is the result of a commit.
 type Receipt struct {
-	// Version is the integration's after the commit; 0 for an entry without one.
+	// Version is the integration's after the commit; 0 for an entry without an
+	// integration.
 	Version uint64
 	// Entry is the entry as the journal has it.
 	Entry Entry
-	// Repeated: this commit was there already, and changed nothing.
+	// Repeated: the commit had happened before, and changed nothing this time.
 	Repeated bool
 }
 
@@ -156,44 +157,44 @@ type Stored struct {
 	Integration string
 	Version     uint64
 	Record      []byte
-	// Base is the record at BaseVersion, from which those entries that are left and
-	// have a greater version fold to Record. BaseVersion 0: from nothing.
+	// Base is the record at BaseVersion. The remaining entries of greater versions
+	// fold from it to Record. With BaseVersion 0 they fold from the zero record.
 	Base        []byte
 	BaseVersion uint64
 }
 
-// Entry is one piece of evidence in the journal: what came, and what was decided.
+// Entry is one piece of evidence in the journal and what was decided about it.
 type Entry struct {
-	// Position is 0 where a store that assigns positions late has not done so yet:
-	// in receipts and in History, never in Journal.
+	// Position is 0 if the store has not assigned it yet, which can be so in receipts
+	// and in History but never in Journal.
 	Position    Position
 	ID          EntryID
-	Integration string // "" for what belongs to none
-	Version     uint64 // the integration's afterwards
+	Integration string // "" for an entry that belongs to none
+	Version     uint64 // the integration's after the commit
 	At          lifecycle.Instant
 	// Evidence and Decision are in lifecycle's encodings.
 	Evidence []byte
 	Decision []byte
-	// Answered is how the delivery was answered; zero where it is not known.
+	// Answered is how the delivery was answered; zero if that is unknown.
 	Answered Answer
 }
 
-// Answer is what was answered to a delivery, and how long that took from its
-// first byte to the answer.
+// Answer is the HTTP answer to a delivery, and the time from the delivery's first
+// byte to the answer.
 type Answer struct {
-	Status int // of HTTP
+	Status int
 	Took   time.Duration
 }
 
-// Answered is an Answer and the entry that it belongs to.
+// Answered is an Answer with the id of its entry.
 type Answered struct {
 	ID     EntryID
 	Answer Answer
 }
 
-// Ref is the address of a sealed value: that of a token if Integration and Digest
-// are set, that of a body if Entry is, and one of the application's own if Name is.
-// Whatever else is set is the address of nothing.
+// Ref is the address of a sealed value: a token if Integration and Digest are set, a
+// body if Entry is, and a value of the application's own if Name is. Any other
+// combination is the address of nothing.
 type Ref struct {
 	Name        string
 	Integration string
@@ -206,6 +207,6 @@ type Lease struct {
 	Name   string
 	Holder string
 	Fence  uint64
-	// Until is when it runs out, by the store's clock.
+	// Until is when the lease expires, by the store's clock.
 	Until time.Time
 }
