@@ -18,21 +18,21 @@ import (
 
 // Options are what may be chosen about a [Client]. The zero value is a good choice.
 type Options struct {
-	// Transport makes the requests: one exchange each, no redirect followed, and
-	// over when the request's context is. It sees both tokens in the body. nil
-	// stands for one of the client's own, with HTTP/2, time-outs and the proxies
-	// of the environment.
+	// Transport makes the requests. It must make one exchange, follow no redirect,
+	// and end with the request's context. It sees both tokens in the body. nil means
+	// a transport of the client's own, with HTTP/2, time-outs and the proxies of the
+	// environment.
 	Transport http.RoundTripper
-	// Timeout bounds each question, from its first byte to the answer's last.
-	// 0 stands for 10 s.
+	// Timeout bounds each probe, from the request's first byte to the response's last.
+	// 0 means 10 s.
 	Timeout time.Duration
 }
 
 const defaultTimeout = 10 * time.Second
 
 // Client is a [Prober] over HTTP. It keeps to the limit of 200 requests per token in 30 s,
-// and leaves a token alone for as long as Mews asks for. It never waits for
-// either: it answers Limited at once, with the time to come back.
+// and to the pauses that Mews asks for. It never waits: a probe that would break
+// either returns at once with the class Limited and the time to come back.
 //
 // A Client is safe for concurrent use.
 type Client struct {
@@ -40,7 +40,7 @@ type Client struct {
 	token     lifecycle.Token
 	name      string
 	transport http.RoundTripper
-	own       *http.Transport // the transport, where it is the client's own
+	own       *http.Transport // the transport if it is the client's own, else nil
 	timeout   time.Duration
 	limiter   *limiter
 	digest    func(token string) lifecycle.Digest
@@ -85,8 +85,8 @@ func New(platform string, clientToken lifecycle.Token, clientName string, opts *
 		c.own = newTransport()
 		c.transport = c.own
 	}
-	// Mews counts requests as they arrive, which is up to a time-out after they
-	// began: counted over that much more, no delay on the way brings more than
+	// Mews counts requests as they arrive, up to a time-out after they began. With a
+	// window that is longer by the time-out, no delay on the way can bring more than
 	// the limit together.
 	c.limiter = newLimiter(requestLimit, requestWindow+c.timeout)
 	return c, nil
@@ -106,7 +106,7 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newDigest returns a digest under a key that nobody else has, for the limiter.
+// newDigest returns a digest under a random key of its own, for the limiter.
 func newDigest() func(string) lifecycle.Digest {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
@@ -115,8 +115,8 @@ func newDigest() func(string) lifecycle.Digest {
 	}
 }
 
-// CloseIdleConnections closes what the client's own transport keeps open for the
-// next question. Those of Options.Transport are left alone.
+// CloseIdleConnections closes the idle connections of the client's own transport. It
+// does nothing to Options.Transport.
 func (c *Client) CloseIdleConnections() {
 	if c.own != nil {
 		c.own.CloseIdleConnections()
@@ -178,8 +178,8 @@ func (c *Client) probe(ctx context.Context, token lifecycle.Token, enterpriseID 
 	return a, nil
 }
 
-// exchange sends one request and reads the response to it. The error is not nil
-// exactly where the answer is Silent.
+// exchange sends one request and reads its response. The error is not nil if and only
+// if the answer is Silent.
 func (c *Client) exchange(outer context.Context, q *question) (a Answer, failed *Error) {
 	ctx, cancel := context.WithTimeout(outer, c.timeout)
 	defer cancel()
@@ -188,16 +188,16 @@ func (c *Client) exchange(outer context.Context, q *question) (a Answer, failed 
 	if err != nil {
 		return a, &Error{Class: Unsendable}
 	}
-	// GetBody lets the transport repeat a request of which nothing was written,
-	// because the connection had gone stale.
+	// GetBody lets the transport repeat a request that it could not write because the
+	// connection had gone stale.
 	r.ContentLength, r.GetBody = q.size, q.reader
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "keyrack")
 
 	a.Began = time.Now()
-	// Not an http.Client: a RoundTripper makes one exchange, and there is nothing
-	// that could follow a redirect, keep a cookie, or quote an address.
+	// A RoundTripper, not an http.Client: it makes one exchange and cannot follow a
+	// redirect, keep a cookie or quote an address.
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil || resp == nil {
 		return a, failure(outer, ctx, err, 0)
@@ -227,12 +227,11 @@ func (c *Client) exchange(outer context.Context, q *question) (a Answer, failed 
 	return a, failed
 }
 
-// drain reads a short body that nobody looks at, so that its connection can be
-// used again.
+// drain discards a short body, so that its connection can be reused.
 func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 4<<10) }
 
-// requestID returns the response's Request-Id, or "" where it does not look like
-// an identifier.
+// requestID returns the response's Request-Id, or "" if it does not look like an
+// identifier.
 func requestID(h http.Header) string {
 	const most = 128 // bytes
 	id := h.Get("Request-Id")

@@ -18,11 +18,11 @@ const (
 	maxName       = 1 << 10 // bytes
 )
 
-// configuration is what we read of a 200's body. JSON is taken strictly (no
-// duplicate names anywhere, UTF-8, the case of names counts, nothing after the
-// end), its content leniently: the identifier of the enterprise alone must be
-// there. The specification's sample of a Service belongs to another enterprise
-// than the one beside it, so nothing is concluded from that.
+// configuration is the part of a 200's body that we read. The JSON must be strict (no
+// duplicate names, UTF-8, exact case of names, nothing after the end), but of its
+// content only the enterprise's identifier is required. In the specification's sample
+// the Service belongs to another enterprise than the one beside it, so nothing is
+// concluded from that.
 type configuration struct {
 	Enterprise struct {
 		ID          jsontext.Value `json:"Id"`
@@ -32,8 +32,8 @@ type configuration struct {
 	Service jsontext.Value
 }
 
-// fill reads the body of a 200 into an answer, or tells that it is no
-// configuration and leaves the answer as it is.
+// fill reads the body of a 200 into an answer. If the body is no configuration, it
+// returns false and leaves the answer unchanged.
 func (a *Answer) fill(body []byte) bool {
 	var c configuration
 	if json.Unmarshal(body, &c) != nil {
@@ -55,7 +55,7 @@ func (a *Answer) fill(body []byte) bool {
 	return true
 }
 
-// named returns what has an identifier, or zero.
+// named returns an identifier with its name, or zero if there is no identifier.
 func named(id, name jsontext.Value) lifecycle.Named {
 	n := lifecycle.Named{ID: text(id, maxIdentifier), Name: text(name, maxName)}
 	if n.ID == "" {
@@ -64,7 +64,7 @@ func named(id, name jsontext.Value) lifecycle.Named {
 	return n
 }
 
-// text returns a string that is fit to be shown, and "" for any other value.
+// text returns a string that may be shown, and "" for any other value.
 func text(v jsontext.Value, most int) string {
 	if v.Kind() != '"' {
 		return ""
@@ -76,16 +76,15 @@ func text(v jsontext.Value, most int) string {
 	return string(b)
 }
 
-// quotes tells whether one of some texts that came back repeats a secret that
-// was sent. Of a secret of a few bytes, which may occur in a name by chance, it
-// does not tell.
+// quotes reports whether a text that came back repeats a secret that was sent. It
+// ignores secrets of a few bytes, which may occur in a name by chance.
 func quotes(secret string, texts ...string) bool {
 	const least = 16 // bytes
 	return len(secret) >= least &&
 		slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, secret) })
 }
 
-// readBody returns all of a body, or false where it is longer than maxBody.
+// readBody returns the whole body, or false if it is longer than maxBody.
 func readBody(r io.Reader) (body []byte, whole bool, err error) {
 	body, err = io.ReadAll(io.LimitReader(r, maxBody+1))
 	return body, len(body) <= maxBody, err

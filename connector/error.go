@@ -10,39 +10,39 @@ import (
 )
 
 var (
-	// ErrSilent: there was no answer about the token. Every error of
-	// [Client.Probe] wraps it.
-	ErrSilent = errors.New("connector: no answer")
-	// ErrOptions: a client cannot be made of these options. Every error of [New]
+	// ErrSilent: there was no answer about the token. Every error of [Client.Probe]
 	// wraps it.
+	ErrSilent = errors.New("connector: no answer")
+	// ErrOptions: an argument or option is invalid. Every error of [New] wraps it.
 	ErrOptions = errors.New("connector: options")
 )
 
-// Class says why there was no answer. It is fit for a metric's label.
+// Class is the reason for having no answer. It can serve as a metric's label.
 type Class uint8
 
 const (
-	// Unexplained is no class: the zero value.
+	// Unexplained is the zero value, which no error has.
 	Unexplained Class = iota
-	// Unsendable: nothing was sent, for there is no token, or one that JSON cannot hold.
+	// Unsendable: nothing was sent, because there is no token, or one that JSON cannot
+	// hold.
 	Unsendable
-	// Limited: nothing was sent, for the token has had its requests, or the time
-	// that Mews asked to be left alone is not over. Answer.RetryAfter says when.
+	// Limited: nothing was sent, because the token has used up its requests or Mews
+	// asked for a pause. Answer.RetryAfter says how long to wait.
 	Limited
 	// Ended: the caller's context ended. The error wraps its Err.
 	Ended
-	// TimedOut: the answer was not there in time.
+	// TimedOut: the answer did not come in time.
 	TimedOut
 	// Unresolved: the name of the host could not be looked up.
 	Unresolved
-	// Untrusted: the host's certificate did not hold.
+	// Untrusted: the host's certificate is not valid.
 	Untrusted
 	// Unreachable: there was no connection, or it broke.
 	Unreachable
-	// OtherStatus: a status that says nothing of the token; a redirect is one.
+	// OtherStatus: a status that says nothing about the token, such as a redirect.
 	OtherStatus
-	// Malformed: 200, but not with a configuration: too long, not strict JSON, or
-	// without an enterprise. Something other than Mews answers so.
+	// Malformed: a 200 whose body is too long, not strict JSON, or without an
+	// enterprise, as something other than Mews may send.
 	Malformed
 	numClasses
 )
@@ -68,14 +68,14 @@ func (c Class) String() string {
 	return classNames[c]
 }
 
-// Error says why there was no answer, in fixed words and a number: nothing that
-// was sent or received, and no other error's text, ever gets into it. What else
-// is known of the exchange stands in the [Answer] beside it.
+// Error says why there was no answer, in fixed words and a number. It never holds
+// anything that was sent or received, nor another error's text. The [Answer] beside it
+// holds what else is known.
 type Error struct {
 	Class  Class
-	Status int // the HTTP status; 0 where there was no response
+	Status int // the HTTP status; 0 if there was no response
 
-	ended error // context.Canceled or context.DeadlineExceeded, where Class is Ended
+	ended error // context.Canceled or context.DeadlineExceeded if Class is Ended
 }
 
 // Error returns the text, such as "connector: no answer: malformed, status 200".
@@ -93,7 +93,7 @@ func (e *Error) Error() string {
 	return ErrSilent.Error() + ": " + strings.Join(parts, ", ")
 }
 
-// Unwrap returns [ErrSilent] and, where the caller's context ended, its Err.
+// Unwrap returns [ErrSilent] and, if the caller's context ended, its Err.
 func (e *Error) Unwrap() []error {
 	if e.ended != nil {
 		return []error{ErrSilent, e.ended}
@@ -101,9 +101,9 @@ func (e *Error) Unwrap() []error {
 	return []error{ErrSilent}
 }
 
-// failure turns what a transport or a body reported into an Error. Of err it
-// looks at the type alone: its text may quote anything. outer is the caller's
-// context, inner the one that ends with the time-out.
+// failure turns an error of a transport or a body into an Error. It looks only at the
+// type of err, whose text may quote anything. outer is the caller's context, inner the
+// one that ends with the time-out.
 func failure(outer, inner context.Context, err error, status int) *Error {
 	if outer.Err() != nil {
 		return ended(outer, status)
@@ -119,7 +119,7 @@ func failure(outer, inner context.Context, err error, status int) *Error {
 	return e
 }
 
-// ended tells that the caller's context ended.
+// ended returns the Error for a caller's context that has ended.
 func ended(ctx context.Context, status int) *Error {
 	return &Error{Class: Ended, Status: status, ended: ctx.Err()}
 }

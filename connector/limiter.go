@@ -7,17 +7,17 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Mews's limit: so many requests per AccessToken in a sliding window.
+// Mews's limit: requests per AccessToken in a sliding window.
 const (
 	requestLimit  = 200
 	requestWindow = 30 * time.Second
 )
 
 // limiter keeps the requests of each token below a limit: of any window, however
-// it lies in time, at most limit requests begin in it. The times of the requests
-// in the latest window are kept, 8 bytes each, so the count is exact; a token is
-// forgotten within two windows after its last request. It is safe for
-// concurrent use, and goes by the monotonic clock.
+// it lies in time, at most limit requests begin in it. It keeps the times of the
+// requests in the latest window, 8 bytes each, so the count is exact. A token is
+// forgotten within two windows after its last request. A limiter is safe for concurrent
+// use and uses the monotonic clock.
 //
 // The zero value is not ready; see newLimiter.
 type limiter struct {
@@ -47,9 +47,8 @@ func newLimiter(limit int, window time.Duration) *limiter {
 	}
 }
 
-// Allow takes one request of a token's, to begin now, and returns 0; or it takes
-// nothing and returns how long it will be until the token may have one, unless
-// others take it first.
+// Allow takes one request for a token, to begin now, and returns 0. If the token may
+// have none, it returns how long that will last, unless others come first.
 func (l *limiter) Allow(token lifecycle.Digest) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,8 +66,7 @@ func (l *limiter) Allow(token lifecycle.Digest) time.Duration {
 	return 0
 }
 
-// Pause allows a token no request for some time from now. It never shortens a
-// pause.
+// Pause allows a token no request for d from now. It never shortens a pause.
 func (l *limiter) Pause(token lifecycle.Digest, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,8 +85,8 @@ func (l *limiter) of(token lifecycle.Digest) *usage {
 	return u
 }
 
-// expire forgets the requests that began at a time or before it. They move down
-// in place, so that the slice never outgrows the limit by much.
+// expire forgets the requests that began at or before a time. It reuses the array, so
+// the slice stays close to the limit.
 func (u *usage) expire(until time.Duration) {
 	n := 0
 	for n < len(u.began) && u.began[n] <= until {
@@ -99,7 +97,7 @@ func (u *usage) expire(until time.Duration) {
 	}
 }
 
-// sweep forgets, once a window, the tokens that nothing keeps.
+// sweep forgets, once per window, the tokens with neither recent requests nor a pause.
 func (l *limiter) sweep(now time.Duration) {
 	if now-l.swept < l.window {
 		return

@@ -8,10 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// question is the body of a request: both tokens in clear. It is overwritten
-// with zeros as soon as the answer is in, and a transport that reads on after
-// that gets an error. (The token itself, and what the transport copied, stay
-// where they are until the collector takes them.)
+// question is the body of a request, with both tokens in clear. It is overwritten with
+// zeros once the answer has arrived; a transport that reads on then gets an error. (The
+// token itself, and copies of the transport's, stay in memory until they are collected.)
 type question struct {
 	mu   sync.Mutex
 	body []byte // nil once wiped

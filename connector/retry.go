@@ -8,9 +8,9 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/backoff"
 )
 
-// retryAfter reads how long to wait, from 0 (nothing said, or nothing that can
-// be understood) to backoff.MaxRetryAfter. A date is compared with the response's own,
-// so that a clock that is wrong on either side does not count.
+// retryAfter returns the wait that a response asks for, at most backoff.MaxRetryAfter, and 0 if
+// it asks for none or is not understood. A date is compared with the response's own
+// Date, so that wrong clocks do not matter.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	s := strings.TrimSpace(h.Get("Retry-After"))
 	if s == "" {
@@ -33,13 +33,13 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(date.Sub(now), 0), backoff.MaxRetryAfter)
 }
 
-// Backoff returns how long to wait before asking again after a number of questions in
-// a row that got no answer: a random time, evenly from 0 to 1 s after the first, to
-// 2 s after the second, and so on up to 5 min ("full jitter"). If the other side said
-// when to come back, that goes first: retryAfter, at most an hour of it, and up to a
-// second or a tenth of it more, whichever is longer.
+// Backoff returns how long to wait before the next probe after a number of probes in a
+// row without an answer: a random time between 0 and 1 s after the first, 2 s after the
+// second, and so on up to 5 min ("full jitter"). If the other side said when to come
+// back, the wait is retryAfter, at most an hour, plus up to a second or a tenth of it,
+// whichever is longer, so that not everyone returns at the same moment.
 //
-// random returns numbers in [0, 1); nil stands for math/rand/v2's.
+// random returns numbers in [0, 1); nil means that of math/rand/v2.
 func Backoff(attempt int, retryAfter time.Duration, random func() float64) time.Duration {
 	return backoff.Wait(attempt, retryAfter, random)
 }
