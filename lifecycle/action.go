@@ -1,7 +1,7 @@
 package lifecycle
 
-// Action is what a webhook says has happened, by Mews's own name for it.
-// The zero value is ActionUnknown: a name that this version does not know.
+// Action is the event that a webhook reports, with Mews's own name. The zero value is
+// ActionUnknown: a name that this version does not know.
 type Action uint8
 
 // The seven actions of Mews's Integration Webhooks.
@@ -43,7 +43,7 @@ func ParseAction(name string) Action {
 // prefix is the length of "Integration", with which all names begin.
 const prefix = 11
 
-// actionOf has each action in the slot of its name; the slots are distinct.
+// actionOf holds each action in the slot of its name.
 var actionOf = func() (of [numActions]Action) {
 	for _, a := range Actions() {
 		s := slot(a.String())
@@ -55,8 +55,8 @@ var actionOf = func() (of [numActions]Action) {
 	return of
 }()
 
-// slot is a number that no two of Mews's names have in common: of the length and
-// of the first letter after the prefix.
+// slot returns a number that differs for each of Mews's names. It is made of the length
+// and the first letter after the prefix.
 func slot(name string) uint { return (uint(len(name)) + 6*uint(name[prefix])) % uint(numActions) }
 
 // Actions returns the seven known actions, in the order of an integration's life.
@@ -73,8 +73,7 @@ func (a Action) String() string { return nameOf(actionNames[:], a) }
 // MarshalText returns Mews's name of the action.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText accepts what MarshalText writes. Any other name is
-// ErrNewer: a later version of Keyrack wrote it.
+// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
 func (a *Action) UnmarshalText(text []byte) error {
 	return parseName(actionNames[:], a, text, "action")
 }

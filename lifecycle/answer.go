@@ -1,7 +1,7 @@
 package lifecycle
 
-// answer takes in what the Connector API answered: to a probe, which settles,
-// or to a call of the application's own, of which only a 200 does.
+// answer takes in an answer of the Connector API. The answer to a probe settles; that
+// to a call of the application's own settles only if it is a 200.
 func (r *Record) answer(e *Evidence, d *Decision) {
 	i := r.keyIndex(e.Token)
 	if i < 0 {
@@ -35,8 +35,8 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 	}
 }
 
-// timely tells whether an answer still counts: no delivery came since its
-// request began, and no answer to a later request.
+// timely reports whether an answer still counts: neither a delivery nor the answer to a
+// later request came since its request began.
 func (r *Record) timely(e *Evidence, k Key) bool {
 	if e.overtaken(k.Began) || e.overtaken(k.Doubt) {
 		return false
@@ -47,9 +47,8 @@ func (r *Record) timely(e *Evidence, k Key) bool {
 	return e.Began > r.Arrived
 }
 
-// overtaken tells whether something happened after the request began. A time
-// that lies ahead of the answer was written by a clock that was wrong, and says
-// nothing.
+// overtaken reports whether something happened after the request began. A time after
+// the answer was written by a wrong clock and is ignored.
 func (e *Evidence) overtaken(by Instant) bool { return e.Began < by && by <= e.At }
 
 // accept takes in a 200 about the token at i.
@@ -116,8 +115,8 @@ func (r *Record) renew(i int, e *Evidence) {
 	r.EnabledAt, r.CanceledAt, r.Keys[i].At = r.Basis.At, r.Basis.At, r.Basis.At
 }
 
-// adopt takes in an import by hand: an integration that existed before Keyrack
-// did, a token that came by e-mail, or the reopening of a tombstone.
+// adopt takes in an import by hand: an integration that existed before Keyrack, a token
+// that came by e-mail, or the reopening of a deleted integration.
 func (r *Record) adopt(e *Evidence, d *Decision) {
 	if d.Cause = r.contradiction(e); d.Cause == causeDeletedBeforeCreated {
 		d.Cause = noCause // an import may reopen what was deleted
@@ -185,8 +184,8 @@ func adopted(enabled bool, at Instant) Course {
 	return c
 }
 
-// contest notes that another integration came with a token of this one's. The
-// first owner keeps it; only the Connector API can say whose it is.
+// contest notes that another integration was announced with this one's token. The first
+// owner keeps it; only the Connector API can say whose it is.
 func (r *Record) contest(e *Evidence, d *Decision) {
 	i := r.keyIndex(e.Token)
 	if i < 0 {

@@ -1,8 +1,8 @@
 package lifecycle
 
-// Current says what the record makes of the token that is in use: the current
-// one or the likeliest candidate, and in a deleted integration the last one.
-// Like Record.Verdict it is pure and does not allocate.
+// Current returns the verdict on the token in use: the current one or the likeliest
+// candidate, and in a deleted integration the last one. Like [Record.Verdict], it is
+// pure and does not allocate.
 func (r *Record) Current(p *Policy, now Instant) (v Verdict) {
 	i := r.currentIndex()
 	if i < 0 && r.State == Deleted {

@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// What a caller can tell apart about evidence that was not simply applied.
-// [Decision.Err] wraps them; test with errors.Is.
+// The reasons for which evidence is refused. The error of [Decision.Err] wraps one of
+// them; test with errors.Is.
 var (
-	// ErrIllegal: it contradicts what is known (outcome Conflict).
+	// ErrIllegal: the evidence contradicts what is known (outcome Conflict).
 	ErrIllegal = errors.New("contradicts what is known")
-	// ErrOutOfOrder: what should have come before it is missing (outcome Parked).
+	// ErrOutOfOrder: an earlier event is missing (outcome Parked).
 	ErrOutOfOrder = errors.New("out of order")
 	// ErrDeleted: the integration is deleted (outcome Stale).
 	ErrDeleted = errors.New("after deletion")
-	// ErrFenced: a delivery came since the request began (outcome Fenced).
+	// ErrFenced: a delivery arrived after the request began (outcome Fenced).
 	ErrFenced = errors.New("a delivery came since the request began")
 	// ErrUnknownAction: this version does not know the action (outcome Unrecognized).
 	ErrUnknownAction = errors.New("unknown action")
@@ -27,20 +27,20 @@ type Outcome uint8
 
 const (
 	_ Outcome = iota
-	// Applied: the record knows more than before, and mostly changed its state.
+	// Applied: the record changed, usually its state too.
 	Applied
-	// Duplicate: known already; remembered for the horizon.
+	// Duplicate: already known; remembered for the horizon.
 	Duplicate
-	// Parked: its predecessor is missing; remembered.
+	// Parked: an earlier event is missing; remembered until it comes.
 	Parked
-	// Reconciled: the late half of a pair whose early half came as a duplicate.
-	// The two cancel out, and the pair is suspect.
+	// Reconciled: the late half of a pair whose early half came as a duplicate. The
+	// two cancel out, and the pair is suspect.
 	Reconciled
 	// Stale: it came after the deletion.
 	Stale
 	// Conflict: it contradicts what is known, and changed nothing else.
 	Conflict
-	// Fenced: an answer to a question that a later delivery has overtaken.
+	// Fenced: an answer that is older than the latest delivery.
 	Fenced
 	// Unrecognized: an action that this version does not know.
 	Unrecognized
@@ -62,9 +62,9 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return parseName(outcomeNames[:], o, text, "outcome")
 }
 
-// Cause says why a piece of evidence was not simply applied, or what else it
-// did. The zero value is no particular cause. Journals keep a cause by what
-// [Cause.String] returns, so that text never changes.
+// Cause explains a decision: why the evidence was refused, or what else it did. The
+// zero value is no particular cause. Journals store the text of [Cause.String], so that
+// text never changes.
 type Cause uint8
 
 const (
@@ -76,7 +76,7 @@ const (
 	// causeDeletedUtc: it names another time of deletion.
 	causeDeletedUtc
 	// causeDeletedBeforeCreated: the deletion would precede the creation. The
-	// integration is deleted all the same: Deleted absorbs.
+	// integration is deleted nevertheless.
 	causeDeletedBeforeCreated
 	// causeSecondToken: a second IntegrationCreated, with another token; both
 	// are candidates.
@@ -85,17 +85,18 @@ const (
 	causeOwned
 	// causeContested: another integration came with this one's token.
 	causeContested
-	// causeTooManyKeys: more tokens at once than a record holds; not kept.
+	// causeTooManyKeys: more tokens at once than a record holds; this one is not kept.
 	causeTooManyKeys
 	// causeRotatedBefore: IntegrationCreated came after a newer token; its own
 	// went straight to superseded.
 	causeRotatedBefore
 	// causeRival: another new token came within the horizon; both are candidates.
 	causeRival
-	// causeSwapped: the former token works and the new one does not; they swapped.
+	// causeSwapped: the former token works and the new one does not, so the former is
+	// current again.
 	causeSwapped
-	// causeDeletedAccepted: a token works although the integration is deleted: a
-	// forged deletion, or Mews's lag.
+	// causeDeletedAccepted: a token works although the integration is deleted: the
+	// deletion was forged, or Mews lags.
 	causeDeletedAccepted
 	// causeUnknownToken: the answer is about a token that the record does not hold.
 	causeUnknownToken
@@ -124,7 +125,7 @@ func (c *Cause) UnmarshalText(text []byte) error {
 	return parseName(causeNames[:], c, text, "cause")
 }
 
-// Decision is what [Record.Apply] made of a piece of evidence.
+// Decision is what [Record.Apply] decided about a piece of evidence.
 type Decision struct {
 	Outcome Outcome `json:",omitzero"`
 	Cause   Cause   `json:",omitzero"`
@@ -132,14 +133,14 @@ type Decision struct {
 	To      State   `json:",omitzero"`
 	// Action is the delivery's; ActionUnknown for other evidence.
 	Action Action `json:",omitzero"`
-	// Alarm: a person should look at it. Somebody may be forging deliveries, or
-	// two sources of the truth contradict each other.
+	// Alarm: a person should look at it. Deliveries may be forged, or two sources of
+	// the truth contradict each other.
 	Alarm bool `json:",omitzero"`
 }
 
-// Err returns nil where the evidence was applied, known already or reconciled,
-// and otherwise an error that wraps the sentinel of the outcome. It says what was
-// refused, in which state and why, and holds neither tokens nor names.
+// Err returns nil if the evidence was applied, a duplicate or reconciled. Otherwise its
+// error wraps the sentinel of the outcome. The text says what was refused, in which
+// state and why, and holds neither tokens nor names.
 func (d Decision) Err() error {
 	if sentinel := d.sentinel(); sentinel != nil {
 		return &refusedError{d}
@@ -163,7 +164,7 @@ func (d Decision) sentinel() error {
 	return nil
 }
 
-// refusedError is a decision against a piece of evidence.
+// refusedError is a decision that refuses a piece of evidence.
 type refusedError struct{ decision Decision }
 
 func (e *refusedError) Error() string {

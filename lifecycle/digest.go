@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// Digest identifies a token without telling it: SHA-256 over a key of the
-// application's and the token. Without the key it cannot be guessed from, or
-// compared with, anything outside. The zero value is no digest.
+// Digest identifies a token without revealing it: SHA-256 over a secret key of the
+// application's and the token. Without the key, a token cannot be checked against a
+// digest. The zero value is no digest.
 type Digest [32]byte
 
 func (d Digest) isZero() bool { return d == Digest{} }

@@ -50,8 +50,8 @@ type edge struct {
 	label    string
 }
 
-// edges returns the transitions of the table, in its order, with the common
-// first word of Mews's names left out.
+// edges returns the transitions in the order of the table. Their labels leave out the
+// "Integration" of Mews's names.
 func edges() []edge {
 	var all []edge
 	for _, s := range States() {

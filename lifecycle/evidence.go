@@ -8,53 +8,53 @@ type Kind uint8
 
 const (
 	_ Kind = iota
-	// KindDelivery: a webhook of Mews's.
+	// KindDelivery: a webhook from Mews.
 	KindDelivery
-	// KindProbe: the Connector API's answer to a question that Keyrack asked.
+	// KindProbe: the Connector API's answer to a probe.
 	KindProbe
-	// KindApplication: an answer that the application saw on a call of its own.
+	// KindApplication: the answer to a call of the application's own.
 	KindApplication
-	// KindImport: said by hand, by whoever operates the application.
+	// KindImport: entered by an operator of the application.
 	KindImport
-	// KindContest: another integration came with a token of this one's.
+	// KindContest: another integration was announced with this one's token.
 	KindContest
-	// KindErase: what persons are named in, the bodies of earlier deliveries, was
-	// erased by hand. The record is not concerned.
+	// KindErase: the bodies of earlier deliveries, which name persons, were erased by
+	// hand. The record does not change.
 	KindErase
-	// KindForget: everything known of the integration was erased by hand. What
-	// comes next meets an integration that was never heard of.
+	// KindForget: everything known about the integration was erased by hand. Later
+	// evidence meets an unknown integration.
 	KindForget
-	// KindRestore: the record came, as it was, from a copy of another store. Of its
-	// history there is nothing here; the journal folds on from the record.
+	// KindRestore: the record was copied from another store, without its history. The
+	// journal folds on from the record.
 	KindRestore
-	// KindAsk: somebody wants to know. The Connector API is asked anew.
+	// KindAsk: a probe was requested by hand.
 	KindAsk
-	// KindHandOut: the current token was handed to somebody.
+	// KindHandOut: the current token was handed out.
 	KindHandOut
-	// KindUpgrade: the record was folded by earlier rules. From here on it is what
-	// Evidence.Record says, so that its journal can be folded by the rules of now.
+	// KindUpgrade: earlier rules folded the record. From here on it is Evidence.Record,
+	// so that the current rules can fold the journal on.
 	KindUpgrade
 	numKinds
 )
 
-// Answer is what the Connector API's answer to a call says about the token in
-// it. The zero value is NoAnswer: it says nothing.
+// Answer is what a response of the Connector API says about the token in the request.
+// The zero value is NoAnswer: nothing.
 type Answer uint8
 
 const (
-	// NoAnswer: 408, 429, 403, 404, 5xx, a time-out, no connection; no evidence.
+	// NoAnswer: 403, 404, 408, 429, 5xx, a time-out or no connection; it is no evidence.
 	NoAnswer Answer = iota
 	// Accepted: 200; the token worked when the request began.
 	Accepted
 	// Rejected: 401 that is known to be about this token.
 	Rejected
-	// Unattributed: 401 that may as well be about the ClientToken or a permission.
+	// Unattributed: 401 that may be about the token, the ClientToken or a permission.
 	Unattributed
 	// RejectedOnce: 401 that is known to be about this token, for the first time. A
 	// single node of the Connector API may be wrong, so a second one settles it.
 	RejectedOnce
-	// Expected: 401 for a token that was known to be invalid already. It leaves the
-	// reason as it is.
+	// Expected: 401 for a token that was already known to be invalid. It does not
+	// change the reason.
 	Expected
 	numAnswers
 )
@@ -77,26 +77,25 @@ func FlagOf(b bool) Flag {
 	return No
 }
 
-// Named is something that Mews identifies by a GUID and calls by a name.
-// Neither is personal data.
+// Named is a GUID of Mews's with its name. Neither is personal data.
 type Named struct {
 	ID   string `json:",omitzero"`
 	Name string `json:",omitzero"`
 }
 
-// Evidence is one thing that was learned about one integration. It holds no
-// secret (tokens appear as digests) and no personal data, and together with the
-// record before it, it determines the record after it: journals consist of it.
+// Evidence is one thing that was learned about one integration. It holds no secret,
+// since tokens appear as digests, and no personal data. Together with the record before
+// it, it determines the record after it, so a journal is a list of evidence.
 //
-// Which fields mean something depends on Kind; the others are zero.
+// Kind decides which fields are used; the others are zero.
 type Evidence struct {
 	Kind Kind `json:",omitzero"`
-	// At is when the evidence reached the application, by its own clock. For a
-	// delivery that is not when the event happened: minutes can lie between.
+	// At is when the evidence reached the application, by its own clock. The event
+	// behind a delivery may have happened minutes earlier.
 	At Instant `json:",omitzero"`
-	// Horizon is the time within which Mews delivers whatever it will deliver,
-	// repetitions included. It is part of the evidence, so that a journal means
-	// the same after the setting was changed. 0 means DefaultHorizon.
+	// Horizon is the time within which Mews delivers an event, repetitions included.
+	// It is part of the evidence, so changing the setting does not change what a
+	// journal means. 0 means DefaultHorizon.
 	Horizon time.Duration `json:"HorizonNs,omitzero"`
 
 	// Of a delivery, and partly of an import.
@@ -108,29 +107,28 @@ type Evidence struct {
 	CreatedUtc  Instant `json:",omitzero"` // IntegrationCreated
 	DeletedUtc  Instant `json:",omitzero"` // IntegrationDeleted
 	IsEnabled   Flag    `json:",omitzero"` // IntegrationCreated, an import
-	// Owner is the integration that owns Token already, where it is another one.
+	// Owner is the integration that already owns Token, if it is another one.
 	Owner string `json:",omitzero"`
-	// By is who asked for what is done by hand: the name of an API key, say, and
-	// never a person's.
+	// By names who did something by hand, such as the name of an API key, and never
+	// a person.
 	By string `json:",omitzero"`
 
 	// Of a probe, and of the application's own calls.
 	Answer Answer  `json:",omitzero"`
 	Began  Instant `json:",omitzero"` // when the request began
-	// Generation is the record's, as read before the request began. 0 in an
-	// application's own answer leaves the fencing to Began.
+	// Generation is the record's, read before the request began. If it is 0 in an
+	// application's own answer, Began alone decides whether the answer is fenced.
 	Generation uint64 `json:",omitzero"`
-	// Portfolio says that the token covers several enterprises, and that whoever
-	// asked could not find out whether the integration's is one of them: then the
-	// one in the answer need not be the integration's.
+	// Portfolio: the token covers several enterprises, and it is unknown whether the
+	// integration's is one of them. The enterprise in the answer may be another one.
 	Portfolio bool `json:",omitzero"`
 
 	// Record is the record of a KindUpgrade, as AppendRecord writes it.
 	Record string `json:",omitzero"`
 }
 
-// DefaultHorizon is the horizon where none is given: above the time over which
-// Mews is known to repeat a failed delivery.
+// DefaultHorizon is the horizon of evidence that has none: longer than Mews is known
+// to repeat a failed delivery.
 const DefaultHorizon = 30 * time.Minute
 
 func (e *Evidence) horizon() time.Duration {

@@ -5,21 +5,19 @@ import (
 	"time"
 )
 
-// Instant is a point in time: microseconds since the Unix epoch, in UTC.
-// The zero value is "never". It is comparable, needs 8 bytes, and covers every
-// year that RFC 3339 can write, the year 1 of .NET's default date included.
+// Instant is a point in time: microseconds since the Unix epoch, in UTC. The zero value
+// is "never". An Instant is comparable, takes 8 bytes, and covers every year of RFC
+// 3339, including the year 1 of .NET's default date.
 type Instant int64
 
-// What RFC 3339 can write has years of four digits. Moving a time to UTC can
-// lead beyond them.
+// RFC 3339 has years of four digits. A time that is moved to UTC can lie outside them.
 const (
 	earliest Instant = -62167219200000000 // 0000-01-01T00:00:00Z
 	latest   Instant = 253402300799999999 // 9999-12-31T23:59:59.999999Z
 )
 
-// At returns the instant of a time, rounded down to the microsecond; the zero
-// time gives the zero Instant. What lies outside the years 0 to 9999 is moved to
-// their edge.
+// At returns the instant of a time, rounded down to the microsecond, and the zero
+// Instant for the zero time. Times outside the years 0 to 9999 are moved to the edge.
 func At(t time.Time) Instant {
 	switch {
 	case t.IsZero():
@@ -46,7 +44,7 @@ func (i Instant) Sub(j Instant) time.Duration {
 	return time.Duration(min(max(i.bound()-j.bound(), -most), most)) * time.Microsecond
 }
 
-// bound moves an instant that no time can have to the edge of those that can be.
+// bound moves an instant outside the years 0 to 9999 to the edge.
 func (i Instant) bound() Instant { return min(max(i, earliest), latest) }
 
 // String returns the instant in RFC 3339, or "never".

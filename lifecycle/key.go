@@ -2,14 +2,14 @@ package lifecycle
 
 import "slices"
 
-// KeyStatus says what a token is to its integration. The zero value is no status.
+// KeyStatus is the role of a token in its integration. The zero value is no status.
 type KeyStatus uint8
 
 const (
 	_ KeyStatus = iota
-	// Current: the token. An integration has at most one.
+	// Current: the token to use. An integration has at most one.
 	Current
-	// Candidate: one of several that may be the token; a probe decides.
+	// Candidate: one of several that may be the current token; a probe decides.
 	Candidate
 	// Superseded: a newer token took its place. No delivery promotes it again.
 	Superseded
@@ -59,13 +59,13 @@ type Key struct {
 	Doubt Instant `json:",omitzero"`
 	// At is when the latest evidence came that it is the integration's token.
 	At Instant `json:",omitzero"`
-	// Dispute says why the token may belong to somebody else: causeEnterprise
-	// or causeContested.
+	// Dispute is why the token may belong to another enterprise or integration; zero
+	// if it is undisputed.
 	Dispute Cause `json:",omitzero"`
 }
 
-// maxKeys is how many tokens a record holds. Beyond it, the one that was
-// superseded longest ago is forgotten.
+// maxKeys is how many tokens a record holds. Beyond that, the token that was superseded
+// longest ago is forgotten.
 const maxKeys = 16
 
 // Key returns the token of a digest.
@@ -85,9 +85,8 @@ func (r *Record) keyIndex(d Digest) int {
 	return -1
 }
 
-// CurrentKey returns the token to use: the current one or, where several are
-// candidates, the one that arrived last among those that were not rejected. A
-// deleted integration has none.
+// CurrentKey returns the token to use: the current one or, if there are several
+// candidates, the latest that was not rejected. A deleted integration has none.
 func (r *Record) CurrentKey() (Key, bool) {
 	if i := r.currentIndex(); i >= 0 {
 		return r.Keys[i], true
@@ -109,9 +108,9 @@ func (r *Record) currentIndex() int {
 	return best
 }
 
-// add records a token that the record does not hold yet. It fails where the
-// record is full of tokens that cannot be forgotten: of one that came within the
-// horizon, a copy may still be under way.
+// add adds a token that the record does not hold yet. It returns false if the record is
+// full of tokens that cannot be forgotten: a copy of one that came within the horizon may
+// still be under way.
 func (r *Record) add(e *Evidence, status KeyStatus) bool {
 	keys := slices.Clone(r.Keys)
 	if len(keys) >= maxKeys {
@@ -138,7 +137,7 @@ func (r *Record) writableKeys() []Key {
 	return r.Keys
 }
 
-// keep takes in the token of an IntegrationCreated: older than any that a
+// keep takes in the token of an IntegrationCreated, which is older than any that a
 // rotation brought.
 func (r *Record) keep(e *Evidence, d *Decision) {
 	if e.Token.isZero() || r.keyIndex(e.Token) >= 0 {
@@ -165,8 +164,8 @@ func (r *Record) keep(e *Evidence, d *Decision) {
 	}
 }
 
-// rotate takes in an IntegrationApiKeyCreated. A token is its own idempotency
-// key: a known one is a duplicate, whatever has become of it.
+// rotate takes in an IntegrationApiKeyCreated. A token is its own idempotency key: a
+// known one is a duplicate, whatever its status.
 func (r *Record) rotate(e *Evidence, d *Decision) {
 	if e.Owner != "" {
 		d.Outcome, d.Cause = Conflict, causeOwned
@@ -216,14 +215,14 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	}
 }
 
-// rivals tells whether nobody can say which is the newer: the rotation's token,
-// or one that was rotated or imported within the horizon. The token of an
-// IntegrationCreated is older than any.
+// rivals reports whether it is unknown which is newer: the rotation's token, or k, which
+// was rotated or imported within the horizon. The token of an IntegrationCreated is
+// older than any other.
 func (e *Evidence) rivals(k Key) bool {
 	return k.usable() && k.From != IntegrationCreated && e.within(k.Since)
 }
 
-// usable tells whether the token is, or may be, the current one.
+// usable reports whether the token is, or may be, the current one.
 func (k *Key) usable() bool { return k.Status == Current || k.Status == Candidate }
 
 // revoke records the token of a delivery that came after the deletion.
@@ -241,7 +240,7 @@ func (r *Record) revokeAll(at Instant) {
 	}
 }
 
-// doubtRejections notes that something came which may have ended a rejection.
+// doubtRejections marks the rejections that new evidence may have ended.
 func (r *Record) doubtRejections(at Instant) {
 	for i, k := range r.Keys {
 		if k.Answer == Rejected && k.Doubt == 0 {
@@ -264,8 +263,8 @@ func (r *Record) promote(i int, at Instant) {
 	}
 }
 
-// doubtFormer notes that the token in use was rejected: of one before it that has
-// worked meanwhile, it takes another answer to tell whether it is the newer after all.
+// doubtFormer notes that the token in use was rejected. If the token before it has worked
+// in the meantime, another answer must tell whether that one is the newer after all.
 func (r *Record) doubtFormer(at Instant) {
 	for i, k := range r.Keys {
 		if k.Status == Superseded && k.Answer == Accepted && k.Generation == r.Generation {

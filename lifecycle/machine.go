@@ -59,20 +59,20 @@ func columnOf(a Action, isEnabled bool) (column, bool) {
 	return colCreatedOff + column(a-IntegrationCreated), true
 }
 
-// rule is what a cell of the table says of a delivery. The zero value is no rule.
+// rule is what a delivery does in a state. The zero value is no rule.
 type rule uint8
 
 const (
 	_ rule = iota
 	// transition: the state becomes the cell's.
 	transition
-	// repeat: the state is what the delivery says already.
+	// repeat: the state already is what the delivery says.
 	repeat
-	// park: what should have come before it is missing.
+	// park: an earlier event is missing.
 	park
-	// compare: a second IntegrationCreated, a repetition or a contradiction.
+	// compare: a second IntegrationCreated, which repeats the first or contradicts it.
 	compare
-	// newKey: a token; the state is not concerned.
+	// newKey: a token; the state does not change.
 	newKey
 	// after: nothing leaves Deleted.
 	after
@@ -131,9 +131,9 @@ var table = compile(events())
 // those that this package declares. It is total, and does not allocate.
 func next(s State, c column) cell { return table[s][c] }
 
-// compile makes the table of the declared events, and panics on what
-// looplab/fsm would take without a word: an undeclared state or column, two
-// ends of one transition, a transition to where it begins.
+// compile makes the table from the declared events. It panics on mistakes that
+// looplab/fsm accepts silently: an undeclared state or column, a transition with two
+// ends, a transition to its own beginning.
 func compile(events fsm.Events) (t [numStates][numColumns]cell) {
 	byName := make(map[string]column, numColumns)
 	for c, name := range columnNames {

@@ -2,12 +2,12 @@ package lifecycle
 
 import "time"
 
-// CanceledPolicy says what the token of a canceled integration is worth. Mews's
+// CanceledPolicy says whether the token of a canceled integration is valid. Mews's
 // documents do not say whether it works until the deletion.
 type CanceledPolicy uint8
 
 const (
-	// CanceledInvalid: not valid, the default: fail closed.
+	// CanceledInvalid: not valid. This is the default, which fails closed.
 	CanceledInvalid CanceledPolicy = iota
 	// CanceledUsable: valid until the integration is disabled or deleted.
 	CanceledUsable
@@ -17,11 +17,11 @@ const (
 	CanceledAsk
 )
 
-// Policy is what the application decides where Mews's documents are silent. It
-// shapes verdicts, never records: it can be changed at any time. The zero value
-// is the default of every choice.
+// Policy holds the application's choices where Mews's documents are silent. It affects
+// verdicts, never records, so it can be changed at any time. The zero value is the
+// default of every choice.
 type Policy struct {
-	// Canceled says what the token of a canceled integration is worth.
+	// Canceled says whether the token of a canceled integration is valid.
 	Canceled CanceledPolicy
 	// CanceledFor is the time of CanceledUsableFor.
 	CanceledFor time.Duration
@@ -43,12 +43,12 @@ type Policy struct {
 	ProveSince Instant
 }
 
-// skew is how far the clocks of two instances may lie apart before evidence
-// counts as coming from the future, its age unknown.
+// skew is how far the clocks of two instances may differ. Evidence that lies further in
+// the future has an unknown age.
 const skew = time.Minute
 
-// fresh tells whether an instant lies less than d back. What lies in the future
-// is not fresh: a clock was set back, and the true age is unknown.
+// fresh reports whether an instant lies less than d in the past. An instant in the
+// future is not fresh: a clock was set back, and the true age is unknown.
 func fresh(now, at Instant, d time.Duration) bool {
 	age := now.bound() - at.bound() // Sub ends at 292 years
 	return age < Instant(d/time.Microsecond) && age > -Instant(skew/time.Microsecond)

@@ -2,9 +2,9 @@ package lifecycle
 
 import "time"
 
-// Question is what to ask the Connector API about an integration next.
+// Question is the next probe of an integration.
 type Question struct {
-	// Token is the one to ask with.
+	// Token is the token to probe with.
 	Token Digest
 	// Open: the newest evidence has not been settled, so that the question is due
 	// at once. Otherwise it is the lease's, to be asked before Settled is that old.
@@ -14,8 +14,8 @@ type Question struct {
 	Settled Instant
 }
 
-// Question returns what to ask next, or false where no answer could tell
-// anything: without a token, or once a deletion is confirmed by a rejection.
+// Question returns the next probe, or false if no answer could tell anything: the
+// integration has no token, or a rejection has confirmed its deletion.
 func (r *Record) Question() (Question, bool) {
 	i := r.currentIndex()
 	if r.State == Deleted {
@@ -41,7 +41,7 @@ func (r *Record) Question() (Question, bool) {
 	return Question{k.Digest, false, k.Began}, true
 }
 
-// open tells whether the newest evidence has no answer about the token yet.
+// open reports whether no answer about the token has settled the newest evidence yet.
 func (r *Record) open(k *Key) bool {
 	switch {
 	case k.Answer == NoAnswer, k.Answer == Unattributed, k.Answer == RejectedOnce, k.Doubt != 0, k.Generation != r.Generation:
@@ -51,8 +51,8 @@ func (r *Record) open(k *Key) bool {
 	return k.Proved == 0 && k.Answer == Accepted && k.Probed != r.Generation
 }
 
-// lastQuestion asks about what was left when the integration was deleted, until
-// it is rejected: the deletion may have been forged.
+// lastQuestion asks about the tokens that a deleted integration left, until they are
+// rejected, since the deletion may have been forged.
 func (r *Record) lastQuestion() (Question, bool) {
 	for j := len(r.Keys) - 1; j >= 0; j-- {
 		if k := &r.Keys[j]; k.Answer != Rejected && r.Retains(k.Digest, 0, 0) {
@@ -62,11 +62,11 @@ func (r *Record) lastQuestion() (Question, bool) {
 	return Question{}, false
 }
 
-// Retains tells whether the token itself, not only its digest, is still needed:
-// the current one and candidates; the one before as long as its successor was
-// not proved; and what was current when the integration was deleted, or came
-// later, until it was rejected. With unproven above 0, for applications that ask
-// nobody, that time after which the last two are given up takes the place of proof.
+// Retains reports whether the token itself, not only its digest, is still needed. That
+// is so for the current token and candidates; for the token before, until its successor
+// is proved; and for what was current at the deletion or came after it, until it is
+// rejected. If unproven is above 0, for applications without a prober, the last two are
+// given up after that time instead.
 func (r *Record) Retains(token Digest, now Instant, unproven time.Duration) bool {
 	i := r.keyIndex(token)
 	if i < 0 {

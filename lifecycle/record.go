@@ -2,22 +2,21 @@ package lifecycle
 
 import "slices"
 
-// Record is all that is known of one integration: the fold of its journal. It
-// holds no secret and no personal data.
+// Record is all that is known about one integration: the fold of its journal. It holds
+// no secret and no personal data.
 //
-// The zero Record, with or without its ID, is an integration of which nothing is
-// known. A Record is a value: Apply never changes what it was called on, and
-// records that share memory may be used concurrently as long as nobody writes
-// to their fields.
+// The zero Record, with or without an ID, is an unknown integration. A Record is a
+// value: Apply never changes its receiver, and records that share memory may be used
+// concurrently as long as their fields are only read.
 type Record struct {
 	ID string `json:",omitzero"`
 	// Rules is the version of the rules by which the record was folded.
 	Rules uint64 `json:",omitzero"`
 	// Version counts the pieces of evidence that the record was folded from.
 	Version uint64
-	// Generation counts the deliveries among them, and whatever else asks for a
-	// new answer. An answer of the Connector API counts only if none has come
-	// since its request began.
+	// Generation counts the deliveries among them, and other evidence that asks for a
+	// new answer. An answer of the Connector API counts only if the generation has
+	// not changed since its request began.
 	Generation uint64 `json:",omitzero"`
 	// Arrived is when the latest delivery arrived.
 	Arrived Instant `json:",omitzero"`
@@ -67,10 +66,10 @@ type Basis struct {
 	At     Instant `json:",omitzero"` // its arrival; for an answer, when the request began
 }
 
-// Apply takes in one piece of evidence and returns the record that follows from
-// it, with what was decided. It is a pure function: the same record and the same
-// evidence always give the same result. Every call increments the version, the
-// refusals included, so that a record always says how many entries its journal has.
+// Apply takes in one piece of evidence, and returns the next record and the decision.
+// It is a pure function: the same record and evidence always give the same result.
+// Every call increments the version, even a refusal, so the version is the number of
+// entries in the journal.
 func (r Record) Apply(e Evidence) (Record, Decision) {
 	if e.Kind != KindDelivery {
 		e.Action = ActionUnknown
@@ -155,8 +154,8 @@ func (e *Evidence) basis() Basis {
 	return Basis{e.Kind, e.Action, e.At}
 }
 
-// create takes in an IntegrationCreated: the oldest event of an integration by
-// definition, whenever it arrives.
+// create takes in an IntegrationCreated, which is the oldest event of an integration
+// whenever it arrives.
 func (r *Record) create(e *Evidence, d *Decision) {
 	if d.Cause = r.contradiction(e); d.Cause != noCause {
 		d.Outcome = Conflict
@@ -180,8 +179,8 @@ func (r *Record) create(e *Evidence, d *Decision) {
 	r.Created = true
 }
 
-// contradiction tells what in an IntegrationCreated or an import cannot be true
-// together with the record.
+// contradiction returns what in an IntegrationCreated or an import contradicts the
+// record.
 func (r *Record) contradiction(e *Evidence) Cause {
 	switch {
 	case e.Owner != "":
@@ -196,14 +195,14 @@ func (r *Record) contradiction(e *Evidence) Cause {
 	return noCause
 }
 
-// differ tells whether both are known and not the same.
+// differ reports whether both are known and different.
 func differ[T comparable](known, said T) bool {
 	var missing T
 	return known != missing && said != missing && known != said
 }
 
-// complete fills in what the record does not know yet, and follows the
-// enterprise's name.
+// complete fills in what the record does not know yet, and updates the enterprise's
+// name.
 func (r *Record) complete(e *Evidence) {
 	if r.Enterprise.ID == "" && e.Enterprise.ID != "" && e.Kind != KindProbe {
 		r.unprove()
@@ -228,7 +227,7 @@ func (r *Record) unprove() {
 	}
 }
 
-// firstOf returns the first of two that is not missing.
+// firstOf returns a, or b if a is missing.
 func firstOf[T comparable](a, b T) T {
 	var missing T
 	if a != missing {
@@ -306,8 +305,8 @@ func (r *Record) parkedCourses() {
 	r.Parked = slices.Clone(r.Parked)
 }
 
-// delete takes in an IntegrationDeleted, which absorbs from every state. A time
-// that cannot be true is reported and left out; the deletion stands.
+// delete takes in an IntegrationDeleted, which ends every state. A time that cannot be
+// true is reported and left out; the deletion stands.
 func (r *Record) delete(e *Evidence, d *Decision) {
 	if r.State == Deleted {
 		d.Outcome = Duplicate

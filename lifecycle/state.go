@@ -1,11 +1,10 @@
 package lifecycle
 
-// State is where an integration stands: the chain of its life, with the enabled
-// flag that survives a cancellation. The zero value is Unseen.
+// State is the state of an integration: its place in the chain of its life, and the
+// enabled flag, which survives a cancellation. The zero value is Unseen.
 type State uint8
 
-// The ten states. Live are the three whose names end in enabled and do not
-// begin with canceled.
+// The ten states. The live ones are CreatedEnabled, Enabled and ReinstatedEnabled.
 const (
 	// Unseen: nothing is known, or IntegrationCreated has not come yet.
 	Unseen State = iota
@@ -60,11 +59,10 @@ func (s State) String() string { return nameOf(stateNames[:], s) }
 // MarshalText returns the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText accepts what MarshalText writes. Any other name is
-// ErrNewer: a later version of Keyrack wrote it.
+// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
 func (s *State) UnmarshalText(text []byte) error { return parseName(stateNames[:], s, text, "state") }
 
-// enabled reports whether the enabled flag is set, which it can be while canceled.
+// enabled reports whether the enabled flag is set, which is possible while canceled.
 func (s State) enabled() bool {
 	switch s {
 	case CreatedEnabled, Enabled, CanceledEnabled, ReinstatedEnabled:
@@ -73,7 +71,7 @@ func (s State) enabled() bool {
 	return false
 }
 
-// canceled reports whether the integration was canceled and not reinstated since.
+// canceled reports whether the integration is canceled and not reinstated.
 func (s State) canceled() bool { return s == CanceledEnabled || s == CanceledDisabled }
 
 // live reports whether the deliveries say that the token works: enabled, not

@@ -10,18 +10,17 @@ import (
 
 const redacted = "[token]"
 
-// errSecret is what every marshaller of a Token answers: a token leaves the
-// process only through [Token.Reveal].
+// errSecret is the error of every marshaller of a Token. A token leaves the process
+// only through [Token.Reveal].
 var errSecret = errors.New("lifecycle: a token is not marshalled; call Reveal where it is really needed")
 
-// Token is an access token, held so that it cannot be printed, logged or
-// marshalled by accident: fmt, slog and panics show a placeholder, encoders get
-// an error, and the value sits behind a function, where reflection does not
-// find it. Mews documents tokens as opaque random characters, so a Token is
-// never parsed and never normalised.
+// Token is an access token that cannot be printed, logged or marshalled by accident:
+// fmt, slog and panics show a placeholder, encoders return an error, and the value is
+// behind a function, where reflection does not find it. Mews documents tokens as opaque
+// random characters, so a Token is never parsed or normalised.
 //
-// The zero value is no token. A Token is immutable and safe for concurrent use.
-// Use [Token.Equal] to compare; == does not compile.
+// The zero value is no token. A Token is immutable and safe for concurrent use. Compare
+// tokens with [Token.Equal]; == does not compile.
 type Token struct {
 	reveal func() string
 }
@@ -34,8 +33,8 @@ func NewToken(s string) Token {
 	return Token{reveal: func() string { return s }}
 }
 
-// Reveal returns the token in clear, or "" for the zero value. Whoever calls
-// it answers for where the string goes.
+// Reveal returns the token in clear, or "" for the zero value. The caller is
+// responsible for where the string goes.
 func (t Token) Reveal() string {
 	if t.reveal == nil {
 		return ""
@@ -43,7 +42,7 @@ func (t Token) Reveal() string {
 	return t.reveal()
 }
 
-// IsZero tells whether there is no token.
+// IsZero reports whether t is the zero Token.
 func (t Token) IsZero() bool { return t.reveal == nil }
 
 // Equal compares two tokens in time that depends on their lengths alone.

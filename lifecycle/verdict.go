@@ -6,11 +6,11 @@ import "time"
 type Status uint8
 
 const (
-	// Unknown: the evidence is ambiguous, missing, or too old.
+	// Unknown: the evidence is ambiguous, missing or too old.
 	Unknown Status = iota
-	// Valid: the only one that may be used as true.
+	// Valid: the token works. Only this status may be used as true.
 	Valid
-	// Invalid: known not to work.
+	// Invalid: the token is known not to work.
 	Invalid
 	numStatuses
 )
@@ -28,7 +28,7 @@ func (s *Status) UnmarshalText(text []byte) error {
 	return parseName(statusNames[:], s, text, "status")
 }
 
-// Reason says why a verdict is what it is. The zero value is ReasonUnfamiliar.
+// Reason is the reason for a verdict. The zero value is ReasonUnfamiliar.
 type Reason uint8
 
 const (
@@ -65,7 +65,7 @@ const (
 	ReasonUnattributed
 	// ReasonLease (Unknown): the evidence is older than the lease.
 	ReasonLease
-	// ReasonUnavailable (Unknown): the store failed, so nothing can be said.
+	// ReasonUnavailable (Unknown): the store failed.
 	ReasonUnavailable
 	// ReasonRejectedOnce (Unknown): the Connector API answered 401 about it, once; it
 	// is asked again.
@@ -95,7 +95,7 @@ func (r *Reason) UnmarshalText(text []byte) error {
 	return parseName(reasonNames[:], r, text, "reason")
 }
 
-// assumable tells whether the best guess may stand in for an Unknown.
+// assumable reports whether the best guess may replace an Unknown.
 func (r Reason) assumable() bool {
 	switch r {
 	case ReasonCanceled, ReasonUnseen, ReasonSuspectKey, ReasonSuspectCanceled, ReasonSuspectEnabled,
@@ -112,15 +112,15 @@ type Verdict struct {
 	Reason Reason
 	// State is the integration's; Unseen for an unfamiliar token.
 	State State
-	// Assumed: Status is a guess, by Policy.Assume.
+	// Assumed: Status is a guess that Policy.Assume allowed.
 	Assumed bool
 	// Likely: Status is Unknown, and the token probably works. Never set for an
 	// unfamiliar or a disputed token.
 	Likely bool
-	// Integration and Enterprise are identifiers, empty where unknown.
+	// Integration and Enterprise are identifiers, empty if unknown.
 	Integration string
 	Enterprise  string
-	// Evidence is what the verdict stands on.
+	// Evidence is the evidence behind the verdict.
 	Evidence Basis
 }
 
@@ -139,7 +139,7 @@ func (v Verdict) Guess() Status {
 	return Invalid
 }
 
-// Age returns how old the evidence is, or 0 where there is none.
+// Age returns the age of the evidence, or 0 if there is none.
 func (v Verdict) Age(now time.Time) time.Duration {
 	if v.Evidence.At == 0 {
 		return 0
@@ -147,8 +147,8 @@ func (v Verdict) Age(now time.Time) time.Duration {
 	return At(now).Sub(v.Evidence.At)
 }
 
-// tally is a conjunction in three values, with the reasons that decide it: the
-// first certain no, else the first unknown.
+// tally is a conjunction in three values, with the reason that decides it: the first
+// certain no, else the first unknown.
 type tally struct {
 	no, unknown Reason // ReasonUnfamiliar: none
 	guess       Status
@@ -170,15 +170,15 @@ func (t *tally) doubt(r Reason, guess bool) {
 	}
 }
 
-// Verdict says what the record, under a policy and at a time, makes of the token
-// with the given digest. It is a pure function and does not allocate.
+// Verdict returns the verdict on the token with a digest, under a policy and at a time.
+// It is a pure function and does not allocate.
 func (r *Record) Verdict(token Digest, p *Policy, now Instant) (v Verdict) {
 	r.verdict(&v, r.keyIndex(token), p, now)
 	return v
 }
 
-// verdict fills in what Verdict says of the token at i, or of none if i is
-// negative. It is told where: copies of a Verdict are what most of its time went into.
+// verdict fills in the verdict on the token at i, or on an unfamiliar one if i is
+// negative. It fills in place because copying a Verdict took most of its time.
 func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 	v.State, v.Integration, v.Enterprise, v.Evidence = r.State, r.ID, r.Enterprise.ID, r.Basis
 	if i < 0 {
@@ -297,7 +297,7 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 	}
 }
 
-// tally counts what is known of the integration.
+// tally counts what is known about the integration.
 func (r *Record) tally(t *tally, p *Policy, now Instant) {
 	if r.State != Unseen {
 		r.Course.tally(t, p, now)

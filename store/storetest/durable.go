@@ -190,7 +190,7 @@ func (p *probe) dumps() {
 	}
 }
 
-// found tells whether a dump holds a value, raw or in one of the usual encodings.
+// found reports whether a dump holds a value, raw or in one of the usual encodings.
 func found(dump, value []byte) bool {
 	for _, form := range [][]byte{
 		value,

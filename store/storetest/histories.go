@@ -213,7 +213,7 @@ func (w *worker) commit(integration string, digest lifecycle.Digest) error {
 	return nil
 }
 
-// outcomeKnown tells whether an error of Commit says what happened.
+// outcomeKnown reports whether an error of Commit says what happened.
 func outcomeKnown(err error) bool {
 	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
