@@ -8,9 +8,9 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/backoff"
 )
 
-// retryAfter returns the wait that a response asks for, at most backoff.MaxRetryAfter, and 0 if
-// it asks for none or is not understood. A date is compared with the response's own
-// Date, so that wrong clocks do not matter.
+// retryAfter returns the wait that a response asks for, at most
+// backoff.MaxRetryAfter, and 0 if it asks for none or is not understood. A date is
+// compared with the response's own Date, so that wrong clocks do not matter.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	s := strings.TrimSpace(h.Get("Retry-After"))
 	if s == "" {
