@@ -20,5 +20,12 @@
 // cannot hide that: the keeper measures the time by this process's own clock, from the
 // moment at which it asked, so it never counts longer than the store does.
 //
-// Releasing is a courtesy to the next holder. Where it fails, the lease runs out.
+// A renewal that fails ends nothing: the lease holds until it runs out.
+//
+// Releasing is a courtesy to the next holder. If it fails, the lease runs out.
+//
+// Two things can still make two instances work at once: work that ignores its context,
+// and a machine that was suspended, whose clock stood still. The store fences both: it
+// refuses to move the name's cursor under a lease that another holder has. Anything
+// else that must not happen twice needs such a fence of its own.
 package lease

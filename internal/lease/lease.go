@@ -21,11 +21,23 @@ type Keeper struct {
 	Name   string
 	Holder string        // unique to this keeper
 	TTL    time.Duration // how long the lease lasts without being renewed
-	// Patience bounds one call of the store. 0 leaves that to the store.
+	// Patience bounds one call of the store. 0 leaves that to the store, but for the
+	// call that gives the lease up, which then takes at most 4 s.
 	Patience time.Duration
+	// Renewed, if not nil, is told what came of each renewal: nil, or why the store did
+	// not renew the lease, which then still holds until it runs out. It is called while
+	// the work runs, on another goroutine, and never once the lease is lost. The next
+	// renewal waits for it.
+	Renewed func(error)
 }
 
+// releasePatience bounds how long the end of a process waits for a store that does not
+// take a lease back.
+const releasePatience = 4 * time.Second
+
 // Work is what is done while a lease is held. It returns soon after its context ends.
+// The cause of that ([context.Cause]) is store.ErrFenced where another holder has the
+// lease, and context.DeadlineExceeded where it ran out.
 type Work func(ctx context.Context, l store.Lease) error
 
 // Keep does the work whenever it holds the lease, until ctx ends. Between two attempts
@@ -50,33 +62,35 @@ func (k *Keeper) Keep(ctx context.Context, work Work, failed func(error)) {
 // Hold does the work once, if it can have the lease now, and gives the lease up
 // afterwards. It returns when the work has, and the goroutine that renews has ended.
 // The error is the work's, store.ErrFenced where another instance holds the lease, or
-// the store's.
+// the store's. An error of work that lost its lease is replaced by the cause of that.
 func (k *Keeper) Hold(ctx context.Context, work Work) error {
 	asked := time.Now()
 	l, err := k.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	held, lost := context.WithCancel(ctx)
-	expiry := time.AfterFunc(time.Until(asked.Add(k.TTL)), lost)
+	held, lose := context.WithCancelCause(ctx)
+	expiry := time.AfterFunc(time.Until(asked.Add(k.TTL)), func() { lose(context.DeadlineExceeded) })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer lost()
-		k.renew(held, l, expiry)
+		k.renew(held, l, expiry, lose)
 	}()
 	defer func() {
-		lost()
+		lose(nil)
 		<-ended
 		expiry.Stop()
 		k.release(ctx, l)
 	}()
-	return work(held, l)
+	if err := work(held, l); err == nil || held.Err() == nil {
+		return err
+	}
+	return context.Cause(held)
 }
 
 // renew renews the lease, and with it the time at which it runs out, until the lease is
 // lost or ctx ends.
-func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer) {
+func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer, lose context.CancelCauseFunc) {
 	tick := time.NewTicker(k.TTL / 3)
 	defer tick.Stop()
 	for {
@@ -87,31 +101,40 @@ func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer) {
 		}
 		asked := time.Now()
 		renewed, err := k.acquire(ctx)
+		if err == nil && renewed.Fence != l.Fence {
+			err = store.ErrFenced // another instance held it in between
+		}
 		switch {
-		case err == nil && renewed.Fence == l.Fence:
-			expiry.Reset(time.Until(asked.Add(k.TTL)))
-		case err == nil || errors.Is(err, store.ErrFenced):
+		case ctx.Err() != nil:
 			return
+		case errors.Is(err, store.ErrFenced):
+			lose(store.ErrFenced)
+			return
+		case err == nil:
+			expiry.Reset(time.Until(asked.Add(k.TTL)))
+		}
+		if k.Renewed != nil {
+			k.Renewed(err)
 		}
 	}
 }
 
 func (k *Keeper) acquire(ctx context.Context) (store.Lease, error) {
-	ctx, cancel := k.bounded(ctx)
-	defer cancel()
+	if k.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, k.Patience)
+		defer cancel()
+	}
 	return k.Store.Acquire(ctx, k.Name, k.Holder, k.TTL)
 }
 
 // release gives the lease up, also where ctx has ended.
 func (k *Keeper) release(ctx context.Context, l store.Lease) {
-	ctx, cancel := k.bounded(context.WithoutCancel(ctx))
+	patience := k.Patience
+	if patience <= 0 {
+		patience = releasePatience
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	_ = k.Store.Release(ctx, l)
-}
-
-func (k *Keeper) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if k.Patience <= 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, k.Patience)
 }

@@ -20,7 +20,7 @@ const ttl = 30 * time.Second
 type leaser struct {
 	*memstore.Store
 	mu    sync.Mutex
-	err   error // of every Acquire
+	err   error // of every call
 	hangs bool
 }
 
@@ -30,18 +30,29 @@ func (l *leaser) set(err error, hangs bool) {
 	l.err, l.hangs = err, hangs
 }
 
-func (l *leaser) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+func (l *leaser) fault(ctx context.Context) error {
 	l.mu.Lock()
 	err, hangs := l.err, l.hangs
 	l.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
-		return store.Lease{}, ctx.Err()
+		return ctx.Err()
 	}
-	if err != nil {
+	return err
+}
+
+func (l *leaser) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+	if err := l.fault(ctx); err != nil {
 		return store.Lease{}, err
 	}
 	return l.Store.Acquire(ctx, name, holder, ttl)
+}
+
+func (l *leaser) Release(ctx context.Context, held store.Lease) error {
+	if err := l.fault(ctx); err != nil {
+		return err
+	}
+	return l.Store.Release(ctx, held)
 }
 
 func keeper(s lease.Leaser, holder string) *lease.Keeper {
@@ -164,6 +175,103 @@ func TestFailures(t *testing.T) {
 		done.Wait()
 		if heard.Load() != was {
 			t.Error("the end is no failure")
+		}
+	})
+}
+
+// TestCause: the work's context says why it ended, and so does Hold where the work
+// returns an error then.
+func TestCause(t *testing.T) {
+	for name, c := range map[string]struct {
+		end   func(s *leaser)
+		cause error
+		after time.Duration // since the latest renewal
+	}{
+		"hangs":  {func(s *leaser) { s.set(nil, true) }, context.DeadlineExceeded, ttl},
+		"fails":  {func(s *leaser) { s.set(errors.New("made-up failure"), false) }, context.DeadlineExceeded, ttl},
+		"stolen": {func(s *leaser) { steal(t, s.Store) }, store.ErrFenced, ttl / 3},
+		"stolen and given up": {func(s *leaser) {
+			if err := s.Store.Release(t.Context(), steal(t, s.Store)); err != nil {
+				t.Error(err)
+			}
+		}, store.ErrFenced, ttl / 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &leaser{Store: memstore.New(nil)}
+				began := time.Now()
+				time.AfterFunc(10*ttl+time.Second, func() { c.end(s) })
+				err := keeper(s, "a").Hold(t.Context(), func(ctx context.Context, _ store.Lease) error {
+					<-ctx.Done()
+					if lasted := time.Since(began); lasted != 10*ttl+c.after {
+						t.Errorf("the work lasted %v", lasted)
+					}
+					return ctx.Err()
+				})
+				if !errors.Is(err, c.cause) {
+					t.Errorf("%v, want %v", err, c.cause)
+				}
+			})
+		})
+	}
+}
+
+// steal takes a's lease, as if it had run out by the store's clock.
+func steal(t *testing.T, s *memstore.Store) store.Lease {
+	if _, err := s.Acquire(t.Context(), "work", "a", 0); err != nil { // renewed, for no time at all
+		t.Error(err)
+	}
+	l, err := s.Acquire(t.Context(), "work", "thief", time.Hour)
+	if err != nil {
+		t.Error(err)
+	}
+	return l
+}
+
+// TestRenewed: every renewal is told of, and one that fails ends nothing. A call that
+// hangs leaves time for the next.
+func TestRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &leaser{Store: memstore.New(nil)}
+		k := keeper(s, "a")
+		renewals := make(chan error)
+		k.Renewed = func(err error) { renewals <- err }
+		errMadeUp := errors.New("made-up failure")
+		err := k.Hold(t.Context(), func(ctx context.Context, _ store.Lease) error {
+			began := time.Now()
+			for i, want := range []error{nil, errMadeUp, nil, context.DeadlineExceeded, nil} {
+				s.set(want, errors.Is(want, context.DeadlineExceeded))
+				if err := <-renewals; !errors.Is(err, want) || want == nil && err != nil {
+					t.Errorf("renewal %d: %v, want %v", i, err, want)
+				}
+				if after := time.Since(began); after < time.Duration(i+1)*ttl/3 || after > time.Duration(i+1)*ttl/3+k.Patience {
+					t.Errorf("renewal %d after %v", i, after)
+				}
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestEndsThoughTheStoreHangs: the end of a process does not wait long for a store that
+// does not take the lease back.
+func TestEndsThoughTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &leaser{Store: memstore.New(nil)}
+		k := &lease.Keeper{Store: s, Name: "work", Holder: "a", TTL: ttl}
+		ctx, stop := context.WithCancel(t.Context())
+		var ended time.Time
+		k.Keep(ctx, func(context.Context, store.Lease) error {
+			s.set(nil, true)
+			stop()
+			ended = time.Now()
+			return nil
+		}, nil)
+		if took := time.Since(ended); took > 4*time.Second {
+			t.Errorf("it took %v", took)
 		}
 	})
 }
