@@ -51,12 +51,13 @@ var rooms = map[string]string{
 	"internal/lease":        "store",
 	"internal/guard":        "lifecycle seal store",
 	"internal/entry":        "lifecycle store",
+	"internal/probe":        "lifecycle connector store internal/backoff internal/guard internal/lease",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/deployment":   "lifecycle events store seal keyrack", // for tests
 
 	"atrest": "store internal/guard internal/subscription",
 
-	"keyrack": "lifecycle events store connector seal internal/entry internal/index internal/guard internal/lease " +
+	"keyrack": "lifecycle events store connector seal internal/entry internal/index internal/guard internal/lease internal/probe " +
 		"internal/subscription",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",

@@ -367,7 +367,7 @@ func (s *indiscreet) Open(sealed []byte, owner string) ([]byte, error) {
 // prattling is a prober whose errors and panics quote the token.
 type prattling struct{ n int }
 
-func (p *prattling) Probe(_ context.Context, token keyrack.Token) (connector.Answer, error) {
+func (p *prattling) Probe(_ context.Context, token keyrack.Token, enterprise string) (connector.Answer, error) {
 	p.n++
 	if p.n%2 == 0 {
 		panic(token.Reveal())

@@ -77,6 +77,14 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	return token, v, nil
 }
 
+func (r *Rack) unsealToken(sealed []byte, id string) (Token, error) {
+	plain, err := r.sealer.Open(sealed, id)
+	if err != nil {
+		return Token{}, fmt.Errorf("keyrack: opening the token: %w", err)
+	}
+	return lifecycle.NewToken(string(plain)), nil
+}
+
 func unavailable(v Verdict) Verdict {
 	v.Status, v.Reason, v.Assumed = lifecycle.Unknown, lifecycle.ReasonUnavailable, false
 	return v

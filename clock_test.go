@@ -61,7 +61,7 @@ func TestTheClockIsSetBetweenTwoLives(t *testing.T) {
 					for _, token := range []string{"a", "b", "c", "d", "e1"} {
 						v := b.Check(tokenText(token))
 						age := time.Duration(lifecycle.At(time.Now())-v.Evidence.At) * time.Microsecond
-						if v.Active() && (age < -time.Minute || age > keyrack.DefaultLease) {
+						if v.Active() && (age < -time.Minute || age > maxAge) {
 							t.Errorf("%s is %v by evidence that is %v old, after %d hours", token, v.Status, age, step)
 						}
 					}
@@ -78,7 +78,7 @@ func TestTheClockIsSetBetweenTwoLives(t *testing.T) {
 						t.Errorf("%s works: %v; it is %v (%v) when Mews has answered", token, works, v.Status, v.Reason)
 					}
 				}
-				settle(keyrack.DefaultLease)
+				settle(maxAge)
 				want := map[string]lifecycle.Reason{
 					"a": lifecycle.ReasonRejected, "b": lifecycle.ReasonLive, "c": lifecycle.ReasonLive, "d": lifecycle.ReasonRejected,
 					"e0": lifecycle.ReasonSuperseded, "e1": lifecycle.ReasonLive, "f": lifecycle.ReasonDeleted,

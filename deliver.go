@@ -111,7 +111,7 @@ func mayNameRequestor(body []byte) bool {
 // the verdict is not Valid, it is worth asking.
 func (r *Rack) signOfLife(id string) {
 	if r.schedule != nil && id != "" && !r.Integration(id).Active() {
-		r.schedule.hint(id)
+		r.schedule.Hint(id)
 	}
 }
 
@@ -247,7 +247,7 @@ func (r *Rack) publish(record Record) {
 	r.view.publish(record)
 	r.news.ring()
 	if r.schedule != nil {
-		r.schedule.touch(&record)
+		r.schedule.Touch(record.ID)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -114,8 +115,8 @@ func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
 	if record == nil {
 		return Receipt{}, ErrNotFound
 	}
-	if e.Answer == lifecycle.Accepted && r.schedule != nil && e.At.Sub(e.Began) <= attributionWindow {
-		r.schedule.heard(ctx, record.ID)
+	if e.Answer == lifecycle.Accepted && r.schedule != nil && e.At.Sub(e.Began) <= probe.Window {
+		r.schedule.Heard(ctx, record.ID)
 	}
 	e.Integration.ID = record.ID
 	if !r.tells(record, &e) {

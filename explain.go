@@ -63,7 +63,7 @@ func (r *Rack) explain(ctx context.Context, record Record, token lifecycle.Diges
 		Change: change(v, r.schedule != nil),
 	}
 	if r.schedule != nil {
-		e.Probe = r.schedule.state(record.ID)
+		e.Probe = ProbeState(r.schedule.State(record.ID))
 	}
 	r.flushAnswers() // so that it is known how the latest were answered
 	for entry, err := range r.History(ctx, record.ID) {
@@ -73,23 +73,6 @@ func (r *Rack) explain(ctx context.Context, record Record, token lifecycle.Diges
 		e.Entries = append(e.Entries, entry)
 	}
 	return e, nil
-}
-
-func (s *schedule) state(id string) ProbeState {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.queue.waits[id]
-	if w == nil {
-		return ProbeState{}
-	}
-	p := ProbeState{Asked: w.asked, Attempts: w.attempts, InFlight: w.inFlight}
-	if w.place >= 0 {
-		p.Due = w.due
-		if now := s.rack.clock.now(); w.due.Before(now) {
-			p.Due = now // it waits for its turn
-		}
-	}
-	return p
 }
 
 // change says what would change a verdict.

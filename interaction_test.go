@@ -414,7 +414,7 @@ type asker struct {
 	name string
 }
 
-func (a asker) Probe(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
+func (a asker) Probe(ctx context.Context, token lifecycle.Token, _ string) (connector.Answer, error) {
 	m := a.mews
 	m.mu.Lock()
 	answer, all, delay, asked := m.answers[token.Reveal()], m.all, m.delay, m.names[token.Reveal()]

@@ -30,6 +30,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -88,7 +89,7 @@ type Options struct {
 	// the application reports, are all there is.
 	Prober connector.Prober
 	// ProbeRate is the budget of probes of all integrations together, a second.
-	// 0 means DefaultProbeRate.
+	// 0 means 10.
 	ProbeRate float64
 	// Poll is how often the journal is looked at for what other instances committed.
 	// 0 means DefaultPoll. A store that gives News is looked at then, too.
@@ -159,7 +160,7 @@ type Rack struct {
 	news     bell
 	answers  answers
 	seen     seen
-	schedule *schedule // nil without a prober
+	schedule *probe.Schedule // nil without a prober
 	watched  chan observation
 
 	following following
@@ -186,7 +187,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.tell = newTeller(r.options.Telemetry, r.log)
 	r.given, r.store = s, guard.Store(s, r.tell.watch())
 	if r.options.Prober != nil && r.policy.Lease <= 0 {
-		r.policy.Lease = DefaultLease
+		r.policy.Lease = defaultMaxAge
 	}
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
@@ -215,8 +216,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.launch(r.noteWatched)
 	r.launch(r.housekeep)
 	if r.schedule != nil {
-		r.launch(r.schedule.lead)
-		r.launch(r.schedule.run)
+		r.launch(r.schedule.Lead)
+		r.launch(r.schedule.Run)
 	}
 	return r, nil
 }
@@ -243,14 +244,6 @@ func (r *Rack) Close() error {
 // has ended.
 func (r *Rack) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
-}
-
-// release gives a lease up, also where the context has ended. One that the store does
-// not take back runs out by itself.
-func (r *Rack) release(ctx context.Context, lease store.Lease) {
-	ctx, cancel := r.afterwards(ctx)
-	defer cancel()
-	_ = r.store.Release(ctx, lease)
 }
 
 // start runs a subscription in the background.

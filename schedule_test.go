@@ -22,6 +22,11 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
+const (
+	maxAge   = 24 * time.Hour   // what Policy.Lease is with a prober, if not set
+	probeGap = 10 * time.Second // the least time between two questions about one integration
+)
+
 // oracle is the Connector API as a table: which tokens work, and for whom.
 type oracle struct {
 	mu      sync.Mutex
@@ -54,7 +59,7 @@ func (o *oracle) questions(token string) int {
 	return o.askedBy[tokenText(token)]
 }
 
-func (o *oracle) Probe(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
+func (o *oracle) Probe(ctx context.Context, token lifecycle.Token, enterprise string) (connector.Answer, error) {
 	o.mu.Lock()
 	o.asked = append(o.asked, time.Now())
 	o.askedBy[token.Reveal()]++
@@ -193,11 +198,11 @@ func TestAStormCostsLittle(t *testing.T) {
 		b.oracle.mu.Lock()
 		asked := slices.Clone(b.oracle.asked)
 		b.oracle.mu.Unlock()
-		if most := int(time.Since(start)/keyrack.ProbeGap) + 1; len(asked) > most {
+		if most := int(time.Since(start)/probeGap) + 1; len(asked) > most {
 			t.Errorf("%d probes in %v, want at most %d", len(asked), time.Since(start), most)
 		}
 		for i := range asked[1:] {
-			if gap := asked[i+1].Sub(asked[i]); gap < keyrack.ProbeGap {
+			if gap := asked[i+1].Sub(asked[i]); gap < probeGap {
 				t.Errorf("two probes %v apart", gap)
 			}
 		}
@@ -257,10 +262,10 @@ func TestTheLeaseFindsALostDelivery(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Hour)
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) }) // and nobody says so
-		settle(keyrack.DefaultLease)
+		settle(maxAge)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
 		b.oracle.set(func(o *oracle) { o.works[tokenText("k")] = enterpriseID("H") })
-		settle(keyrack.DefaultLease)
+		settle(maxAge)
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 		if n := b.oracle.questions("k"); n > 5 {
 			t.Errorf("%d questions in two days, want at most 2 a day and one for the delivery", n)
@@ -274,7 +279,7 @@ func TestValidEndsWithItsLease(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		b.oracle.set(func(o *oracle) { o.silent = true })
-		settle(keyrack.DefaultLease - 5*time.Minute)
+		settle(maxAge - 5*time.Minute)
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 		settle(5 * time.Minute)
 		b.is("k", lifecycle.Unknown, lifecycle.ReasonLease)
@@ -520,7 +525,7 @@ func TestAnotherEnterpriseIsNeverValid(t *testing.T) {
 		settle(time.Minute)
 		b.is("k", lifecycle.Unknown, lifecycle.ReasonDisputed)
 		b.alarmed("another enterprise")
-		settle(3 * keyrack.DefaultLease)
+		settle(3 * maxAge)
 		if b.Check(tokenText("k")).Active() {
 			t.Error("valid for the wrong tenant")
 		}
@@ -533,25 +538,24 @@ type portfolio struct {
 	covers string
 }
 
-func (p portfolio) Probe(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
-	a, err := p.oracle.Probe(ctx, token)
-	a.Enterprise, a.Portfolio = lifecycle.Named{ID: "the portfolio itself"}, true
+func (p portfolio) Probe(ctx context.Context, token lifecycle.Token, enterprise string) (connector.Answer, error) {
+	a, err := p.oracle.Probe(ctx, token, "")
+	a.Enterprise = lifecycle.Named{ID: "the portfolio itself"}
+	if enterprise == p.covers {
+		a.Enterprise = lifecycle.Named{ID: enterprise}
+	}
 	return a, err
 }
 
-func (p portfolio) ProbeEnterprise(ctx context.Context, token lifecycle.Token, id string) (connector.Answer, error) {
-	if id != p.covers {
-		return connector.Answer{Kind: connector.Unauthorized}, nil
-	}
-	return connector.Answer{Kind: connector.Accepted, Enterprise: lifecycle.Named{ID: id}}, nil
-}
+// wrapper wraps a prober, as an application does to count its questions.
+type wrapper struct{ connector.Prober }
 
 // A portfolio's token is valid for the enterprises that it covers, and for no other.
 func TestAPortfolioTokenIsAskedForItsEnterprise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for covers, want := range map[string]lifecycle.Reason{"H": lifecycle.ReasonLive, "else": lifecycle.ReasonDisputed} {
 			rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{
-				Prober: portfolio{newOracle("k"), enterpriseID(covers)},
+				Prober: wrapper{portfolio{newOracle("k"), enterpriseID(covers)}},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -589,7 +593,7 @@ func TestADeadClientTokenSettlesNothing(t *testing.T) {
 				t.Errorf("token %s is %v (%v) because of a dead ClientToken", name, v.Status, v.Reason)
 			}
 		}
-		settle(keyrack.DefaultLease)
+		settle(maxAge)
 		for _, name := range names {
 			if v := b.Check(tokenText(name)); v.Status != lifecycle.Unknown {
 				t.Errorf("token %s is %v (%v) beyond its lease", name, v.Status, v.Reason)

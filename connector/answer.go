@@ -16,9 +16,12 @@ import (
 //     answer". It says nothing about the token, least of all that it is invalid. The
 //     answer's Began, Status, RetryAfter and RequestID are still set if known;
 //   - never let a token into an error or an answer, whatever the other side sends;
-//   - return Accepted only if the answer names the enterprise.
+//   - return Accepted only if the answer names the enterprise. If the caller names one,
+//     ask a token that covers several whether it covers that one. The answer for a token
+//     of another enterprise is Accepted with that other one; set Portfolio only if
+//     nobody can tell.
 type Prober interface {
-	Probe(ctx context.Context, token lifecycle.Token) (Answer, error)
+	Probe(ctx context.Context, token lifecycle.Token, enterprise string) (Answer, error)
 }
 
 // Kind says what an answer is worth. The zero value is Silent.
@@ -62,9 +65,9 @@ type Answer struct {
 	Enterprise lifecycle.Named
 	// Service is the service that the token is limited to; zero for most tokens.
 	Service lifecycle.Named
-	// Portfolio: the token covers several enterprises, and Enterprise stands for the
-	// portfolio itself. Whether the token
-	// covers a certain one, [Client.ProbeEnterprise] asks.
+	// Portfolio: the token covers several enterprises, Enterprise stands for the
+	// portfolio itself, and whether the token covers the enterprise that was asked about
+	// is not known.
 	Portfolio bool
 	// RetryAfter is how long the other side asks to be left alone: 0 if it did not
 	// say, at most an hour. Only Silent answers have it.

@@ -17,7 +17,7 @@ func TestNoBody(t *testing.T) {
 	c := through(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200}, nil
 	})
-	a, err := c.Probe(t.Context(), token)
+	a, err := c.Probe(t.Context(), token, "")
 	wantSilent(t, a, err, connector.Malformed)
 }
 
@@ -46,7 +46,7 @@ func TestEndlessBody(t *testing.T) {
 		c := through(t, func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Body: body}, nil
 		})
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		switch status {
 		case 200:
 			wantSilent(t, a, err, connector.Malformed)
@@ -69,7 +69,7 @@ func TestBodyLimit(t *testing.T) {
 		c := through(t, func(*http.Request) (*http.Response, error) {
 			return respond(200, accepted+strings.Repeat(" ", size-len(accepted))), nil
 		})
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		if size > 1<<20 {
 			wantSilent(t, a, err, connector.Malformed)
 		} else if err != nil {
@@ -97,9 +97,9 @@ func TestGzip(t *testing.T) {
 		}
 		_, _ = w.Write(body)
 	}, nil)
-	if a, err := c.Probe(t.Context(), token); err != nil || a.Enterprise.ID != enterprise {
+	if a, err := c.Probe(t.Context(), token, ""); err != nil || a.Enterprise.ID != enterprise {
 		t.Errorf("small: %v, %v", a, err)
 	}
-	a, err := c.Probe(t.Context(), lifecycle.NewToken(strings.Repeat("T", 300)))
+	a, err := c.Probe(t.Context(), lifecycle.NewToken(strings.Repeat("T", 300)), "")
 	wantSilent(t, a, err, connector.Malformed)
 }

@@ -96,14 +96,14 @@ func TestCanary(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // the second may be Limited
-			a, err := c.Probe(t.Context(), token)
+			a, err := c.Probe(t.Context(), token, "")
 			check(fmt.Sprintf("reply %d's answer", i), a)
 			check(fmt.Sprintf("reply %d's error", i), err)
 			for err := errors.Unwrap(err); err != nil; err = errors.Unwrap(err) {
 				check(fmt.Sprintf("reply %d's inner error", i), err)
 			}
 		}
-		a, err := c.ProbeEnterprise(t.Context(), token, enterprise)
+		a, err := c.Exchange(t.Context(), token, enterprise)
 		check("an answer", a)
 		check("an error", err)
 		check("Options", o)
@@ -155,7 +155,7 @@ func FuzzBody(f *testing.F) {
 		n++
 		// Another token each time, for the limit; the beginning is the canary.
 		token := lifecycle.NewToken(fmt.Sprintf("%s%d", accessToken, n))
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		if (err == nil) != (a.Kind == connector.Accepted) || (err == nil) != (a.Enterprise.ID != "") {
 			t.Fatalf("%+v, %v", a, err)
 		}

@@ -123,23 +123,32 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// Probe asks whether a token works. Every error is an *[Error].
-func (c *Client) Probe(ctx context.Context, token lifecycle.Token) (Answer, error) {
-	return c.probe(ctx, token, "")
-}
-
-// ProbeEnterprise asks whether a portfolio's token covers an enterprise, by
-// asking for that one's configuration: yes is an Accepted answer with that
-// enterprise. Mews says that the enterprise "must be within scope" of the token,
-// but not how it refuses one that is not, nor what it makes of an EnterpriseId
-// with a token that is no portfolio's: so ask only after an answer with
-// Portfolio, take anything but yes for "not shown", and conclude nothing about
-// the token from an Unauthorized.
-func (c *Client) ProbeEnterprise(ctx context.Context, token lifecycle.Token, enterpriseID string) (Answer, error) {
-	if enterpriseID == "" {
+// Probe asks whether a token works, and whether it is the enterprise's; "" stands for an
+// enterprise that is not known. Every error is an *[Error].
+//
+// A portfolio's token that is asked about one enterprise costs a second question: for
+// that enterprise's configuration. Yes is an Accepted answer with that enterprise, and
+// no longer a Portfolio's. Mews says that the enterprise "must be within scope" of the
+// token, but not how it refuses one that is not. So anything but yes means "not shown":
+// the answer is then Accepted with the portfolio's own enterprise, and nothing is
+// concluded about the token.
+func (c *Client) Probe(ctx context.Context, token lifecycle.Token, enterprise string) (Answer, error) {
+	if !utf8.ValidString(enterprise) {
 		return Answer{}, &Error{Class: Unsendable}
 	}
-	return c.probe(ctx, token, enterpriseID)
+	a, err := c.probe(ctx, token, "")
+	if err != nil || !a.Portfolio || enterprise == "" || enterprise == a.Enterprise.ID {
+		return a, err
+	}
+	second, err := c.probe(ctx, token, enterprise)
+	switch second.Kind {
+	case Silent:
+		return second, err
+	case Accepted:
+		a.Enterprise = second.Enterprise
+	}
+	a.Portfolio = false // it must name the integration's own enterprise now
+	return a, nil
 }
 
 func (c *Client) probe(ctx context.Context, token lifecycle.Token, enterpriseID string) (Answer, error) {

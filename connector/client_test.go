@@ -98,15 +98,13 @@ func TestUnsendable(t *testing.T) {
 		return nil, nil
 	})
 	for _, token := range []lifecycle.Token{{}, lifecycle.NewToken("not \xff UTF-8")} {
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.Unsendable)
 		if !a.Began.IsZero() {
 			t.Error("began")
 		}
 	}
-	a, err := c.ProbeEnterprise(t.Context(), token, "")
-	wantSilent(t, a, err, connector.Unsendable)
-	a, err = c.ProbeEnterprise(t.Context(), token, "\xff")
+	a, err := c.Probe(t.Context(), token, "\xff")
 	wantSilent(t, a, err, connector.Unsendable)
 }
 
@@ -129,7 +127,7 @@ func TestOver(t *testing.T) {
 		late, _ = r.GetBody()
 		return respond(200, accepted), nil
 	})
-	if _, err := c.Probe(t.Context(), token); err != nil {
+	if _, err := c.Probe(t.Context(), token, ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []io.Reader{early, late} {
@@ -151,7 +149,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range 64 {
 		wg.Go(func() {
 			token := lifecycle.NewToken(accessToken + string(rune('A'+i%32)))
-			a, err := c.Probe(t.Context(), token)
+			a, err := c.Probe(t.Context(), token, "")
 			if err != nil || a.Enterprise.ID != enterprise {
 				t.Errorf("%v, %v", a, err)
 			}
@@ -160,26 +158,37 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// TestProbeEnterprise: the second question carries the enterprise.
-func TestProbeEnterprise(t *testing.T) {
+// TestPortfolioIsAskedForOneEnterprise: the second question carries the enterprise, and
+// what is not shown is not believed.
+func TestPortfolioIsAskedForOneEnterprise(t *testing.T) {
+	refused := false
 	c := through(t, func(r *http.Request) (*http.Response, error) {
 		b, _ := io.ReadAll(r.Body)
 		if bytes.Contains(b, []byte(`"EnterpriseId":"`+enterprise+`"`)) {
 			return respond(200, accepted), nil
 		}
+		if bytes.Contains(b, []byte("EnterpriseId")) {
+			refused = true
+			return respond(401, ""), nil
+		}
 		return respond(200, `{"Enterprise":{"Id":"portfolio","IsPortfolio":true}}`), nil
 	})
-	a, err := c.Probe(t.Context(), token)
+	a, err := c.Probe(t.Context(), token, "")
 	want := connector.Answer{
 		Kind: connector.Accepted, Status: 200, Enterprise: lifecycle.Named{ID: "portfolio"}, Portfolio: true,
 	}
 	if diff := cmp.Diff(want, a, cmpopts.IgnoreFields(a, "Began")); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	a, err = c.ProbeEnterprise(t.Context(), token, enterprise)
+	a, err = c.Probe(t.Context(), token, enterprise)
 	want.Enterprise, want.Portfolio = lifecycle.Named{ID: enterprise, Name: "Hotel"}, false
 	if diff := cmp.Diff(want, a, cmpopts.IgnoreFields(a, "Began")); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
+	}
+	a, err = c.Probe(t.Context(), token, "another")
+	want.Enterprise = lifecycle.Named{ID: "portfolio"}
+	if diff := cmp.Diff(want, a, cmpopts.IgnoreFields(a, "Began")); diff != "" || err != nil || !refused {
+		t.Errorf("not covered: %v\n%s", err, diff)
 	}
 }
 
@@ -193,21 +202,21 @@ func TestClientLimit(t *testing.T) {
 			return respond(200, accepted), nil
 		})
 		for range connector.Limit {
-			if _, err := c.Probe(t.Context(), token); err != nil {
+			if _, err := c.Probe(t.Context(), token, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
 		time.Sleep(time.Second)
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.Limited)
 		if !a.Began.IsZero() || sent != connector.Limit || a.RetryAfter != connector.Window+10*time.Second-time.Second {
 			t.Errorf("began %v, %d sent, retry after %v", a.Began, sent, a.RetryAfter)
 		}
-		if _, err := c.Probe(t.Context(), lifecycle.NewToken("another")); err != nil {
+		if _, err := c.Probe(t.Context(), lifecycle.NewToken("another"), ""); err != nil {
 			t.Errorf("another token: %v", err)
 		}
 		time.Sleep(a.RetryAfter)
-		if _, err := c.Probe(t.Context(), token); err != nil {
+		if _, err := c.Probe(t.Context(), token, ""); err != nil {
 			t.Errorf("after the time that it told: %v", err)
 		}
 	})
@@ -225,22 +234,22 @@ func TestClientObeys(t *testing.T) {
 			r.Header.Set("Retry-After", "90")
 			return r, nil
 		})
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.OtherStatus)
 		if a.RetryAfter != 90*time.Second {
 			t.Errorf("retry after %v", a.RetryAfter)
 		}
 		time.Sleep(89 * time.Second)
-		a, err = c.Probe(t.Context(), token)
+		a, err = c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.Limited)
 		if a.RetryAfter != time.Second || sent != 1 {
 			t.Errorf("retry after %v, %d sent", a.RetryAfter, sent)
 		}
-		if _, err = c.Probe(t.Context(), lifecycle.NewToken("another")); err != nil {
+		if _, err = c.Probe(t.Context(), lifecycle.NewToken("another"), ""); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		if _, err = c.Probe(t.Context(), token); err != nil {
+		if _, err = c.Probe(t.Context(), token, ""); err != nil {
 			t.Error(err)
 		}
 	})

@@ -45,7 +45,7 @@ func TestNoConnection(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client := newClient(t, c.url, func(o *connector.Options) { o.Transport = c.transport })
-			a, err := client.Probe(t.Context(), token)
+			a, err := client.Probe(t.Context(), token, "")
 			wantSilent(t, a, err, c.class)
 			if a.Status != 0 || a.Began.IsZero() {
 				t.Errorf("status %d, began %v", a.Status, a.Began)
@@ -63,7 +63,7 @@ func TestStaleConnection(t *testing.T) {
 	defer s.Close()
 	c := newClient(t, s.URL, nil)
 	for range 5 {
-		if _, err := c.Probe(t.Context(), token); err != nil {
+		if _, err := c.Probe(t.Context(), token, ""); err != nil {
 			t.Error(err)
 		}
 		s.CloseClientConnections()

@@ -29,7 +29,7 @@ func TestErrorText(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("a cause that may quote anything"))
-	_, err := through(t, nil).Probe(ctx, token)
+	_, err := through(t, nil).Probe(ctx, token, "")
 	if got := err.Error(); got != "connector: no answer: ended, context canceled" {
 		t.Errorf("%q", got)
 	}

@@ -29,7 +29,7 @@ func Example() {
 	}
 	defer client.CloseIdleConnections()
 
-	answer, err := client.Probe(context.Background(), lifecycle.NewToken("the hotel's, made up"))
+	answer, err := client.Probe(context.Background(), lifecycle.NewToken("the hotel's, made up"), "")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -53,7 +53,7 @@ func ExampleBackoff() {
 	}
 	defer client.CloseIdleConnections()
 
-	answer, err := client.Probe(context.Background(), lifecycle.NewToken("the hotel's, made up"))
+	answer, err := client.Probe(context.Background(), lifecycle.NewToken("the hotel's, made up"), "")
 	if errors.Is(err, connector.ErrSilent) {
 		wait := connector.Backoff(1, answer.RetryAfter, nil)
 		fmt.Println(err)

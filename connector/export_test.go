@@ -1,6 +1,12 @@
 package connector
 
-// This file shows the tests the limiter that a Client has.
+import (
+	"context"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// This file shows the tests the limiter that a Client has, and one exchange alone.
 
 type Limiter = limiter
 
@@ -10,3 +16,8 @@ const (
 )
 
 var NewLimiter = newLimiter
+
+// Exchange puts one question, also about one enterprise.
+func (c *Client) Exchange(ctx context.Context, token lifecycle.Token, enterprise string) (Answer, error) {
+	return c.probe(ctx, token, enterprise)
+}

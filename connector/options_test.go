@@ -76,7 +76,7 @@ func TestURL(t *testing.T) {
 			t.Errorf("%q: %v", c.url, err)
 			continue
 		}
-		if _, err := client.Probe(t.Context(), token); err != nil || asked != c.asks {
+		if _, err := client.Probe(t.Context(), token, ""); err != nil || asked != c.asks {
 			t.Errorf("%q asks %q, want %q (%v)", c.url, asked, c.asks, err)
 		}
 	}

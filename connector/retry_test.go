@@ -61,7 +61,7 @@ func TestRetryAfter(t *testing.T) {
 				}
 				return r, nil
 			})
-			a, err := client.Probe(t.Context(), token)
+			a, err := client.Probe(t.Context(), token, "")
 			wantSilent(t, a, err, connector.OtherStatus)
 			if a.RetryAfter != c.want {
 				t.Errorf("%q at %q: %v, want %v", c.value, c.date, a.RetryAfter, c.want)
@@ -80,7 +80,7 @@ func FuzzRetryAfter(f *testing.F) {
 			r.Header["Retry-After"], r.Header["Date"] = []string{value}, []string{date}
 			return r, nil
 		})
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.OtherStatus)
 		if a.RetryAfter < 0 || a.RetryAfter > time.Hour {
 			t.Errorf("%v", a.RetryAfter)
@@ -103,7 +103,7 @@ func TestPatience(t *testing.T) {
 			return respond(200, accepted), nil
 		})
 		for attempt := 1; ; attempt++ {
-			a, err := c.Probe(t.Context(), lifecycle.NewToken(accessToken))
+			a, err := c.Probe(t.Context(), lifecycle.NewToken(accessToken), "")
 			if err == nil {
 				break
 			}

@@ -29,7 +29,7 @@ func TestRedirects(t *testing.T) {
 			w.Header().Set("Refresh", "0; url="+other.URL)
 			w.WriteHeader(status)
 		}, nil)
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.OtherStatus)
 		if a.Status != status {
 			t.Errorf("status %d, want %d", a.Status, status)
@@ -46,7 +46,7 @@ func TestStatuses(t *testing.T) {
 	c := through(t, func(*http.Request) (*http.Response, error) { return respond(status, accepted), nil })
 	for status = 100; status < 1000; status++ {
 		token := lifecycle.NewToken(accessToken + strconv.Itoa(status))
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		switch status {
 		case 200:
 			if err != nil || a.Kind != connector.Accepted {

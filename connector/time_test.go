@@ -20,7 +20,7 @@ func TestBegan(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return respond(200, accepted), nil
 		})
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		if err != nil || !a.Began.Equal(arrived) {
 			t.Errorf("began %v, %v; want %v", a.Began, err, arrived)
 		}
@@ -42,7 +42,7 @@ func TestTimeout(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body) // so that the server sees the client leave
 			<-r.Context().Done()
 		}, soon)
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.TimedOut)
 		if a.Status != 0 || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("status %d, %v: the caller's own deadline has not passed", a.Status, err)
@@ -50,7 +50,7 @@ func TestTimeout(t *testing.T) {
 	})
 	t.Run("within the body", func(t *testing.T) {
 		c := serve(t, stall(func(w http.ResponseWriter) { _, _ = io.WriteString(w, accepted[:20]) }), soon)
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.TimedOut)
 		if a.Status != 200 {
 			t.Errorf("status %d", a.Status)
@@ -58,12 +58,12 @@ func TestTimeout(t *testing.T) {
 	})
 	t.Run("at the end of the body", func(t *testing.T) {
 		c := serve(t, stall(func(w http.ResponseWriter) { _, _ = io.WriteString(w, accepted) }), soon)
-		a, err := c.Probe(t.Context(), token)
+		a, err := c.Probe(t.Context(), token, "")
 		wantSilent(t, a, err, connector.TimedOut)
 	})
 	t.Run("within the body of a 401, which nobody reads", func(t *testing.T) {
 		c := serve(t, stall(func(w http.ResponseWriter) { w.WriteHeader(401) }), soon)
-		if a, err := c.Probe(t.Context(), token); err != nil || a.Kind != connector.Unauthorized {
+		if a, err := c.Probe(t.Context(), token, ""); err != nil || a.Kind != connector.Unauthorized {
 			t.Errorf("%v, %v", a.Kind, err)
 		}
 	})
@@ -74,7 +74,7 @@ func TestTimeout(t *testing.T) {
 				return nil, errors.New("some other error")
 			})
 			start := time.Now()
-			a, err := c.Probe(t.Context(), token)
+			a, err := c.Probe(t.Context(), token, "")
 			wantSilent(t, a, err, connector.TimedOut)
 			if d := time.Since(start); d != 10*time.Second {
 				t.Errorf("after %v", d)
@@ -91,7 +91,7 @@ func TestContext(t *testing.T) {
 			t.Error("a request")
 			return respond(200, accepted), nil
 		})
-		a, err := c.Probe(ctx, token)
+		a, err := c.Probe(ctx, token, "")
 		wantSilent(t, a, err, connector.Ended)
 		if !errors.Is(err, context.Canceled) || !a.Began.IsZero() {
 			t.Errorf("%v, began %v", err, a.Began)
@@ -104,7 +104,7 @@ func TestContext(t *testing.T) {
 			cancel()
 			<-r.Context().Done()
 		}, nil)
-		a, err := c.Probe(ctx, token)
+		a, err := c.Probe(ctx, token, "")
 		wantSilent(t, a, err, connector.Ended)
 		if !errors.Is(err, context.Canceled) || a.Began.IsZero() {
 			t.Errorf("%v, began %v", err, a.Began)
@@ -118,7 +118,7 @@ func TestContext(t *testing.T) {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
 			})
-			a, err := c.Probe(ctx, token)
+			a, err := c.Probe(ctx, token, "")
 			wantSilent(t, a, err, connector.Ended)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)

@@ -3,7 +3,6 @@ package connector_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -47,14 +46,8 @@ func TestTranscripts(t *testing.T) {
 			addr, request := oneExchange(t, response)
 			c := newClient(t, "http://"+addr, nil)
 			_, enterpriseID, _ := strings.Cut(question, "EnterpriseId: ")
-			ask := c.Probe
-			if id := strings.TrimSpace(enterpriseID); id != "" {
-				ask = func(ctx context.Context, token lifecycle.Token) (connector.Answer, error) {
-					return c.ProbeEnterprise(ctx, token, id)
-				}
-			}
 			before := time.Now()
-			a, err := ask(t.Context(), token)
+			a, err := c.Exchange(t.Context(), token, strings.TrimSpace(enterpriseID))
 			if a.Began.Before(before) || a.Began.After(time.Now()) {
 				t.Errorf("began %v", a.Began)
 			}

@@ -92,7 +92,7 @@ type mews struct {
 	answer atomic.Pointer[connector.Answer]
 }
 
-func (m *mews) Probe(context.Context, lifecycle.Token) (connector.Answer, error) {
+func (m *mews) Probe(context.Context, lifecycle.Token, string) (connector.Answer, error) {
 	a := *m.answer.Load()
 	if a.Kind == connector.Silent {
 		return a, &connector.Error{Class: connector.TimedOut}

@@ -301,16 +301,16 @@ func TestServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.CloseIdleConnections()
-	a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token()))
+	a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token()), "")
 	if err != nil || a.Kind != connector.Accepted || a.Enterprise.ID != hotel.Enterprise().ID() || a.Service.Name != "Spa" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	mews.Connector().Fail(mewstest.Trouble{Break: true})
-	if a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token())); err == nil {
+	if a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token()), ""); err == nil {
 		t.Errorf("a broken connection: %+v", a)
 	}
 	hotel.Delete()
-	if a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token())); err != nil || a.Kind == connector.Accepted {
+	if a, err := client.Probe(t.Context(), lifecycle.NewToken(hotel.Token()), ""); err != nil || a.Kind == connector.Accepted {
 		t.Errorf("%+v, %v", a, err)
 	}
 }

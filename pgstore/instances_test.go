@@ -136,7 +136,7 @@ func hasty(sealer seal.Sealer) *keyrack.Options {
 // allIsWell is a prober to which every token works.
 type allIsWell struct{}
 
-func (allIsWell) Probe(context.Context, keyrack.Token) (connector.Answer, error) {
+func (allIsWell) Probe(context.Context, keyrack.Token, string) (connector.Answer, error) {
 	return connector.Answer{Kind: connector.Accepted, Status: 200, Began: time.Now(), Enterprise: deployment.Enterprise}, nil
 }
 

@@ -22,11 +22,11 @@ type asker struct {
 	asked map[string]int
 }
 
-func (a *asker) Probe(ctx context.Context, token keyrack.Token) (connector.Answer, error) {
+func (a *asker) Probe(ctx context.Context, token keyrack.Token, enterprise string) (connector.Answer, error) {
 	a.mu.Lock()
 	a.asked[token.Reveal()]++
 	a.mu.Unlock()
-	return allIsWell{}.Probe(ctx, token)
+	return allIsWell{}.Probe(ctx, token, enterprise)
 }
 
 func (a *asker) total() (n int) {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
@@ -108,7 +107,7 @@ func (o *office) open(verb *cobra.Command, env environment) error {
 		return usage.Errorf("--api is a running receiver and --store is one at rest; take one of them away")
 	}
 	o.sealing.Inline = env(storage.KeyVariable)
-	s := settings{sealing: o.sealing, horizon: lifecycle.DefaultHorizon, probeRate: keyrack.DefaultProbeRate}
+	s := settings{sealing: o.sealing, horizon: lifecycle.DefaultHorizon, probeRate: defaultProbeRate}
 	find := storage.AtRest
 	if o.makes {
 		find = storage.ParseKept

@@ -25,6 +25,9 @@ import (
 )
 
 // settings are what serve was told.
+// defaultProbeRate is what a Rack does if it is told nothing.
+const defaultProbeRate = 10
+
 type settings struct {
 	webhookAddr   string
 	webhookPath   string
@@ -123,7 +126,7 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
 	flags.StringVar(&s.asking.url, "connector-url", "", "Mews's platform `address`, such as "+connector.Production)
 	flags.StringVar(&s.asking.clientName, "client-name", "", "your application's `name` and version, as Mews knows it")
 	flags.DurationVar(&s.lease, "lease", 0, "how long valid lasts without news (default 24h if Mews is asked)")
-	flags.Float64Var(&s.probeRate, "probe-rate", keyrack.DefaultProbeRate, "questions to Mews a second, at most")
+	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews a second, at most")
 	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may come, repetitions included")
 	return serve
 }

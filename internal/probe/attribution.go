@@ -1,4 +1,4 @@
-package keyrack
+package probe
 
 import (
 	"time"
@@ -23,9 +23,9 @@ type acceptance struct {
 }
 
 const (
-	// attributionWindow is how long a 200 vouches for the ClientToken, and within
+	// Window is how long a 200 vouches for the ClientToken, and within
 	// which 401s count together.
-	attributionWindow = time.Minute
+	Window = time.Minute
 	// troubleCount is of how many integrations a 401 is nobody's own any more.
 	troubleCount = 3
 )
@@ -50,7 +50,7 @@ func (a *attribution) accept(id string, now time.Time) (ended bool) {
 // are in doubt now.
 func (a *attribution) reject(id string, workedBefore, surprising bool, now time.Time) (_ lifecycle.Answer, doubted []string) {
 	for other, at := range a.rejected {
-		if now.Sub(at) > attributionWindow {
+		if now.Sub(at) > Window {
 			delete(a.rejected, other)
 		}
 	}
@@ -81,7 +81,7 @@ func (a *attribution) reject(id string, workedBefore, surprising bool, now time.
 // vouched tells whether an integration other than id got a 200 within the minute.
 func (a *attribution) vouched(id string, now time.Time) bool {
 	for _, other := range a.accepted {
-		if other.id != "" && other.id != id && now.Sub(other.at) <= attributionWindow {
+		if other.id != "" && other.id != id && now.Sub(other.at) <= Window {
 			return true
 		}
 	}

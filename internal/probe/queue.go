@@ -1,4 +1,4 @@
-package keyrack
+package probe
 
 import (
 	"container/heap"
@@ -32,7 +32,7 @@ type wait struct {
 
 func newQueue() queue { return queue{waits: make(map[string]*wait)} }
 
-// wait returns the place of an integration, a new one if it has none.
+// wait returns the place of an integration. It is a new one if there was none.
 func (q *queue) wait(id string) *wait {
 	w := q.waits[id]
 	if w == nil {
