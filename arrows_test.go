@@ -52,13 +52,16 @@ var rooms = map[string]string{
 	"internal/guard":        "lifecycle seal store",
 	"internal/entry":        "lifecycle store",
 	"internal/probe":        "lifecycle connector store internal/backoff internal/guard internal/lease",
+	"internal/view":         "lifecycle internal/index",
+	"internal/striped":      "",
+	"internal/notifier":     "",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/deployment":   "lifecycle events store seal keyrack", // for tests
 
 	"atrest": "store internal/guard internal/subscription",
 
-	"keyrack": "lifecycle events store connector seal internal/entry internal/index internal/guard internal/lease internal/probe " +
-		"internal/subscription",
+	"keyrack": "lifecycle events store connector seal internal/entry internal/view internal/striped internal/notifier " +
+		"internal/guard internal/lease internal/probe internal/subscription",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 

@@ -39,8 +39,7 @@ func (r *Rack) Census() Census {
 	c := Census{States: make(map[lifecycle.State]int), Verdicts: make(map[Standing]int), Seen: make(map[lifecycle.Action]bool)}
 	now := r.clock.now()
 	at, horizon := lifecycle.At(now), r.options.horizon()
-	r.view.byID.All(func(h *hook) bool {
-		record := h.record.Load()
+	for record := range r.view.All {
 		v := r.verdict(record, at)
 		c.States[record.State]++
 		c.Verdicts[Standing{v.Status, v.Reason}]++
@@ -57,8 +56,7 @@ func (r *Rack) Census() Census {
 		if record.State != lifecycle.Deleted {
 			c.Oldest = max(c.Oldest, v.Age(now))
 		}
-		return true
-	})
+	}
 	for _, a := range lifecycle.Actions() {
 		if r.seen.has(a) {
 			c.Seen[a] = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -14,21 +15,21 @@ import (
 // whose evidence is ambiguous: only [Verdict.Active] may be used as true.
 func (r *Rack) Check(token string) Verdict {
 	d := r.digester.Sum(token)
-	h := r.view.byDigest.Get(digestHash(&d), d)
-	if h == nil {
+	record := r.view.Owner(d)
+	if record == nil {
 		return Verdict{}
 	}
-	return h.record.Load().Verdict(d, &r.policy, r.clock.instant())
+	return record.Verdict(d, &r.policy, r.clock.instant())
 }
 
 // Integration says whether the current token of an integration is valid. Like
 // Check, it needs no I/O and does not allocate.
 func (r *Rack) Integration(id string) Verdict {
-	h := r.view.hook(id)
-	if h == nil {
+	record := r.view.Record(id)
+	if record == nil {
 		return Verdict{}
 	}
-	return r.verdict(h.record.Load(), r.clock.instant())
+	return r.verdict(record, r.clock.instant())
 }
 
 // verdict is the verdict of an integration's current token, as far as it has one.
@@ -45,18 +46,18 @@ func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
 // without it), and the store's or the sealer's otherwise. Where a current token is
 // missing or does not open, the verdict is Unknown.
 func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
-	h := r.view.hook(id)
-	if h == nil {
+	slot := r.view.Slot(id)
+	if slot == nil {
 		return Token{}, Verdict{}, ErrNotFound
 	}
-	record := h.record.Load()
+	record := slot.Record()
 	v := r.verdict(record, r.clock.instant())
 	key, ok := record.CurrentKey()
 	if !ok {
 		return Token{}, v, ErrNoToken
 	}
-	held := h.token.Load()
-	if held == nil || held.digest != key.Digest {
+	held := slot.Token()
+	if held == nil || held.Digest != key.Digest {
 		ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 		defer cancel()
 		sealed, err := r.store.Sealed(ctx, store.Ref{Integration: id, Digest: key.Digest})
@@ -66,12 +67,12 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		if err != nil {
 			return Token{}, unavailable(v), fmt.Errorf("keyrack: reading the token: %w", err)
 		}
-		held = &sealedToken{key.Digest, sealed}
-		h.token.Store(held)
+		held = &view.Sealed{Digest: key.Digest, Token: sealed}
+		slot.KeepToken(held)
 	}
-	token, err := r.unsealToken(held.sealed, id)
+	token, err := r.unsealToken(held.Token, id)
 	if err != nil {
-		h.token.CompareAndSwap(held, nil) // it may have been sealed anew meanwhile
+		slot.DropToken(held) // it may have been sealed anew meanwhile
 		return Token{}, unavailable(v), err
 	}
 	return token, v, nil

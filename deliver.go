@@ -151,12 +151,12 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 
 func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	id := t.evidence.Integration.ID
-	door, err := r.doors.enter(ctx, id)
+	lock, err := r.locks.Lock(ctx, id)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("keyrack: waiting for other evidence: %w", err)
 	}
-	defer door.leave()
-	base, err := r.base(ctx, id)
+	defer lock.Unlock()
+	base := r.base(id)
 	for range attempts {
 		if err != nil {
 			return Receipt{}, err
@@ -194,7 +194,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 }
 
 // upgrade journals that a record which earlier rules folded goes on by the rules of
-// now. The integration's door is entered.
+// now. The integration's lock is held.
 func (r *Rack) upgrade(ctx context.Context, base Record) (Record, error) {
 	now := r.clock.now()
 	t := taking{id: store.NewEntryID(now), evidence: base.Upgrade(lifecycle.At(now))}
@@ -210,45 +210,12 @@ func (r *Rack) upgrade(ctx context.Context, base Record) (Record, error) {
 	return next, nil
 }
 
-// base is the record to decide on: that of the view, where there is one.
-func (r *Rack) base(ctx context.Context, id string) (Record, error) {
-	if record := r.view.record(id); record != nil {
-		return *record, nil
+// base returns the record to decide on: the view's, if it has one.
+func (r *Rack) base(id string) Record {
+	if record := r.view.Record(id); record != nil {
+		return *record
 	}
-	return Record{ID: id}, nil
-}
-
-func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
-	stored, err := r.store.Load(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return Record{ID: id}, nil
-	}
-	if err != nil {
-		return Record{}, fmt.Errorf("keyrack: loading: %w", err)
-	}
-	return lifecycle.ParseRecord(stored.Record)
-}
-
-// reload publishes what the store has. Where that was written by a newer version,
-// what is known is out of date and dropped: the error is lifecycle.ErrNewer.
-func (r *Rack) reload(ctx context.Context, id string) error {
-	record, err := r.loadRecord(ctx, id)
-	switch {
-	case errors.Is(err, lifecycle.ErrNewer):
-		r.view.drop(id)
-	case err == nil && record.Version > 0:
-		r.publish(record)
-	}
-	return err
-}
-
-// publish lets everybody know of a record.
-func (r *Rack) publish(record Record) {
-	r.view.publish(record)
-	r.news.ring()
-	if r.schedule != nil {
-		r.schedule.Touch(record.ID)
-	}
+	return Record{ID: id}
 }
 
 // contest tells the owner of a token that another integration came with it,
@@ -257,13 +224,13 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 	if r.schedule == nil {
 		return
 	}
-	owner := r.view.record(t.evidence.Owner)
+	owner := r.view.Record(t.evidence.Owner)
 	if owner == nil || !holds(owner, t.evidence.Token) { // another instance has just taken it up
 		if err := r.reload(ctx, t.evidence.Owner); err != nil {
 			r.log.WarnContext(ctx, "a contested token is not noted with its owner", "error", err)
 			return
 		}
-		if owner = r.view.record(t.evidence.Owner); owner == nil {
+		if owner = r.view.Record(t.evidence.Owner); owner == nil {
 			return
 		}
 	}
@@ -327,6 +294,11 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
 }
 
+func holds(r *Record, d lifecycle.Digest) bool {
+	_, ok := r.Key(d)
+	return ok
+}
+
 // currentOf returns the digest of a record's current token; zero for none.
 func currentOf(r *Record) lifecycle.Digest {
 	k, _ := r.CurrentKey()
@@ -368,6 +340,6 @@ func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	r.news.ring()
+	r.news.Notify()
 	return Receipt{ID: t.id, Decision: d}, nil
 }

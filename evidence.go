@@ -111,7 +111,7 @@ func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
 	default:
 		return Receipt{}, nil
 	}
-	record := r.view.owner(e.Token)
+	record := r.view.Owner(e.Token)
 	if record == nil {
 		return Receipt{}, ErrNotFound
 	}

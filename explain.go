@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -38,28 +39,28 @@ type ProbeState struct {
 // Explain says why the verdict on an integration's current token is what it is.
 // The error is ErrNotFound, or the store's.
 func (r *Rack) Explain(ctx context.Context, integration string) (Explanation, error) {
-	record, ok := r.Record(integration)
-	if !ok {
+	record := r.view.Record(integration)
+	if record == nil {
 		return Explanation{}, ErrNotFound
 	}
 	key, _ := record.CurrentKey()
-	return r.explain(ctx, record, key.Digest, r.verdict(&record, r.clock.instant()))
+	return r.explain(ctx, record, key.Digest, r.verdict(record, r.clock.instant()))
 }
 
 // ExplainToken says why the verdict on a token is what it is. A token that nobody
 // knows is explained, too. The error is the store's.
 func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, error) {
 	digest := r.digester.Sum(token)
-	record := r.view.owner(digest)
+	record := r.view.Owner(digest)
 	if record == nil {
 		return Explanation{At: r.clock.now().UTC(), Token: digest, Change: change(Verdict{}, r.schedule != nil)}, nil
 	}
-	return r.explain(ctx, *record, digest, record.Verdict(digest, &r.policy, r.clock.instant()))
+	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.instant()))
 }
 
-func (r *Rack) explain(ctx context.Context, record Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
+func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
 	e := Explanation{
-		At: r.clock.now().UTC(), Verdict: v, Token: token, Record: record,
+		At: r.clock.now().UTC(), Verdict: v, Token: token, Record: view.Copy(record),
 		Change: change(v, r.schedule != nil),
 	}
 	if r.schedule != nil {

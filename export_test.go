@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/keyrack-dev/keyrack/internal/index"
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -19,7 +20,7 @@ func (r *Rack) NoteAnswers() { r.flushAnswers() }
 // FillView puts records into the view, as if they had been read from a store.
 func (r *Rack) FillView(records func(yield func(Record) bool)) {
 	for record := range records {
-		r.view.publish(record)
+		r.view.Publish(record)
 	}
 }
 
@@ -29,15 +30,15 @@ func (r *Rack) Digest(token string) lifecycle.Digest { return r.digester.Sum(tok
 // LookUp is what Check does before it asks the record: the digest, and the index.
 func (r *Rack) LookUp(token string) bool {
 	d := r.digester.Sum(token)
-	return r.view.byDigest.Get(digestHash(&d), d) != nil
+	return r.view.Owner(d) != nil
 }
 
 // FillIndex fills an index of n tokens, all of one integration, and returns it.
 func FillIndex(n int) any {
-	t, h := new(index.Table[lifecycle.Digest, hook]), new(hook)
+	t, slot := new(index.Table[lifecycle.Digest, view.Slot]), new(view.Slot)
 	for i := range n {
 		d := lifecycle.Digest(sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i))))
-		t.Put(digestHash(&d), d, h)
+		t.Put(binary.LittleEndian.Uint32(d[:]), d, slot)
 	}
 	return t
 }

@@ -12,19 +12,19 @@ import (
 )
 
 // DefaultPoll is how often the journal is looked at for what other instances
-// committed, where none is given.
+// committed, unless Options.Poll says otherwise.
 const DefaultPoll = time.Second
 
 // Following says how the view stands to the journal.
 type Following struct {
-	// Position is up to where the view follows.
+	// Position is how far the view has followed the journal.
 	Position store.Position
-	// Synced is when the view last had all that the store had. Answers rest on what
-	// was known then, at least.
+	// Synced is when the view last had everything that the store had. Answers rest on
+	// at least what was known then.
 	Synced time.Time
-	// Looked is when the store was last looked at, with whatever result. It grows
-	// older than a store that hangs is waited for (half a minute) only where this
-	// process itself is stuck.
+	// Looked is when the store was last looked at, with whatever result. A store that
+	// hangs times out after 30 s, so a Looked older than that means this process is
+	// stuck.
 	Looked time.Time
 	// Err is why the journal cannot be read at the moment; nil if it can.
 	Err error
@@ -41,8 +41,8 @@ func (f *following) get() Following {
 	return f.state
 }
 
-// note notes a look that took from asked to now, and returns whether it changed
-// from working to failing or back.
+// note notes a look that took from asked to now, and reports whether looks have begun
+// to fail, or to work again.
 func (f *following) note(position store.Position, asked, now time.Time, err error) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +78,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 			return
 		}
 		if next != from {
-			r.news.ring()
+			r.news.Notify()
 		}
 		from = next
 		r.keepNewSeen(ctx)
@@ -111,7 +111,7 @@ func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position
 		if err != nil {
 			return from, fmt.Errorf("keyrack: following the journal: %w", err)
 		}
-		if known := r.view.record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
+		if known := r.view.Record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
 			err := r.reload(ctx, e.Integration)
 			if errors.Is(err, lifecycle.ErrNewer) { // nobody else has to wait
 				r.log.WarnContext(ctx, "a newer version of keyrack wrote a record; its tokens are Unknown here", "integration", e.Integration)
@@ -135,4 +135,62 @@ func (r *Rack) startOver(ctx context.Context, from store.Position) (store.Positi
 		return from, err
 	}
 	return last, nil
+}
+
+// load reads all integrations of the store into the view.
+func (r *Rack) load(ctx context.Context) error {
+	unreadable := 0
+	for stored, err := range r.store.Scan(ctx, "") {
+		if err != nil {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+		record, err := lifecycle.ParseRecord(stored.Record)
+		if errors.Is(err, lifecycle.ErrNewer) {
+			unreadable++
+			r.view.Drop(stored.Integration)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+		r.publish(record)
+	}
+	if unreadable > 0 {
+		r.log.WarnContext(ctx, "a newer version of keyrack wrote some records; their tokens are Unknown here", "records", unreadable)
+	}
+	return nil
+}
+
+// loadRecord reads one record of the store; a new one where there is none.
+func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
+	stored, err := r.store.Load(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return Record{ID: id}, nil
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("keyrack: loading: %w", err)
+	}
+	return lifecycle.ParseRecord(stored.Record)
+}
+
+// reload publishes the store's record of an integration. If a newer version wrote it,
+// what is known is out of date and dropped, and the error is lifecycle.ErrNewer.
+func (r *Rack) reload(ctx context.Context, id string) error {
+	record, err := r.loadRecord(ctx, id)
+	switch {
+	case errors.Is(err, lifecycle.ErrNewer):
+		r.view.Drop(id)
+	case err == nil && record.Version > 0:
+		r.publish(record)
+	}
+	return err
+}
+
+// publish takes a record into the view, and tells who waits for news of it.
+func (r *Rack) publish(record Record) {
+	r.view.Publish(record)
+	r.news.Notify()
+	if r.schedule != nil {
+		r.schedule.Touch(record.ID)
+	}
 }

@@ -76,7 +76,7 @@ func (r *Rack) shredAll(ctx context.Context) error {
 		if ref.Integration == "" {
 			continue
 		}
-		if record := r.view.record(ref.Integration); record != nil && r.spent(record, ref.Digest) {
+		if record := r.view.Record(ref.Integration); record != nil && r.spent(record, ref.Digest) {
 			spent = append(spent, ref)
 		}
 	}
@@ -94,13 +94,13 @@ func (r *Rack) spent(record *Record, d lifecycle.Digest) bool {
 }
 
 // shred erases a token that was no longer needed when somebody looked: in use
-// again by now it may be, by an import or a probe. Behind the door it stays as it is.
+// again by now it may be, by an import or a probe. Under the lock it stays as it is.
 func (r *Rack) shred(ctx context.Context, ref store.Ref) error {
-	door, err := r.doors.enter(ctx, ref.Integration)
+	lock, err := r.locks.Lock(ctx, ref.Integration)
 	if err != nil {
 		return err
 	}
-	defer door.leave()
+	defer lock.Unlock()
 	record, err := r.loadRecord(ctx, ref.Integration)
 	if err != nil || !r.spent(&record, ref.Digest) {
 		return err

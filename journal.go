@@ -78,7 +78,7 @@ func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Entry,
 func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for {
-			news := r.news.wait()
+			news := r.news.Wait()
 			for e, err := range entriesOf(r.store.Journal(ctx, after)) {
 				if ctx.Err() != nil {
 					return

@@ -23,14 +23,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/striped"
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -155,9 +157,9 @@ type Rack struct {
 	sealer   seal.Sealer
 	digester seal.Digester
 	clock    clock
-	view     view
-	doors    doors
-	news     bell
+	view     *view.View
+	locks    *striped.Lock     // of integrations: what this instance decides does not conflict with itself
+	news     notifier.Notifier // of the journal
 	answers  answers
 	seen     seen
 	schedule *probe.Schedule // nil without a prober
@@ -179,7 +181,7 @@ type Rack struct {
 // waits for. The context bounds the opening alone. nil options mean the zero Options. The store
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{clock: newClock(), doors: newDoors(), news: newBell(), answers: newAnswers(), watched: make(chan observation, 256)}
+	r := &Rack{clock: newClock(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan observation, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -197,7 +199,6 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	r.view.seed = maphash.MakeSeed()
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}

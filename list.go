@@ -2,39 +2,37 @@ package keyrack
 
 import (
 	"iter"
-	"slices"
+
+	"github.com/keyrack-dev/keyrack/internal/view"
 )
 
-// Record returns what is known of an integration.
+// Record returns what is known of an integration. The record is a copy.
 func (r *Rack) Record(id string) (Record, bool) {
-	if record := r.view.record(id); record != nil {
-		return *record, true
+	if record := r.view.Record(id); record != nil {
+		return view.Copy(record), true
 	}
 	return Record{}, false
 }
 
-// Len returns the number of integrations, the deleted ones included.
-func (r *Rack) Len() int { return r.view.byID.Len() }
+// Len returns the number of integrations, including deleted ones.
+func (r *Rack) Len() int { return r.view.Len() }
 
-// Integrations returns all integrations, the deleted ones included, in no
-// given order. Those that come meanwhile may or may not be among them.
+// Integrations returns copies of all records, including those of deleted
+// integrations, in no given order. Integrations that come meanwhile may or may not be
+// among them.
 func (r *Rack) Integrations() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		r.view.byID.All(func(h *hook) bool { return yield(*h.record.Load()) })
+		r.view.All(func(record *Record) bool { return yield(view.Copy(record)) })
 	}
 }
 
-// Enterprise returns the integrations of an enterprise, in the order in which
-// their enterprise became known. One hotel may have several.
+// Enterprise returns copies of the records of an enterprise's integrations, in the
+// order in which their enterprise became known. One hotel may have several.
 func (r *Rack) Enterprise(id string) []Record {
-	r.view.mu.Lock()
-	ids := slices.Clone(r.view.enterprise[id])
-	r.view.mu.Unlock()
-	records := make([]Record, 0, len(ids))
-	for _, id := range ids {
-		if record := r.view.record(id); record != nil {
-			records = append(records, *record)
-		}
+	known := r.view.Enterprise(id)
+	records := make([]Record, len(known))
+	for i, record := range known {
+		records[i] = view.Copy(record)
 	}
 	return records
 }

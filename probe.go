@@ -35,14 +35,10 @@ type asked struct{ rack *Rack }
 var _ probe.Owner = asked{}
 
 // Record returns the record of an integration, or nil.
-func (a asked) Record(id string) *Record { return a.rack.view.record(id) }
+func (a asked) Record(id string) *Record { return a.rack.view.Record(id) }
 
 // Records yields all records.
-func (a asked) Records() iter.Seq[*Record] {
-	return func(yield func(*Record) bool) {
-		a.rack.view.byID.All(func(h *hook) bool { return yield(h.record.Load()) })
-	}
-}
+func (a asked) Records() iter.Seq[*Record] { return a.rack.view.All }
 
 // Verdict returns the verdict on a token, or on the current one.
 func (a asked) Verdict(record *Record, token lifecycle.Digest) Verdict {

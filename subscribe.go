@@ -103,7 +103,7 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error,
 	}
 	s := &subscription.Subscriber[Entry]{
 		Name: name, Store: r.store, TTL: r.options.takeover(),
-		Attempts: o.Attempts, Parse: entryOf, Wants: o.wants, News: r.news.wait, Log: r.log,
+		Attempts: o.Attempts, Parse: entryOf, Wants: o.wants, News: r.news.Wait, Log: r.log,
 		Handle: func(ctx context.Context, e Entry, attempt int) error {
 			return r.handle(ctx, name, &o, handle, e, attempt)
 		},

@@ -122,10 +122,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // carry puts an integration's current token into a call.
 func (t *Transport) carry(ctx context.Context, id string, call *outbound) error {
-	record, known := t.rack.Record(id)
+	record := t.rack.view.Record(id)
 	token, verdict, err := t.rack.Token(ctx, id)
 	switch {
-	case known && err == nil && verdict.Active():
+	case record != nil && err == nil && verdict.Active():
 	case err != nil && !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrNotFound):
 		return err
 	default:
@@ -151,7 +151,7 @@ func (t *Transport) recognize(call *outbound) {
 		return
 	}
 	call.token = t.rack.digester.Sum(string(token))
-	if record := t.rack.view.owner(call.token); record != nil {
+	if record := t.rack.view.Owner(call.token); record != nil {
 		call.generation = record.Generation
 	}
 }

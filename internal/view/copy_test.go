@@ -1,0 +1,74 @@
+package view_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// fill gives every slice that can be reached from v two elements, and every other
+// field a value.
+func fill(t *testing.T, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
+	case reflect.String:
+		v.SetString("filled")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(1)
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(1)
+	default:
+		t.Fatalf("a record has a %v: teach this test, and Copy, what to do with it", v.Type())
+	}
+}
+
+// overwrite sets everything to zero that can be reached through the slices and
+// pointers of v.
+func overwrite(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			overwrite(v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			overwrite(v.Index(i))
+			v.Index(i).SetZero()
+		}
+	case reflect.Pointer:
+		overwrite(v.Elem())
+		v.Elem().SetZero()
+	}
+}
+
+// TestCopySharesNothing: whatever fields a record gets, a copy of it stays as it is
+// when the original is written to.
+func TestCopySharesNothing(t *testing.T) {
+	var original, same lifecycle.Record
+	fill(t, reflect.ValueOf(&original).Elem())
+	fill(t, reflect.ValueOf(&same).Elem())
+	c := view.Copy(&original)
+	overwrite(reflect.ValueOf(&original).Elem())
+	if diff := cmp.Diff(same, c); diff != "" {
+		t.Errorf("a copy shares memory with its original (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,206 @@
+// Package view keeps the newest record of every integration in memory, so that a
+// question is answered without I/O.
+//
+// Records come in from two sides: what this instance has committed, and what it reads
+// in the journal of other instances. They may come twice and in any order, because the
+// view keeps a record only if its version is newer. What goes out is a pointer to a
+// record that nobody changes any more: a new record takes its place.
+//
+//	id ─────┐
+//	        ├──► slot ──► record, and the sealed token that was handed out last
+//	digest ─┘
+//
+// An integration has one slot from its first record until it is dropped. Two tables
+// lead to it, by the integration's id and by the digest of each token that it holds.
+// Readers take no lock and allocate nothing; writers take one lock for all, which they
+// hold for as long as it takes to change the tables.
+//
+// A record that leaves the process's own code is handed out as a [Copy].
+package view
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/keyrack-dev/keyrack/internal/index"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// View holds records. Make one with New. All methods are safe for concurrent use.
+type View struct {
+	byID     index.Table[string, Slot]
+	byDigest index.Table[lifecycle.Digest, Slot]
+	seed     maphash.Seed
+
+	mu         sync.Mutex
+	enterprise map[string][]string // integrations of an enterprise, in order of arrival
+}
+
+// New returns an empty view.
+func New() *View {
+	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string)}
+}
+
+// hash returns a number that is the same for the same id, and evenly spread over ids.
+func (v *View) hash(id string) uint32 { return uint32(maphash.String(v.seed, id) >> 32) }
+
+// digestHash is a part of the digest, which is evenly spread as it is.
+func digestHash(d *lifecycle.Digest) uint32 { return binary.LittleEndian.Uint32(d[:]) }
+
+// Slot returns an integration's slot, or nil.
+func (v *View) Slot(id string) *Slot { return v.byID.Get(v.hash(id), id) }
+
+// Record returns an integration's record, or nil. Nobody may write to it.
+func (v *View) Record(id string) *lifecycle.Record {
+	if s := v.Slot(id); s != nil {
+		return s.Record()
+	}
+	return nil
+}
+
+// Owner returns the record of the integration that a digest belongs to, or nil.
+// Nobody may write to it.
+func (v *View) Owner(d lifecycle.Digest) *lifecycle.Record {
+	if s := v.byDigest.Get(digestHash(&d), d); s != nil {
+		return s.Record()
+	}
+	return nil
+}
+
+// Len returns the number of integrations.
+func (v *View) Len() int { return v.byID.Len() }
+
+// All calls yield with every record, in no given order, until it returns false.
+// Records that come meanwhile may be left out. Nobody may write to them.
+func (v *View) All(yield func(*lifecycle.Record) bool) {
+	v.byID.All(func(s *Slot) bool { return yield(s.Record()) })
+}
+
+// Enterprise returns the records of an enterprise's integrations, in the order in
+// which their enterprise became known. Nobody may write to them.
+func (v *View) Enterprise(id string) []*lifecycle.Record {
+	v.mu.Lock()
+	ids := slices.Clone(v.enterprise[id])
+	v.mu.Unlock()
+	records := make([]*lifecycle.Record, 0, len(ids))
+	for _, id := range ids {
+		if record := v.Record(id); record != nil {
+			records = append(records, record)
+		}
+	}
+	return records
+}
+
+// Publish takes up a record, unless the view has it already, or a newer one. The
+// caller must not write to what the record refers to afterwards.
+func (v *View) Publish(next lifecycle.Record) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.Slot(next.ID)
+	var before *lifecycle.Record
+	if s == nil {
+		s = new(Slot)
+	} else if before = s.Record(); before.Version >= next.Version {
+		return
+	}
+	s.record.Store(&next)
+	if held := s.token.Load(); held != nil && held.Digest != currentOf(&next) {
+		s.token.Store(nil) // nobody is given it any more
+	}
+	if before == nil {
+		v.byID.Put(v.hash(next.ID), next.ID, s)
+	}
+	for i := range next.Keys {
+		if d := next.Keys[i].Digest; before == nil || !holds(before, d) {
+			v.byDigest.Put(digestHash(&d), d, s)
+		}
+	}
+	was := ""
+	if before != nil {
+		was = before.Enterprise.ID
+		for i := range before.Keys {
+			if d := before.Keys[i].Digest; !holds(&next, d) {
+				v.disown(d, s)
+			}
+		}
+	}
+	if is := next.Enterprise.ID; is != was {
+		v.move(next.ID, was, is)
+	}
+}
+
+// Drop forgets an integration.
+func (v *View) Drop(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.Slot(id)
+	if s == nil {
+		return
+	}
+	record := s.Record()
+	for i := range record.Keys {
+		v.disown(record.Keys[i].Digest, s)
+	}
+	v.byID.Delete(v.hash(id), id)
+	v.move(id, record.Enterprise.ID, "")
+}
+
+// disown takes a digest from a slot. Another integration may have taken it up, and
+// been heard of first; then it stays with that one. v.mu is held.
+func (v *View) disown(d lifecycle.Digest, s *Slot) {
+	if v.byDigest.Get(digestHash(&d), d) == s {
+		v.byDigest.Delete(digestHash(&d), d)
+	}
+}
+
+// move puts an integration under its enterprise. v.mu is held.
+func (v *View) move(id, from, to string) {
+	if from != "" { // forgotten
+		v.enterprise[from] = slices.DeleteFunc(v.enterprise[from], func(other string) bool { return other == id })
+		if len(v.enterprise[from]) == 0 {
+			delete(v.enterprise, from)
+		}
+	}
+	if to != "" {
+		v.enterprise[to] = append(v.enterprise[to], id)
+	}
+}
+
+// Slot is the place of one integration. What it holds is replaced, never changed.
+type Slot struct {
+	record atomic.Pointer[lifecycle.Record]
+	token  atomic.Pointer[Sealed]
+}
+
+// Sealed is a sealed token, by its digest.
+type Sealed struct {
+	Digest lifecycle.Digest
+	Token  []byte
+}
+
+// Record returns the integration's newest record. Nobody may write to it.
+func (s *Slot) Record() *lifecycle.Record { return s.record.Load() }
+
+// Token returns the sealed token that was kept last, or nil once it is no longer the
+// current one.
+func (s *Slot) Token() *Sealed { return s.token.Load() }
+
+// KeepToken keeps a sealed token in memory.
+func (s *Slot) KeepToken(t *Sealed) { s.token.Store(t) }
+
+// DropToken drops a sealed token, unless another has taken its place.
+func (s *Slot) DropToken(t *Sealed) { s.token.CompareAndSwap(t, nil) }
+
+func holds(r *lifecycle.Record, d lifecycle.Digest) bool {
+	_, ok := r.Key(d)
+	return ok
+}
+
+// currentOf returns the digest of a record's current token; zero for none.
+func currentOf(r *lifecycle.Record) lifecycle.Digest {
+	k, _ := r.CurrentKey()
+	return k.Digest
+}
