@@ -1,7 +1,6 @@
 package keyrack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,80 +121,6 @@ func TestSubscriptionSurvivesARestart(t *testing.T) {
 	})
 }
 
-// A name that began with an empty store has missed nothing when it comes again.
-func TestSubscriptionOfAnEmptyStoreSurvivesARestart(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var h heard
-		h.failing(func(keyrack.Entry) error { return errors.New("made-up failure") })
-		b := f.open()
-		b.subscribe(&h, nil)
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		settle(2 * time.Second)
-		b.Close() // before anything was done
-		h.failing(nil)
-		b = f.open()
-		b.subscribe(&h, nil)
-		settle(2 * time.Second)
-		b.Close()
-		if got, want := h.of("a"), "[valid]"; got != want {
-			t.Errorf("heard %v, want %v", got, want)
-		}
-	})
-}
-
-// A name that is forgotten and comes again is a new one.
-func TestSubscriptionBeginsAnewOnceForgotten(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var h heard
-		b := f.open()
-		b.subscribe(&h, nil)
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		settle(2 * time.Second)
-		b.Close()
-		b = f.open()
-		if err := atrest.Unsubscribe(context.Background(), b.store, "test"); err != nil {
-			t.Fatal(err)
-		}
-		b.toggle("a", false)
-		b.subscribe(&h, nil)
-		b.toggle("a", true)
-		settle(2 * time.Second)
-		b.Close()
-		if got, want := h.of("a"), "[valid valid]"; got != want {
-			t.Errorf("heard %v, want %v", got, want)
-		}
-	})
-}
-
-// A change that fails holds up its own integration, in order, and no other.
-func TestSubscriptionFailureHoldsUpNobodyElse(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var h heard
-		b := f.open()
-		defer b.Close()
-		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true})
-		h.failing(func(e keyrack.Entry) error {
-			if e.Integration == integrationID("a") {
-				return errors.New("made-up failure")
-			}
-			return nil
-		})
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		b.deliver(creation("b", "l", lifecycle.Yes))
-		b.toggle("a", false)
-		b.toggle("b", false)
-		settle(10 * time.Second)
-		if h.of("a") != "[]" || h.of("b") != "[valid invalid]" {
-			t.Errorf("heard %v of a and %v of b", h.of("a"), h.of("b"))
-		}
-		h.failing(nil)
-		settle(10 * time.Minute)
-		if h.of("a") != "[valid invalid]" {
-			t.Errorf("heard %v of a after it recovered", h.of("a"))
-		}
-	})
-}
-
 // After its attempts, a change becomes a dead letter, and what waited goes on. A
 // panic counts as a failure.
 func TestSubscriptionBuriesWhatAlwaysFails(t *testing.T) {
@@ -229,7 +154,7 @@ func TestSubscriptionBuriesWhatAlwaysFails(t *testing.T) {
 	})
 }
 
-func TestSubscriptionIsPausedAndReplayed(t *testing.T) {
+func TestSubscriptionIsPausedAndRewound(t *testing.T) {
 	subscribing(t, func(f fixture) {
 		var h heard
 		b := f.open()
@@ -258,12 +183,12 @@ func TestSubscriptionIsPausedAndReplayed(t *testing.T) {
 		}
 		settle(2 * time.Second)
 		if h.of("a") != "[valid invalid valid invalid]" {
-			t.Errorf("heard %v after a replay", h.of("a"))
+			t.Errorf("heard %v after a rewind", h.of("a"))
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.all[0].ID != h.all[2].ID || h.all[1].ID != h.all[3].ID {
-			t.Error("a replayed entry has another id")
+			t.Error("after a rewind an entry has another id")
 		}
 	})
 }
@@ -322,70 +247,6 @@ func TestSubscriptionKinds(t *testing.T) {
 	})
 }
 
-// A subscription that is paused while something fails does nothing, not even ask.
-func TestSubscriptionPausedWhileItFails(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var h heard
-		h.failing(func(keyrack.Entry) error { return errors.New("made-up failure") })
-		b := f.open()
-		defer b.Close()
-		b.subscribe(&h, nil)
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		settle(2 * time.Second)
-		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
-			t.Fatal(err)
-		}
-		settle(time.Minute) // would never end if it did not sleep
-		h.failing(nil)
-		settle(time.Minute)
-		if got := h.of("a"); got != "[]" {
-			t.Errorf("heard %v while paused", got)
-		}
-		if err := atrest.Resume(context.Background(), b.store, "test"); err != nil {
-			t.Fatal(err)
-		}
-		settle(2 * time.Second)
-		if got, want := h.of("a"), "[valid]"; got != want {
-			t.Errorf("heard %v, want %v", got, want)
-		}
-	})
-}
-
-// A long backlog is worked off in strides: the operator is heard meanwhile, and
-// what was done is not done again after a crash.
-func TestSubscriptionIsPausedInALongBacklog(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var h heard
-		b := f.open()
-		for i := range 200 {
-			b.deliver(creation(fmt.Sprint(i), fmt.Sprint("k", i), lifecycle.Yes))
-		}
-		slow := func(ctx context.Context, e keyrack.Entry) error {
-			time.Sleep(100 * time.Millisecond)
-			return h.handle(ctx, e)
-		}
-		if err := b.Subscribe("test", slow, &keyrack.SubscribeOptions{FromStart: true}); err != nil {
-			t.Fatal(err)
-		}
-		settle(5 * time.Second)
-		if err := atrest.Pause(context.Background(), b.store, "test"); err != nil {
-			t.Fatal(err)
-		}
-		settle(3 * time.Second)
-		h.mu.Lock()
-		done := len(h.all)
-		h.mu.Unlock()
-		if done > 70 {
-			t.Errorf("%d calls in 5 s and a pause", done)
-		}
-		states, err := atrest.Subscriptions(context.Background(), b.store)
-		if err != nil || len(states) != 1 || int(states[0].Position) != done {
-			t.Errorf("%d calls, and the subscription is %+v, %v", done, states, err)
-		}
-		b.Close()
-	})
-}
-
 // slowLeases is a store whose leases take their time, or for ever.
 type slowLeases struct {
 	store.Store
@@ -422,128 +283,6 @@ func TestSubscriptionBeginsWhenItIsMade(t *testing.T) {
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
 		settle(time.Minute)
 		if got, want := h.of("a"), "[invalid]"; got != want {
-			t.Errorf("heard %v, want %v", got, want)
-		}
-	})
-}
-
-// Who cannot renew his lease stops before another may begin.
-func TestSubscriptionStopsWhenItsLeaseRunsOut(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		var first slowLeases
-		first.Store = f.store
-		var mu sync.Mutex
-		var ended, began time.Time
-		open := func(s store.Store, handle func(context.Context, keyrack.Entry) error) *keyrack.Rack {
-			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: f.sealer})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := rack.Subscribe("test", handle, &keyrack.SubscribeOptions{FromStart: true, Timeout: time.Hour}); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			return rack
-		}
-		one := open(&first, func(ctx context.Context, _ keyrack.Entry) error {
-			<-ctx.Done()
-			mu.Lock()
-			defer mu.Unlock()
-			ended = time.Now()
-			return ctx.Err()
-		})
-		defer one.Close()
-		time.Sleep(time.Second) // so that the two do not ask at the same time
-		two := open(f.store, func(context.Context, keyrack.Entry) error {
-			mu.Lock()
-			defer mu.Unlock()
-			began = time.Now()
-			return nil
-		})
-		defer two.Close()
-		bench{T: t, Rack: one}.deliver(creation("a", "k", lifecycle.Yes))
-		settle(time.Minute)
-		first.hang.Store(true)
-		settle(2 * time.Minute)
-		mu.Lock()
-		defer mu.Unlock()
-		if ended.IsZero() || began.IsZero() || ended.After(began) {
-			t.Errorf("the one stopped at %v, the other began at %v", ended, began)
-		}
-	})
-}
-
-// Names are free: none is taken for what is kept of another.
-func TestSubscriptionNames(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		ctx := context.Background()
-		b := f.open()
-		defer b.Close()
-		names := []string{"a", "a dead b", "mark a", "a control"}
-		h := heard{fail: func(keyrack.Entry) error { return errors.New("made-up failure") }}
-		for _, name := range names {
-			if err := b.Subscribe(name, h.handle, &keyrack.SubscribeOptions{Attempts: 1}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		settle(time.Second)
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		settle(2 * time.Second)
-		for _, name := range names {
-			if err := atrest.Pause(ctx, b.store, name); err != nil {
-				t.Fatal(err)
-			}
-			if letters, err := atrest.DeadLetters(ctx, b.store, name); err != nil || len(letters) != 1 {
-				t.Errorf("%q has %d dead letters, %v", name, len(letters), err)
-			}
-		}
-		states, err := atrest.Subscriptions(ctx, b.store)
-		if err != nil || len(states) != len(names) {
-			t.Fatalf("%d subscriptions, %v", len(states), err)
-		}
-		for _, state := range states {
-			if state.Dead != 1 || !state.Paused || state.Position == 0 {
-				t.Errorf("%+v", state)
-			}
-		}
-		if err := atrest.Rewind(ctx, b.store, "a", 1<<40); !errors.Is(err, atrest.ErrInvalid) {
-			t.Errorf("a rewinding to beyond the end: %v", err)
-		}
-	})
-}
-
-// slowSteering is a store whose answer, that what an operator wants was written,
-// takes its time.
-type slowSteering struct{ store.Store }
-
-func (s *slowSteering) Volatile() bool { return true }
-
-func (s *slowSteering) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
-	err := s.Store.Reseal(ctx, ref, old, new)
-	if ref.Name == "subscription test control" && bytes.Contains(new, []byte("Replay")) {
-		time.Sleep(3 * time.Second)
-	}
-	return err
-}
-
-// A replay that was obeyed before its caller knows of it is not wanted again.
-func TestSubscriptionIsReplayedOnce(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		rack, err := keyrack.Open(context.Background(), &slowSteering{f.store}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack, store: f.store}
-		var h heard
-		b.subscribe(&h, nil)
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		settle(2 * time.Second)
-		if err := atrest.Rewind(context.Background(), b.store, "test", 0); err != nil {
-			t.Error(err)
-		}
-		settle(10 * time.Second)
-		if got, want := h.of("a"), "[valid valid]"; got != want {
 			t.Errorf("heard %v, want %v", got, want)
 		}
 	})

@@ -65,9 +65,11 @@ func Unsubscribe(ctx context.Context, s store.Store, name string) error {
 	return control(s, name, func(s store.Store) error { return subscription.Forget(ctx, s, name) })
 }
 
+var errNoName = fmt.Errorf("%w: a subscription has a name", ErrInvalid)
+
 func control(s store.Store, name string, do func(store.Store) error) error {
 	if name == "" {
-		return fmt.Errorf("%w: a subscription has a name", ErrInvalid)
+		return errNoName
 	}
 	err := do(guard.Store(s, nil))
 	switch {
@@ -88,8 +90,12 @@ type DeadLetter struct {
 	At          time.Time // of the last attempt
 }
 
-// DeadLetters returns a subscription's dead letters, in no given order.
+// DeadLetters returns a subscription's dead letters, in no given order. The error is
+// ErrInvalid for an empty name, or the store's.
 func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter, error) {
+	if name == "" {
+		return nil, errNoName
+	}
 	letters, err := subscription.DeadLetters(ctx, guard.Store(s, nil), name)
 	if err != nil {
 		return nil, reading(err)
@@ -101,7 +107,9 @@ func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter,
 	return all, nil
 }
 
-// DiscardDeadLetters forgets dead letters, once they were seen to.
+// DiscardDeadLetters forgets dead letters that somebody has seen to. Letters that are
+// gone already are passed over. The error is ErrInvalid for an empty name, or the
+// store's.
 func DiscardDeadLetters(ctx context.Context, s store.Store, name string, letters ...DeadLetter) error {
 	discarded := make([]subscription.DeadLetter, len(letters))
 	for i, letter := range letters {

@@ -29,7 +29,7 @@ func LeaseName(name string) string { return "subscription " + name }
 type control struct {
 	Paused bool `json:",omitzero"`
 	// Rewind is the position to go back to; it is taken away once obeyed.
-	Rewind *store.Position `json:"Replay,omitzero"`
+	Rewind *store.Position `json:",omitzero"`
 	// Change is the latest wish's own, by which it is known to have got there even if
 	// it was obeyed already.
 	Change store.EntryID `json:",omitzero"`

@@ -1,0 +1,55 @@
+package atrest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/memstore"
+)
+
+const deletion = `{"Action":"IntegrationDeleted","Data":{"Integration":{"Id":"%s"}}}`
+
+// How do I see to what a subscription's handler failed at? Any program that can open
+// the store can do it, beside the application.
+func ExampleDeadLetters() {
+	ctx, store := context.Background(), memstore.New(nil)
+	rack, err := keyrack.Open(ctx, store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rack.Close()
+	next := make(chan bool)
+	err = rack.Subscribe("billing", func(_ context.Context, e keyrack.Entry) error {
+		if e.Integration == "00000000-0000-4000-8000-000000000001" {
+			return errors.New("unknown hotel")
+		}
+		close(next)
+		return nil
+	}, &keyrack.SubscribeOptions{Kinds: []keyrack.ChangeKind{keyrack.ChangeAny}, FromStart: true, Attempts: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, id := range []string{"00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"} {
+		if _, err := rack.Deliver(ctx, fmt.Appendf(nil, deletion, id)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	<-next
+
+	letters, err := atrest.DeadLetters(ctx, store, "billing")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, letter := range letters {
+		fmt.Println(letter.Integration, "after attempt", letter.Attempts)
+	}
+	if err := atrest.DiscardDeadLetters(ctx, store, "billing", letters...); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 00000000-0000-4000-8000-000000000001 after attempt 1
+}
