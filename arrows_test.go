@@ -32,7 +32,7 @@ const module = "github.com/keyrack-dev/keyrack"
 var rooms = map[string]string{
 	"lifecycle/internal/belief": "",
 
-	"lifecycle": "",
+	"lifecycle": "lifecycle/internal/belief",
 	"events":    "lifecycle",
 	"seal":      "lifecycle",
 	"connector": "lifecycle internal/backoff",

@@ -191,6 +191,9 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if r.options.Prober != nil && r.policy.Lease <= 0 {
 		r.policy.Lease = defaultMaxAge
 	}
+	if r.options.Prober != nil && r.policy.Levels == 0 {
+		r.policy.Levels = 2 // a question costs less than a mistake
+	}
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}

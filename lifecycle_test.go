@@ -56,25 +56,51 @@ var trips = []struct {
 		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
 		{hour, disabled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
 		{hour, enabled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
-		{hour, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
-		{10 * minute, enabled("A"), "204 duplicate", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
+		// The Enabled after the first reinstatement told that reinstating does not set the
+		// flag, the Disabled while canceled that canceling does not clear it.
+		{hour, reinstated("A"), "204 applied", "reinstated_enabled", "valid live"},
+		{10 * minute, enabled("A"), "204 duplicate", "reinstated_enabled", "valid live"},
 	}},
-	{"a copy changes nothing, inside the horizon or outside", keyrack.Options{}, []move{
+	{"reinstated for the first time", keyrack.Options{}, []move{
+		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
+		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
+		{hour, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
+	}},
+	{"reinstating keeps the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.ReinstatedKeeps}}, []move{
+		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
+		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
+		{hour, canceled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
+		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "unknown suspect_enabled, guess invalid"}, // a toggle may have been silent
+	}},
+	{"reinstating sets the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.ReinstatedSets}}, []move{
+		{0, created("A", "k", lifecycle.No), "204 applied", "created_disabled", "invalid disabled"},
+		{hour, canceled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
+		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "valid live"},
+	}},
+	{"two levels, says who knows", keyrack.Options{Policy: keyrack.Policy{Levels: 2}}, []move{
+		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
+		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
+		{minute, disabled("A"), "204 duplicate", "disabled", "invalid disabled"}, // a copy, or the second switch
+		{hour, enabled("A"), "204 applied", "enabled", "unknown suspect_enabled, guess valid"},
+		{hour, enabled("A"), "204 duplicate", "enabled", "valid live"},
+	}},
+	{"a copy changes nothing inside the horizon, and beyond it was a second switch", keyrack.Options{}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{minute, created("A", "k", lifecycle.Yes), "204 duplicate", "created_enabled", "valid live"},
 		{day, created("A", "k", lifecycle.Yes), "204 duplicate", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
 		{minute, disabled("A"), "204 duplicate", "disabled", "invalid disabled"},
 		{day, disabled("A"), "204 duplicate", "disabled", "invalid disabled"},
-		{day, enabled("A"), "204 applied", "enabled", "valid live"},
-		{minute, created("A", "k", lifecycle.No), "204 duplicate", "enabled", "valid live"},
+		{day, enabled("A"), "204 applied", "enabled", "invalid disabled"},
+		{minute, created("A", "k", lifecycle.No), "204 duplicate", "enabled", "invalid disabled"},
+		{day, enabled("A"), "204 duplicate", "enabled", "valid live"},
 		{hour, deleted("A", time.Time{}), "204 applied", "deleted", "invalid deleted"},
 		{minute, deleted("A", time.Time{}), "204 duplicate", "deleted", "invalid deleted"},
 	}},
 	{"the early half of a pair cancels out with its late half", keyrack.Options{}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, enabled("A"), "204 duplicate", "created_enabled", "valid live"},
-		{5 * minute, disabled("A"), "204 reconciled", "created_enabled", "unknown suspect_enabled, guess valid"},
+		{5 * minute, disabled("A"), "204 reconciled", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
 	}},
 	{"a copy may be the early half of the next pair", keyrack.Options{}, []move{
@@ -190,7 +216,7 @@ var trips = []struct {
 	{"reinstated without a cancellation", keyrack.Options{}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, reinstated("A"), "204 parked", "created_enabled", "unknown suspect_enabled, guess valid"},
-		{minute, canceled("A"), "204 reconciled", "created_enabled", "unknown suspect_canceled, guess valid"},
+		{minute, canceled("A"), "204 reconciled", "created_enabled", "unknown suspect_enabled, guess valid"},
 	}},
 	{"canceled, and usable all the same", keyrack.Options{Policy: keyrack.Policy{Canceled: lifecycle.CanceledUsable}}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
@@ -707,7 +733,7 @@ func TestChanges(t *testing.T) {
 		}
 		all, fresh := follow(0), follow(latest)
 		for _, d := range []deed{
-			created("A", "k", lifecycle.Yes), created("B", "b", lifecycle.No), disabled("A"),
+			created("A", "k", lifecycle.Yes), created("B", "b", lifecycle.No), disabled("A"), reinstated("A"),
 			delivered("", []byte(`[]`)), reported("A", "k", 200, 0), deleted("B", time.Time{}),
 		} {
 			time.Sleep(time.Second)
@@ -733,7 +759,7 @@ func TestChanges(t *testing.T) {
 		}
 		want := []string{
 			"delivery parked unknown to unknown", "delivery applied unknown to valid",
-			"delivery applied unknown to invalid", "delivery reconciled valid to unknown",
+			"delivery applied unknown to invalid", "delivery reconciled valid to valid", "delivery parked valid to unknown",
 			"delivery unrecognized unknown to unknown", "application applied unknown to valid",
 			"delivery applied invalid to invalid",
 		}

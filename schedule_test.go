@@ -228,8 +228,8 @@ func TestAnOvertakenAnswerIsVoid(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		b.oracle.set(func(o *oracle) { o.delay = 5 * time.Second })
-		b.deliver(webhook(lifecycle.IntegrationEnabled, "a", nil)) // the question that follows is on its way
-		settle(2 * time.Second)                                    // it will be answered 200
+		b.deliver(creation("a", "k", lifecycle.Yes)) // the question that follows is on its way
+		settle(2 * time.Second)                      // it will be answered 200
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
 		settle(4 * time.Second)
@@ -706,7 +706,8 @@ func TestExplainSaysWhy(t *testing.T) {
 			e.Requestor = events.NewRequestor("Canary Person", "canary@example.com")
 		}))
 		settle(time.Minute)
-		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+		b.deliver(webhook(lifecycle.IntegrationCanceled, "a", nil))
+		b.deliver(webhook(lifecycle.IntegrationReinstated, "a", nil))
 		explanation, err := b.Explain(context.Background(), integrationID("a"))
 		if err != nil {
 			t.Fatal(err)

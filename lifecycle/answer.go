@@ -91,6 +91,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 		r.State = r.State.adopted()
 	}
 	r.Course.settle(e)
+	r.worked(e)
 	if !e.Portfolio {
 		r.complete(e)
 	}
@@ -149,14 +150,13 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		if r.Parked != nil {
 			r.Course, r.Parked = r.Parked[boolIndex(enabled)], nil
 			r.State = r.State.adopted()
-			if r.Course.State.enabled() != enabled {
-				r.Course.Enabled.Suspect = true // a toggle came that says otherwise
-			}
 		} else {
 			r.Course = adopted(enabled, e.At)
 		}
+		r.begun(enabled, e)
 	case reopens:
 		r.Course = adopted(e.IsEnabled != No, e.At)
+		r.begun(e.IsEnabled != No, e)
 		r.DeletedAt, r.DeletedUtc = 0, 0
 		d.Cause = causeReopened
 	}
@@ -177,9 +177,9 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 }
 
 func adopted(enabled bool, at Instant) Course {
-	c := Course{State: Disabled, Enabled: Pair{Cleared: at, Since: at}, Canceled: Pair{Cleared: at}}
+	c := Course{State: Disabled, Enabled: Pair{Since: at}}
 	if enabled {
-		c.State, c.Enabled = Enabled, Pair{Set: at, Since: at}
+		c.State = Enabled
 	}
 	return c
 }

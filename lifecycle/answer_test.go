@@ -71,8 +71,8 @@ func TestAcceptedPairs(t *testing.T) {
 	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
 	want := Course{
 		State:    ReinstatedEnabled,
-		Enabled:  Pair{Set: minute(2), Cleared: minute(1), Since: minute(3)},
-		Canceled: Pair{Set: minute(1), Cleared: minute(2), Since: minute(3)},
+		Enabled:  Pair{Since: minute(3)},
+		Canceled: Pair{Since: minute(3)},
 	}
 	if diff := cmp.Diff(want, r.Course); diff != "" {
 		t.Errorf("what was not so (-want +got):\n%s", diff)
@@ -81,18 +81,20 @@ func TestAcceptedPairs(t *testing.T) {
 	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
 	want = Course{
 		State:    CreatedEnabled,
-		Enabled:  Pair{Set: minute(2), Since: minute(0), Early: []Instant{minute(1)}},
-		Canceled: Pair{Cleared: minute(2), Early: []Instant{minute(1)}},
+		Enabled:  Pair{Since: minute(0), Early: []Instant{minute(1)}},
+		Canceled: Pair{Early: []Instant{minute(1)}},
 	}
 	if diff := cmp.Diff(want, r.Course); diff != "" {
 		t.Errorf("what was so already (-want +got):\n%s", diff)
 	}
-	// An import is not fenced: what it said later than a request began stays.
-	r = fold(imported(Yes, token(0), minute(5)))
-	r = then(r, own(token(0), Accepted, minute(4), minute(6)))
-	if r.Enabled.Set != minute(5) || r.Canceled.Cleared != minute(5) {
-		t.Errorf("said at minute 5: %v, %v", r.Enabled.Set, r.Canceled.Cleared)
-	}
+	// What arrives within the horizon after it happened after it, unless it needs an
+	// event that the token's working does not show.
+	r = fold(created(Yes, token(0), minute(0)))
+	r = then(r, own(token(0), Accepted, minute(4), minute(6)), delivery(IntegrationDisabled, minute(7)))
+	says(t, "off after it worked", r, token(0), minute(7), Invalid, ReasonDisabled, Invalid)
+	r = fold(created(Yes, token(0), minute(0)), delivery(IntegrationDisabled, minute(1)))
+	r = then(r, own(token(0), Accepted, minute(4), minute(6)), delivery(IntegrationDisabled, minute(7)))
+	says(t, "off again, or a copy", r, token(0), minute(7), Unknown, ReasonSuspectEnabled, Invalid)
 }
 
 // TestAcceptedElsewhere: the worst would be to answer for another enterprise.
@@ -206,18 +208,20 @@ func TestDeletedAccepted(t *testing.T) {
 	says(t, "and then not", then(forged, probe(&forged, token(0), Rejected, minute(3))), token(0), minute(3), Invalid, ReasonDeleted, Invalid)
 }
 
-// TestLateDelivery: what arrives soon after a 200 may be older than it.
+// TestLateDelivery: what arrives soon after a 200 may be older than it only where
+// that can be.
 func TestLateDelivery(t *testing.T) {
-	r := fold(created(Yes, token(0), minute(0)))
-	r = then(r, probe(&r, token(0), Accepted, minute(100)))
-	for action, reason := range map[Action]Reason{IntegrationDisabled: ReasonSuspectEnabled, IntegrationCanceled: ReasonSuspectCanceled} {
-		soon := then(r, delivery(action, minute(130)))
-		says(t, action.String()+" within the horizon", soon, token(0), minute(130), Unknown, reason, Invalid)
-		late := then(r, delivery(action, minute(131)))
-		if v := verdict(&late, token(0), minute(131)); v.Status != Invalid {
-			t.Errorf("%v beyond the horizon: %v (%v)", action, v.Status, v.Reason)
+	born := fold(created(Yes, token(0), minute(0)))
+	r := then(born, probe(&born, token(0), Accepted, minute(100)))
+	for action, reason := range map[Action]Reason{IntegrationDisabled: ReasonDisabled, IntegrationCanceled: ReasonCanceled} {
+		for _, now := range []int{130, 131} {
+			says(t, action.String()+" after it worked", then(r, delivery(action, minute(now))), token(0), minute(now), Invalid, reason, Invalid)
 		}
 	}
+	r = then(born, delivery(IntegrationDisabled, minute(80)), delivery(IntegrationEnabled, minute(90)))
+	r = then(r, probe(&r, token(0), Accepted, minute(100)))
+	says(t, "perhaps a copy", then(r, delivery(IntegrationDisabled, minute(110))), token(0), minute(110), Unknown, ReasonSuspectEnabled, Invalid)
+	says(t, "too late for a copy", then(r, delivery(IntegrationDisabled, minute(111))), token(0), minute(111), Invalid, ReasonDisabled, Invalid)
 }
 
 // TestFenced: an answer that a delivery has overtaken changes nothing.

@@ -122,7 +122,7 @@ func verdicts() map[Reason]Record {
 		ReasonUnseen:          fold(delivery(IntegrationReinstated, minute(0)), rotated(token(0), minute(1))),
 		ReasonSuspectKey:      fold(birth, created(Yes, token(1), minute(1))),
 		ReasonSuspectEnabled:  fold(birth, delivery(IntegrationReinstated, minute(1))),
-		ReasonSuspectCanceled: fold(birth, delivery(IntegrationReinstated, minute(1)), delivery(IntegrationCanceled, minute(2))),
+		ReasonSuspectCanceled: fold(birth, delivery(IntegrationCanceled, minute(0)), delivery(IntegrationReinstated, minute(1)), delivery(IntegrationCanceled, minute(2))),
 	}
 }
 

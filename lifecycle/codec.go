@@ -13,8 +13,9 @@ import (
 // brought up to date:
 //
 //  1. had one time for all facts, and no proofs.
-//  2. is written now.
-const format = 2
+//  2. had what was suspect of each pair, and not what is possible.
+//  3. is written now.
+const format = 3
 
 type recordFile struct {
 	Format int
@@ -32,8 +33,15 @@ func ParseRecord(b []byte) (Record, error) {
 	if err := parse(b, &f, &f.Format, "record"); err != nil {
 		return Record{}, err
 	}
-	if f.Format == 1 {
-		f.Record.addTimes()
+	if f.Format < 3 {
+		var former formerFlags
+		if err := parse(b, &former, &former.Format, "record"); err != nil {
+			return Record{}, err
+		}
+		if f.Format == 1 {
+			f.Record.addTimes(&former)
+		}
+		f.Record.addPossible(&former)
 	}
 	return f.Record, nil
 }
@@ -55,28 +63,6 @@ func ParseDecision(b []byte) (Decision, error) {
 		return Decision{}, err
 	}
 	return d, nil
-}
-
-// addTimes works out what format 1 did not have: the time of the latest evidence of
-// each fact. Where it does not tell, the fact is as old as the token.
-func (r *Record) addTimes() {
-	if r.State == Deleted {
-		return
-	}
-	for i := range r.Keys {
-		k := &r.Keys[i]
-		k.At = max(k.Since, k.Accepted)
-		if r.Basis.Kind == KindProbe && r.Basis.At == k.Accepted {
-			k.Proved, k.Probed = k.Accepted, k.Generation
-		}
-		r.CanceledAt = firstOf(r.CanceledAt, k.At)
-	}
-	course := &r.Course
-	if len(r.Parked) == 2 {
-		course = &r.Parked[1]
-	}
-	r.EnabledAt = max(course.Enabled.latest(), course.Enabled.Since)
-	r.CanceledAt = firstOf(course.Canceled.latest(), r.CanceledAt)
 }
 
 var errEncoding = errors.New("not in the form in which keyrack writes it")

@@ -2,25 +2,12 @@ package lifecycle
 
 import "slices"
 
-// Pair is what is known of two opposite actions beyond the state: Enabled and
-// Disabled, or Canceled and Reinstated. The two pairs do not touch each other,
-// but for a reinstatement, which leaves the enabled flag in doubt.
+// Pair is what the state machine remembers of two opposite actions, Enabled and
+// Disabled or Canceled and Reinstated, to follow its best guess. What is certain of
+// them, [Record.Possible] says.
 type Pair struct {
-	// Set and Cleared are the latest arrivals of Enabled and Disabled, or of
-	// Canceled and Reinstated. A token that works says Enabled and Reinstated when
-	// the request began.
-	Set     Instant `json:",omitzero"`
-	Cleared Instant `json:",omitzero"`
 	// Since is the arrival that made the flag what it is.
 	Since Instant `json:",omitzero"`
-	// Suspect: the deliveries admit more than one present, so that the flag is
-	// the better guess and no more.
-	Suspect bool `json:",omitzero"`
-	// First: the latest arrival changed a flag that was certain, and nothing of the
-	// pair had come within the horizon before it. If its opposite comes next, the
-	// two have not changed places, since what it says was so already; then the
-	// flag is what it was.
-	First bool `json:",omitzero"`
 	// Early are the arrivals, oldest first, of duplicates that may turn out to be
 	// the early half of a pair whose late half is still under way. Those older
 	// than the horizon no longer count.
@@ -30,11 +17,7 @@ type Pair struct {
 // maxEarly bounds what a storm of duplicates can make a record remember.
 const maxEarly = 8
 
-func (p *Pair) isZero() bool {
-	return p.Set == 0 && p.Cleared == 0 && p.Since == 0 && !p.Suspect && !p.First && len(p.Early) == 0
-}
-
-func (p *Pair) latest() Instant { return max(p.Set, p.Cleared) }
+func (p *Pair) isZero() bool { return p.Since == 0 && len(p.Early) == 0 }
 
 // forget drops the early halves whose late halves can no longer come.
 func (p *Pair) forget(e *Evidence) {
@@ -42,6 +25,11 @@ func (p *Pair) forget(e *Evidence) {
 	for n < len(p.Early) && !e.within(p.Early[n]) {
 		n++
 	}
+	p.drop(n)
+}
+
+// drop removes the n oldest early halves.
+func (p *Pair) drop(n int) {
 	if p.Early = p.Early[n:]; len(p.Early) == 0 {
 		p.Early = nil
 	}
@@ -55,7 +43,7 @@ func (p *Pair) remember(at Instant) {
 	p.Early = append(slices.Clip(early), at)
 }
 
-// within tells whether an earlier arrival lies within the horizon of this one.
+// within reports whether an earlier arrival lies within the horizon of this one.
 // A clock that went back counts as within: what is not known is not certain.
 func (e *Evidence) within(earlier Instant) bool {
 	return earlier != 0 && e.At.Sub(earlier) <= e.horizon()
@@ -67,8 +55,8 @@ func (e *Evidence) within(earlier Instant) bool {
 // then picks its course, and so commutes with all that came before it.
 type Course struct {
 	State    State `json:",omitzero"`
-	Enabled  Pair  `json:",omitzero"` // Set by IntegrationEnabled, Cleared by IntegrationDisabled
-	Canceled Pair  `json:",omitzero"` // Set by IntegrationCanceled, Cleared by IntegrationReinstated
+	Enabled  Pair  `json:",omitzero"`
+	Canceled Pair  `json:",omitzero"`
 }
 
 // deliver takes in one of the four actions of the two pairs, in a state that
@@ -76,93 +64,35 @@ type Course struct {
 func (c *Course) deliver(e *Evidence) Outcome {
 	column, _ := columnOf(e.Action, false)
 	cell := next(c.State, column)
-	reinstated := e.Action == IntegrationReinstated
-	pair, set := &c.Enabled, e.Action == IntegrationEnabled
-	if reinstated || e.Action == IntegrationCanceled {
-		pair, set = &c.Canceled, !reinstated
-	}
-	same, opposite := &pair.Set, &pair.Cleared
-	if !set {
-		same, opposite = opposite, same
-	}
-	// Alone: more than a horizon after any other event of the pair, so that all
-	// that is older has arrived. What a reinstatement did to the enabled flag
-	// counts among them.
-	alone := !e.within(pair.latest())
-	if pair == &c.Enabled && e.within(c.Canceled.Cleared) {
-		alone = false
+	pair := &c.Enabled
+	if e.Action == IntegrationCanceled || e.Action == IntegrationReinstated {
+		pair = &c.Canceled
 	}
 	pair.forget(e)
-
-	var outcome Outcome
-	first := false
 	switch {
 	case cell.rule != transition:
-		outcome = Duplicate
-		if cell.rule == park {
-			outcome = Parked
-		}
 		pair.remember(e.At)
-		if alone {
-			pair.Suspect = false
+		if cell.rule == park {
+			return Parked
 		}
-		if reinstated && !e.within(pair.Cleared) {
-			c.Enabled.Suspect = true // it is no copy: its cancellation is late or lost
-		}
+		return Duplicate
 	case len(pair.Early) > 0:
-		outcome = Reconciled
-		pair.Early = pair.Early[1:]
-		if len(pair.Early) == 0 {
-			pair.Early = nil
-		}
-		pair.Suspect = true
-		if pair == &c.Canceled {
-			c.Enabled.Suspect = true
-		}
-	default:
-		outcome = Applied
-		c.State = cell.to
-		pair.Since = e.At
-		first = alone && !pair.Suspect
-		switch {
-		case alone:
-			pair.Suspect = false
-		case e.within(*opposite) && !pair.First:
-			pair.Suspect = true
-		}
-		c.Enabled.Suspect = c.Enabled.Suspect || reinstated
+		pair.drop(1)
+		return Reconciled
 	}
-	pair.First = first
-	*same = e.At
-	return outcome
+	c.State = cell.to
+	pair.Since = e.At
+	return Applied
 }
 
 // settle makes the course what a token says that worked when the request began.
-// A delivery that comes within the horizon after it may be older.
 func (c *Course) settle(e *Evidence) {
 	live := c.State.proven()
 	if live.enabled() != c.State.enabled() {
-		c.Enabled.Since, c.Enabled.Early = e.At, nil
+		c.Enabled = Pair{Since: e.At}
 	}
 	if c.State.canceled() {
-		c.Canceled.Since, c.Canceled.Early = e.At, nil
+		c.Canceled = Pair{Since: e.At}
 	}
 	c.State = live
-	c.Enabled.Suspect, c.Canceled.Suspect = false, false
-	c.Enabled.First, c.Canceled.First = false, false
-	for _, heard := range []*Instant{&c.Enabled.Set, &c.Canceled.Cleared} {
-		if !e.overtaken(*heard) {
-			*heard = e.Began
-		}
-	}
-}
-
-// doubtOld marks what was heard longer than a horizon ago: a Created that comes
-// so much later leaves open what was lost between.
-func (c *Course) doubtOld(e *Evidence) {
-	for _, p := range []*Pair{&c.Enabled, &c.Canceled} {
-		if p.latest() != 0 && !e.within(p.latest()) {
-			p.Suspect = true
-		}
-	}
 }

@@ -34,7 +34,7 @@ const (
 	// Parked: an earlier event is missing; remembered until it comes.
 	Parked
 	// Reconciled: the late half of a pair whose early half came as a duplicate. The
-	// two cancel out, and the pair is suspect.
+	// two cancel out.
 	Reconciled
 	// Stale: it came after the deletion.
 	Stale

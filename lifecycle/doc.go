@@ -15,8 +15,9 @@
 //     integration's life, with the enabled flag that survives a cancellation.
 //   - The horizon: Mews delivers what it will ever deliver about an event within
 //     this time, [DefaultHorizon] unless the application says otherwise.
-//     Within it, the two halves of a pair ([Pair]) may have changed places, and
-//     the pair is suspect; after it, a lone event says how things are.
+//     Within it, a webhook may be a copy, and two may have changed places. The
+//     verdict is Unknown only where two histories that fit what has arrived end
+//     differently ([Record.Possible]).
 //   - A token is its own idempotency key ([Key]): no delivery promotes a token that
 //     was superseded.
 package lifecycle

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
 
 // AppendRecord appends a record as JSON: the form in which stores keep it. Equal
@@ -36,6 +38,16 @@ func AppendRecord(b []byte, r Record) []byte {
 	w.course(&r.Course)
 	if len(r.Parked) > 0 {
 		w.array("Parked", len(r.Parked), func(w *writer, i int) { w.course(&r.Parked[i]) })
+	}
+	if !r.Belief.IsZero() {
+		w.name("Belief")
+		w.b, _ = r.Belief.AppendText(append(w.b, '"'))
+		w.b = append(w.b, '"')
+	}
+	if r.Possible != (belief.Answers{}) {
+		w.name("Possible")
+		w.b, _ = r.Possible.AppendText(append(w.b, '"'))
+		w.b = append(w.b, '"')
 	}
 	if len(r.Keys) > 0 {
 		w.array("Keys", len(r.Keys), func(w *writer, i int) { w.key(&r.Keys[i]) })
@@ -211,11 +223,7 @@ func (w *writer) pair(name string, p *Pair) {
 		return
 	}
 	inner := w.object(name)
-	inner.instant("Set", p.Set)
-	inner.instant("Cleared", p.Cleared)
 	inner.instant("Since", p.Since)
-	inner.flag("Suspect", p.Suspect)
-	inner.flag("First", p.First)
 	if len(p.Early) > 0 {
 		inner.name("Early")
 		for i, at := range p.Early {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	. "github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
 
 // encodings are what the package writes by hand, each with what reflection
@@ -33,7 +34,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Record
-			}{2, v.(Record)}
+			}{3, v.(Record)}
 		},
 		func(b []byte) (any, error) { return ParseRecord(b) },
 	},
@@ -44,7 +45,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Evidence
-			}{2, v.(Evidence)}
+			}{3, v.(Evidence)}
 		},
 		func(b []byte) (any, error) { return ParseEvidence(b) },
 	},
@@ -121,6 +122,10 @@ func TestEncodeAnything(t *testing.T) {
 
 // leaf tells whether a type is written as one JSON value that is no object and no list.
 func leaf(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[belief.State](), reflect.TypeFor[belief.Answers]():
+		return true
+	}
 	return t.Kind() != reflect.Struct && t.Kind() != reflect.Slice
 }
 
@@ -137,6 +142,16 @@ func set(v reflect.Value, n uint64) {
 		v.SetInt(int64(n))
 	case Instant:
 		v.Set(reflect.ValueOf(Instant(n % 250_000_000_000_000_000)))
+	case belief.State:
+		s, _ := belief.State{}.Created(belief.BornEither, int64(n%1000), 30)
+		if n > 0 {
+			v.Set(reflect.ValueOf(s))
+		}
+	case belief.Answers:
+		if n > 0 {
+			_, a := belief.State{}.Created(belief.Births(n%3+1), 0, 30)
+			v.Set(reflect.ValueOf(a))
+		}
 	case Digest:
 		v.Set(reflect.ValueOf(Digest{byte(n), 31: byte(n >> 8)}))
 	default: // the enums: v.Kind() is Uint8
@@ -184,8 +199,8 @@ func fill(t *rapid.T, v reflect.Value) {
 func TestParseNewer(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"record": {
-			`{"Format":3,"ID":"i","Version":3}`,
-			`{"Format":3,"ID":{"Mews":"i"}}`,
+			`{"Format":4,"ID":"i","Version":3}`,
+			`{"Format":4,"ID":{"Mews":"i"}}`,
 			`{"Format":1,"Version":3,"State":"paused"}`,
 			`{"Format":1,"Version":3,"Keys":[{"Status":"borrowed"}]}`,
 		},
@@ -299,10 +314,17 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestParseFormat1 reads records as an earlier version wrote them, and brings them up
-// to date: what they say of the token stays, and every fact has an age.
-func TestParseFormat1(t *testing.T) {
-	text, err := os.ReadFile("testdata/records/format1.jsonl")
+// TestParseFormer reads records as earlier versions wrote them, and brings them up to
+// date: what they say of the token stays, every fact has an age, and what may be now is
+// known. Format2.jsonl is what version 2 wrote of the life that each line tells of.
+func TestParseFormer(t *testing.T) {
+	for _, format := range []string{"format1", "format2"} {
+		t.Run(format, func(t *testing.T) { testParseFormer(t, format) })
+	}
+}
+
+func testParseFormer(t *testing.T, format string) {
+	text, err := os.ReadFile("testdata/records/" + format + ".jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,13 +339,21 @@ func TestParseFormat1(t *testing.T) {
 			t.Fatalf("written anew, it is another record (%v):\n%s", err, diff)
 		}
 		fmt.Fprintf(&b, "%v, enabled as of %v, canceled as of %v\n", r.State, r.EnabledAt, r.CanceledAt)
+		for _, e := range []Evidence{
+			delivery(IntegrationDisabled, r.EnabledAt.Add(horizon)), delivery(IntegrationDisabled, r.EnabledAt.Add(24*time.Hour)),
+		} {
+			if k, ok := r.CurrentKey(); ok && r.State != Deleted {
+				next := then(r, e)
+				fmt.Fprintf(&b, "  disabled %v later: %s\n", e.At.Sub(r.EnabledAt), said(next.Verdict(k.Digest, new(Policy), e.At)))
+			}
+		}
 		for _, k := range r.Keys {
 			asked := Policy{ProveSince: minute(1e6)}
 			fmt.Fprintf(&b, "  %v as of %v, proved %v: %s, with a prober %s\n", k.Status, k.At, k.Proved,
 				said(r.Verdict(k.Digest, new(Policy), minute(300))), said(r.Verdict(k.Digest, &asked, minute(300))))
 		}
 	}
-	golden(t, "records/format1.txt", b.String())
+	golden(t, "records/"+format+".txt", b.String())
 }
 
 func said(v Verdict) string { return fmt.Sprintf("%v (%v)", v.Status, v.Reason) }

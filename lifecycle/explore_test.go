@@ -18,25 +18,25 @@ var length = flag.Int("length", 4, "up to how many changes after its creation a 
 	"5 takes some minutes")
 
 // story is what Mews sent in the end, in the order in which it happened, and the
-// truths that it can stand for.
+// truths that it can stand for, each with a bit for every reading under which it can.
 type story struct {
 	sent []sent
-	ends map[truth]bool
+	ends map[truth]uint32
 }
 
-// stories returns what can be sent of all true histories of up to n changes,
-// under all readings.
+// stories returns what can be sent of all true histories of up to n changes, under all
+// readings; of one change fewer where there are two switches.
 func stories(n int) map[string]*story {
 	all := make(map[string]*story)
-	for _, r := range readings() {
+	for i, r := range readings() {
 		var live func(w truth, told []sent, left int)
 		live = func(w truth, told []sent, left int) {
 			name := fmt.Sprint(told)
 			if all[name] == nil {
-				all[name] = &story{told, make(map[truth]bool)}
+				all[name] = &story{told, make(map[truth]uint32)}
 			}
-			all[name].ends[w] = true
-			for _, a := range changes {
+			all[name].ends[w] |= 1 << i
+			for _, a := range r.changes() {
 				if left == 0 || !w.can(a) {
 					continue
 				}
@@ -51,7 +51,11 @@ func stories(n int) map[string]*story {
 		for _, enabled := range []bool{true, false} {
 			for _, told := range []bool{true, false} {
 				w, s := birth(enabled, told)
-				live(w, []sent{s}, n)
+				left := n
+				if r.two {
+					left--
+				}
+				live(w, []sent{s}, left)
 			}
 		}
 	}
@@ -116,14 +120,28 @@ func wrong(v Verdict, works bool) bool {
 	return v.Status == Valid && !works || v.Status == Invalid && works
 }
 
+// policies are what an application can count on.
+var policies = []Policy{
+	{}, {Levels: 2}, {Reinstated: ReinstatedKeeps}, {Reinstated: ReinstatedSets},
+	{Levels: 2, Reinstated: ReinstatedKeeps}, {Levels: 2, Reinstated: ReinstatedSets},
+}
+
 // TestTruth explores all true histories up to a length, in every order of arrival,
 // with breaks longer than the horizon at every place, and with at most one
 // delivery repeated. Once all has arrived, an answer other than Unknown is right
-// under every reading of what Mews leaves open.
+// under every reading of what Mews leaves open that the policy does not rule out.
 func TestTruth(t *testing.T) {
 	n := *length
 	if testing.Short() || raceEnabled {
 		n = min(n, 3)
+	}
+	counts := make([]uint32, len(policies)) // the readings that each counts on
+	for i, p := range policies {
+		for j, r := range readings() {
+			if r.allowed(p) {
+				counts[i] |= 1 << j
+			}
+		}
 	}
 	ends, answers, unknown := 0, 0, 0
 	for _, s := range stories(n) {
@@ -131,19 +149,24 @@ func TestTruth(t *testing.T) {
 			c := channel{sent: s.sent, rests: rests, ends: func(r *Record, order []int, now Instant) {
 				ends++
 				for n := range maxRotations + 1 {
-					v := verdict(r, token(n), now)
-					if _, known := r.Key(token(n)); known {
-						answers++
-					}
-					if v.Status == Unknown {
-						if v.Reason != ReasonUnfamiliar {
-							unknown++
-						}
+					if _, known := r.Key(token(n)); !known {
 						continue
 					}
-					for w := range s.ends {
-						if wrong(v, w.works(n)) {
-							t.Fatalf("%v arriving as %v, rests %b: token %d is %v (%v), and in truth %+v", s.sent, order, rests, n, v.Status, v.Reason, w)
+					for i, p := range policies {
+						v := r.Verdict(token(n), &p, now)
+						if i == 0 {
+							answers++
+						}
+						if v.Status == Unknown {
+							if i == 0 {
+								unknown++
+							}
+							continue
+						}
+						for w, under := range s.ends {
+							if under&counts[i] != 0 && wrong(v, w.works(n)) {
+								t.Fatalf("%v arriving as %v, rests %b: under %+v token %d is %v (%v), and in truth %+v", s.sent, order, rests, p, n, v.Status, v.Reason, w)
+							}
 						}
 					}
 				}
@@ -161,6 +184,7 @@ func TestTruth(t *testing.T) {
 // tale is a longer history with times of its own: a delivery arrives after less
 // than the horizon, and so do its copies.
 type tale struct {
+	reading  reading
 	course   []moment
 	arrivals []Evidence
 }
@@ -200,7 +224,7 @@ func drawTale(t *rapid.T, losses int) tale {
 	reading := rapid.SampledFrom(readings()).Draw(t, "reading")
 	w, s := birth(rapid.Bool().Draw(t, "enabled"), rapid.IntRange(0, 5).Draw(t, "told") > 0)
 	now := start
-	told := tale{course: []moment{{w, now}}}
+	told := tale{reading: reading, course: []moment{{w, now}}}
 	send := func(s sent) {
 		if losses > 0 && rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
 			losses--
@@ -212,7 +236,7 @@ func drawTale(t *rapid.T, losses int) tale {
 	}
 	send(s)
 	for range rapid.IntRange(0, 7).Draw(t, "changes") {
-		a := rapid.SampledFrom(changes).Draw(t, "change")
+		a := rapid.SampledFrom(reading.changes()).Draw(t, "change")
 		if !w.can(a) {
 			continue
 		}
@@ -247,9 +271,11 @@ func TestTruthSampled(t *testing.T) {
 		told := drawTale(t, 0)
 		r := fold(told.arrivals...)
 		end := told.end()
-		for n := range maxRotations + 1 {
-			if v := verdict(&r, token(n), end.since); wrong(v, end.works(n)) {
-				t.Fatalf("token %d is %v (%v), and in truth %+v", n, v.Status, v.Reason, end)
+		for _, p := range policies {
+			for n := range maxRotations + 1 {
+				if v := r.Verdict(token(n), &p, end.since); told.reading.allowed(p) && wrong(v, end.works(n)) {
+					t.Fatalf("under %+v token %d is %v (%v), and in truth %+v", p, n, v.Status, v.Reason, end)
+				}
 			}
 		}
 	})

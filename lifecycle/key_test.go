@@ -193,8 +193,8 @@ func TestImport(t *testing.T) {
 	}
 	says(t, "imported", r, token(0), minute(0), Valid, ReasonLive, Valid)
 	says(t, "imported as disabled", fold(imported(No, token(0), minute(0))), token(0), minute(0), Invalid, ReasonDisabled, Invalid)
-	// What arrives soon after may be older.
-	says(t, "disabled soon after", then(r, delivery(IntegrationDisabled, minute(30))), token(0), minute(30), Unknown, ReasonSuspectEnabled, Invalid)
+	// With the import its history begins.
+	says(t, "disabled soon after", then(r, delivery(IntegrationDisabled, minute(30))), token(0), minute(30), Invalid, ReasonDisabled, Invalid)
 	says(t, "disabled later", then(r, delivery(IntegrationDisabled, minute(31))), token(0), minute(31), Invalid, ReasonDisabled, Invalid)
 	// A toggle that came before, and says otherwise.
 	for toggle, isEnabled := range map[Action]Flag{IntegrationEnabled: No, IntegrationDisabled: Yes} {

@@ -39,40 +39,21 @@ func (m *model) course() (c *modelCourse, latest Outcome) {
 		if began.IsEnabled == Yes {
 			c = on
 		}
-		for _, pair := range []*modelPair{&c.enabled, &c.canceled} {
-			if len(pair.said) > 0 && !pair.within(began.At, anything) {
-				pair.suspect = true // who knows what was lost in between
-			}
-		}
-		if began.IsEnabled == Unset {
-			if on.enabled.suspect || on.state.Enabled() != off.state.Enabled() {
-				c.enabled.suspect = true
-			}
-			for i := range c.enabled.said {
-				c.enabled.said[i].first = false
-			}
-		}
 	case KindImport:
 		c = m.begin(Disabled)
 		if began.IsEnabled != No {
 			c = m.begin(Enabled)
 		}
-		if m.begun == 0 {
-			c.enabled.said = append(c.enabled.said, saying{on: c.state.Enabled(), at: began.At})
-			c.canceled.said = append(c.canceled.said, saying{on: false, at: began.At})
-		} else if c.state.Enabled() != (began.IsEnabled != No) {
-			c.enabled.suspect = true
-		}
 	default:
 		c = m.begin(Enabled)
-		c.works(began)
+		c.works()
 	}
 	latest = Applied
 	for _, e := range m.heard[m.begun+1:] {
 		if e.Kind == KindDelivery {
 			latest = m.toggle(c, e)
 		} else {
-			c.works(e)
+			c.works()
 		}
 	}
 	return c, latest

@@ -4,28 +4,13 @@ import (
 	"slices"
 
 	. "github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
 
 // modelPair is one of the two flags.
 type modelPair struct {
-	suspect bool
-	said    []saying
 	waiting []Instant // copies, or early halves
 }
-
-// saying is that a flag was said to be so.
-type saying struct {
-	on    bool
-	at    Instant
-	first bool // it alone changed what was certain
-}
-
-// within tells whether anything that matches was said within the horizon before.
-func (p *modelPair) within(at Instant, matches func(saying) bool) bool {
-	return slices.ContainsFunc(p.said, func(s saying) bool { return matches(s) && at.Sub(s.at) <= horizon })
-}
-
-func anything(saying) bool { return true }
 
 // modelCourse is a state with its two flags.
 type modelCourse struct {
@@ -34,59 +19,29 @@ type modelCourse struct {
 }
 
 func (m *model) toggle(c *modelCourse, e Evidence) Outcome {
-	pair, on := &c.enabled, e.Action == IntegrationEnabled
+	pair := &c.enabled
 	if e.Action == IntegrationCanceled || e.Action == IntegrationReinstated {
-		pair, on = &c.canceled, e.Action == IntegrationCanceled
+		pair = &c.canceled
 	}
-	alone := !pair.within(e.At, anything)
-	if pair == &c.enabled && c.canceled.within(e.At, func(s saying) bool { return !s.on }) {
-		alone = false // a reinstatement may have touched it
-	}
-	reordered := len(pair.said) == 0 || !pair.said[len(pair.said)-1].first
 	pair.waiting = slices.DeleteFunc(pair.waiting, func(at Instant) bool { return e.At.Sub(at) > horizon })
-
 	column, _ := ColumnOf(e.Action, false)
 	cell := m.table[c.state][column]
-	said := saying{on: on, at: e.At}
-	outcome := Applied
 	switch {
 	case !cell.moves:
-		outcome = map[string]Outcome{"dup": Duplicate, "park": Parked}[cell.text]
 		if pair.waiting = append(pair.waiting, e.At); len(pair.waiting) > 8 {
 			pair.waiting = pair.waiting[1:] // a storm
 		}
-		if alone {
-			pair.suspect = false
-		}
-		if e.Action == IntegrationReinstated && !pair.within(e.At, func(s saying) bool { return !s.on }) {
-			c.enabled.suspect = true
-		}
+		return map[string]Outcome{"dup": Duplicate, "park": Parked}[cell.text]
 	case len(pair.waiting) > 0:
-		outcome = Reconciled
 		pair.waiting = pair.waiting[1:]
-		pair.suspect = true
-		if pair == &c.canceled {
-			c.enabled.suspect = true
-		}
-	default:
-		c.state = cell.to
-		said.first = alone && !pair.suspect
-		if alone {
-			pair.suspect = false
-		}
-		if pair.within(e.At, func(s saying) bool { return s.on != on }) && reordered {
-			pair.suspect = true
-		}
-		if e.Action == IntegrationReinstated {
-			c.enabled.suspect = true
-		}
+		return Reconciled
 	}
-	pair.said = append(pair.said, said)
-	return outcome
+	c.state = cell.to
+	return Applied
 }
 
 // works takes in that a token worked.
-func (c *modelCourse) works(e Evidence) {
+func (c *modelCourse) works() {
 	if !c.state.Enabled() {
 		c.enabled.waiting = nil
 	}
@@ -99,7 +54,33 @@ func (c *modelCourse) works(e Evidence) {
 	case CanceledEnabled, CanceledDisabled, ReinstatedDisabled:
 		c.state = ReinstatedEnabled
 	}
-	c.enabled.suspect, c.canceled.suspect = false, false
-	c.enabled.said = append(c.enabled.said, saying{on: true, at: e.Began})
-	c.canceled.said = append(c.canceled.said, saying{on: false, at: e.Began})
+}
+
+// believes tells package belief, which is judged by brute force in its own tests, all
+// that was heard, from the beginning.
+func (m *model) believes() (s belief.State, a belief.Answers) {
+	const span = int64(horizon / 1000)
+	for i, e := range m.heard {
+		at := int64(e.At)
+		switch {
+		case e.Kind == KindImport:
+			births := map[Flag]belief.Births{No: belief.BornDisabled, Yes: belief.BornEnabled, Unset: belief.BornEnabled}[e.IsEnabled]
+			s, a = s.Begun(births, at, span)
+			state := m.begin(map[Flag]State{No: CreatedDisabled, Yes: CreatedEnabled, Unset: CreatedEnabled}[e.IsEnabled]).state
+			if i > 0 && state.Enabled() != (e.IsEnabled != No) {
+				s, a = s.Doubted(at, span)
+			}
+		case e.Kind != KindDelivery:
+			s, a = s.Worked(int64(e.Began), span)
+		case e.Action == IntegrationCreated:
+			births := map[Flag]belief.Births{No: belief.BornDisabled, Yes: belief.BornEnabled, Unset: belief.BornEither}[e.IsEnabled]
+			s, a = s.Created(births, at, span)
+		default:
+			s, a = s.Arrived(map[Action]belief.Event{
+				IntegrationEnabled: belief.Enabled, IntegrationDisabled: belief.Disabled,
+				IntegrationCanceled: belief.Canceled, IntegrationReinstated: belief.Reinstated,
+			}[e.Action], at, span)
+		}
+	}
+	return s, a
 }

@@ -4,40 +4,43 @@ import (
 	"slices"
 
 	. "github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
 
 // view is what a model and a record must agree on.
 type view struct {
-	State             State
-	Enabled, Canceled bool // suspect
-	Keys              map[string]KeyStatus
-	Status, Guess     map[string]Status
-	Enterprise        string
+	State         State
+	Possible      belief.Answers
+	Keys          map[string]KeyStatus
+	Status, Guess map[string]Status
+	Enterprise    string
 }
 
 func (m *model) view() view {
 	v := view{Enterprise: m.enterprise, Keys: make(map[string]KeyStatus), Status: make(map[string]Status), Guess: make(map[string]Status)}
-	var courses []*modelCourse
+	var likely *modelCourse
 	switch {
 	case m.deleted:
 		v.State = Deleted
 	case m.begun >= 0:
-		c, _ := m.course()
-		v.State, v.Enabled, v.Canceled = c.state, c.enabled.suspect, c.canceled.suspect
-		courses = append(courses, c)
+		likely, _ = m.course()
+		v.State = likely.state
 	default:
 		all := model{table: m.table, heard: append(slices.Clone(m.heard), Evidence{}), begun: len(m.heard)}
-		courses = append(courses, all.begin(CreatedDisabled), all.begin(CreatedEnabled))
+		likely = all.begin(CreatedEnabled)
+	}
+	if !m.deleted {
+		_, v.Possible = m.believes()
 	}
 	for _, t := range m.tokens {
 		v.Keys[t.digest.String()] = t.status
-		v.Status[t.digest.String()], v.Guess[t.digest.String()] = m.verdict(t, courses)
+		v.Status[t.digest.String()], v.Guess[t.digest.String()] = m.verdict(t, likely, v.Possible[belief.One][belief.Asks][belief.Untold])
 	}
 	return v
 }
 
 // verdict is the conjunction of all that must be so, in three values.
-func (m *model) verdict(t modelToken, courses []*modelCourse) (status, guess Status) {
+func (m *model) verdict(t modelToken, likely *modelCourse, possible belief.Presents) (status, guess Status) {
 	if m.deleted {
 		if t.answer == Accepted {
 			return Unknown, Invalid
@@ -59,16 +62,9 @@ func (m *model) verdict(t modelToken, courses []*modelCourse) (status, guess Sta
 	case t.answer == Unattributed:
 		unknown, doubtful = true, true
 	}
-	refusals := 0
-	for _, c := range courses {
-		certain := c.state.Canceled() && !c.canceled.suspect || !c.state.Enabled() && !c.enabled.suspect
-		if certain {
-			refusals++
-		}
-		unknown = unknown || c.enabled.suspect || c.canceled.suspect
-	}
-	no = no || refusals == len(courses)
-	doubtful = doubtful || !courses[len(courses)-1].state.Live()
+	no = no || possible != 0 && possible&belief.Live == 0
+	unknown = unknown || possible != belief.Live
+	doubtful = doubtful || !likely.state.Live()
 	switch {
 	case no:
 		return Invalid, Invalid
@@ -83,7 +79,7 @@ func (m *model) verdict(t modelToken, courses []*modelCourse) (status, guess Sta
 // viewOf is a record's view.
 func viewOf(r *Record, now Instant) view {
 	v := view{
-		State: r.State, Enabled: r.Enabled.Suspect, Canceled: r.Canceled.Suspect, Enterprise: r.Enterprise.ID,
+		State: r.State, Possible: r.Possible, Enterprise: r.Enterprise.ID,
 		Keys: make(map[string]KeyStatus), Status: make(map[string]Status), Guess: make(map[string]Status),
 	}
 	for _, k := range r.Keys {

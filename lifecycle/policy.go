@@ -3,7 +3,9 @@ package lifecycle
 import "time"
 
 // CanceledPolicy says whether the token of a canceled integration is valid. Mews's
-// documents do not say whether it works until the deletion.
+// documents do not say whether it works until the deletion. An application that
+// relies on such a token also relies on a cancellation that leaves the enabled flag
+// alone, and on webhooks for what toggles it until the reinstatement.
 type CanceledPolicy uint8
 
 const (
@@ -17,6 +19,19 @@ const (
 	CanceledAsk
 )
 
+// ReinstatedPolicy says what reinstating does to the enabled flag.
+type ReinstatedPolicy uint8
+
+const (
+	// ReinstatedAsks: nobody knows, the default. The flag is Unknown until something
+	// tells.
+	ReinstatedAsks ReinstatedPolicy = iota
+	// ReinstatedKeeps: it is what it was before the cancellation, or was set to since.
+	ReinstatedKeeps
+	// ReinstatedSets: it is set.
+	ReinstatedSets
+)
+
 // Policy holds the application's choices where Mews's documents are silent. It affects
 // verdicts, never records, so it can be changed at any time. The zero value is the
 // default of every choice.
@@ -25,6 +40,14 @@ type Policy struct {
 	Canceled CanceledPolicy
 	// CanceledFor is the time of CanceledUsableFor.
 	CanceledFor time.Duration
+	// Levels is how many switches of Mews's disable an integration: 1, where Enabled
+	// and Disabled alternate, or 2, where a second Disabled may be another switch and an
+	// Enabled may leave it off. 0 means 1, and for a Rack with a prober 2. Where one of
+	// two equal events comes alone, which cannot be with one level, that integration has
+	// two from then on.
+	Levels int
+	// Reinstated says what reinstating does to the enabled flag.
+	Reinstated ReinstatedPolicy
 	// Grace is how long a superseded token stays valid after its successor
 	// arrived. 0: not at all.
 	Grace time.Duration

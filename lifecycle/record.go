@@ -1,6 +1,10 @@
 package lifecycle
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
+)
 
 // Record is all that is known about one integration: the fold of its journal. It holds
 // no secret and no personal data.
@@ -42,13 +46,17 @@ type Record struct {
 	// Parked are the courses of an Unseen integration of which toggles are known
 	// already: as if Created had said disabled, and as if it had said enabled.
 	Parked []Course `json:",omitzero"`
+	// Belief is what package belief keeps of the arrivals of both pairs, and Possible is
+	// what follows from it: how things may be now, under each policy.
+	Belief   belief.State   `json:",omitzero"`
+	Possible belief.Answers `json:",omitzero"`
 
 	// Keys are the tokens that the integration has or had, in order of arrival.
 	Keys []Key `json:",omitzero"`
 }
 
 // rules is the version of the rules that this package folds by.
-const rules = 2
+const rules = 3
 
 // Outdated reports whether the record was folded by earlier rules. Before it takes in
 // anything else, it should take in its [Record.Upgrade].
@@ -169,6 +177,7 @@ func (r *Record) create(e *Evidence, d *Decision) {
 		d.Outcome = Applied
 		r.Course = r.beginning(e)
 		r.Parked = nil
+		r.born(e)
 		r.EnabledAt, r.CanceledAt = firstOf(r.EnabledAt, e.At), firstOf(r.CanceledAt, e.At)
 		r.keep(e, d)
 	default:
@@ -244,14 +253,6 @@ func (r *Record) beginning(e *Evidence) Course {
 		courses = startCourses()
 	}
 	first := courses[boolIndex(e.IsEnabled == Yes)]
-	first.doubtOld(e)
-	if other := &courses[1]; e.IsEnabled == Unset {
-		// Certain is what both courses say.
-		if other.Enabled.Suspect || other.State.enabled() != first.State.enabled() {
-			first.Enabled.Suspect = true
-		}
-		first.Enabled.First = false
-	}
 	if first.Enabled.Since == 0 {
 		first.Enabled.Since = e.At
 	}
@@ -285,6 +286,7 @@ func (r *Record) toggle(e *Evidence, d *Decision) {
 	default:
 		d.Outcome = r.Course.deliver(e)
 	}
+	r.heard(e)
 	switch e.Action {
 	case IntegrationEnabled, IntegrationDisabled:
 		r.EnabledAt = e.At
@@ -328,6 +330,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	}
 	r.Course = Course{State: Deleted}
 	r.Parked = nil
+	r.Belief, r.Possible = belief.State{}, belief.Answers{}
 	r.EnabledAt, r.CanceledAt = 0, 0
 	r.DeletedAt = e.At
 	r.revokeAll(e.At)

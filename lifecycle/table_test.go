@@ -127,8 +127,8 @@ func TestApplyIsTheTable(t *testing.T) {
 			if next.State != c.to || next.Version != r.Version+1 || next.Generation != r.Generation+1 {
 				t.Errorf("%v × %v: %v, version %d, generation %d", state, column, next.State, next.Version, next.Generation)
 			}
-			if c.doubt && !next.Enabled.Suspect {
-				t.Errorf("%v × %v leaves the flag certain", state, column)
+			if v := verdict(&next, token(0), now); c.doubt && v.Reason != ReasonSuspectEnabled {
+				t.Errorf("%v × %v leaves the flag certain: %v", state, column, v.Reason)
 			}
 			if c.text == "key" && (len(next.Keys) != 2 || next.Keys[0].Status != Superseded || next.Keys[1].Status != Current) {
 				t.Errorf("%v × %v: keys %v", state, column, next.Keys)

@@ -13,24 +13,41 @@ type reading struct {
 	reinstating int
 	clears      bool // canceling clears the enabled flag
 	silent      bool // of toggles while canceled nothing is sent
+	two         bool // there is a second switch, which cancellations leave alone
 }
 
 // readings are all of them.
 func readings() (all []reading) {
-	for reinstating := range 3 {
-		for _, clears := range []bool{false, true} {
-			for _, silent := range []bool{false, true} {
-				all = append(all, reading{reinstating, clears, silent})
+	for _, two := range []bool{false, true} {
+		for reinstating := range 3 {
+			for _, clears := range []bool{false, true} {
+				for _, silent := range []bool{false, true} {
+					all = append(all, reading{reinstating, clears, silent, two})
+				}
 			}
 		}
 	}
 	return all
 }
 
+// allowed reports whether an application with a policy counts on such a Mews.
+func (r reading) allowed(p Policy) bool {
+	switch {
+	case r.two && p.Levels < 2:
+		return false
+	case p.Reinstated == ReinstatedKeeps:
+		return r.reinstating == 1 || r.reinstating == 0 && !r.clears
+	case p.Reinstated == ReinstatedSets:
+		return r.reinstating == 2
+	}
+	return true
+}
+
 // truth is how an integration really is.
 type truth struct {
 	enabled, canceled, deleted bool
 	before                     bool // enabled when it was canceled
+	off                        bool // the second switch is
 	key                        int  // the newest token's number
 }
 
@@ -38,6 +55,28 @@ type truth struct {
 var changes = []Action{
 	IntegrationEnabled, IntegrationDisabled, IntegrationCanceled, IntegrationReinstated,
 	IntegrationDeleted, IntegrationApiKeyCreated,
+}
+
+// The second switch has changes of its own, which are told like the first one's.
+const (
+	enabledSecond  Action = 100 + IntegrationEnabled
+	disabledSecond Action = 100 + IntegrationDisabled
+)
+
+// told is the action that tells of a change.
+func told(a Action) Action {
+	if a > 100 {
+		return a - 100
+	}
+	return a
+}
+
+// changes are what can happen under a reading.
+func (r reading) changes() []Action {
+	if r.two {
+		return append(changes[:len(changes):len(changes)], enabledSecond, disabledSecond)
+	}
+	return changes
 }
 
 // maxRotations is how often a token is replaced at most.
@@ -53,6 +92,10 @@ func (w truth) can(a Action) bool {
 		return !w.enabled
 	case a == IntegrationDisabled:
 		return w.enabled
+	case a == enabledSecond:
+		return w.off
+	case a == disabledSecond:
+		return !w.off
 	case a == IntegrationCanceled:
 		return !w.canceled
 	case a == IntegrationReinstated:
@@ -70,6 +113,10 @@ func (w truth) after(a Action, r reading) truth {
 		w.enabled = true
 	case IntegrationDisabled:
 		w.enabled = false
+	case enabledSecond:
+		w.off = false
+	case disabledSecond:
+		w.off = true
 	case IntegrationCanceled:
 		w.canceled, w.before = true, w.enabled
 		w.enabled = w.enabled && !r.clears
@@ -86,12 +133,13 @@ func (w truth) after(a Action, r reading) truth {
 
 // sends tells whether Mews sends anything of it.
 func (w truth) sends(a Action, r reading) bool {
-	return !(r.silent && w.canceled && (a == IntegrationEnabled || a == IntegrationDisabled))
+	said := told(a)
+	return !(r.silent && w.canceled && (said == IntegrationEnabled || said == IntegrationDisabled))
 }
 
 // works tells whether the Connector API accepts the n-th token.
 func (w truth) works(n int) bool {
-	return w.enabled && !w.canceled && !w.deleted && n == w.key
+	return w.enabled && !w.off && !w.canceled && !w.deleted && n == w.key
 }
 
 // sent is one delivery as Mews sends it.
@@ -134,5 +182,5 @@ func birth(enabled, told bool) (truth, sent) {
 // happens lets something happen, and returns what is sent of it, if anything.
 func (w truth) happens(a Action, r reading) (next truth, s sent, ok bool) {
 	next = w.after(a, r)
-	return next, sent{action: a, key: next.key}, w.sends(a, r)
+	return next, sent{action: told(a), key: next.key}, w.sends(a, r)
 }

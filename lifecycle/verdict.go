@@ -299,41 +299,19 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 
 // tally counts what is known about the integration.
 func (r *Record) tally(t *tally, p *Policy, now Instant) {
+	possible := r.presents(p)
 	if r.State != Unseen {
-		r.Course.tally(t, p, now)
+		r.Course.tally(t, possible, p, now)
 		return
 	}
 	if r.Parked == nil {
 		t.doubt(ReasonUnseen, true)
 		return
 	}
-	// Certain is what both courses say.
-	var off, on tally
-	r.Parked[0].tally(&off, p, now)
-	r.Parked[1].tally(&on, p, now)
-	if off.no != ReasonUnfamiliar && on.no != ReasonUnfamiliar {
+	var on tally // as if Created had said enabled
+	r.Parked[1].tally(&on, possible, p, now)
+	if on.no != ReasonUnfamiliar {
 		t.deny(on.no)
 	}
-	t.doubt(ReasonUnseen, on.guess != Invalid)
-}
-
-// tally counts what the course says.
-func (c *Course) tally(t *tally, p *Policy, now Instant) {
-	canceled := c.State.canceled()
-	usable := !canceled || p.Canceled == CanceledUsable ||
-		p.Canceled == CanceledUsableFor && fresh(now, c.Canceled.Since, p.CanceledFor)
-	switch {
-	case c.Canceled.Suspect && p.Canceled != CanceledUsable:
-		t.doubt(ReasonSuspectCanceled, usable)
-	case !usable && p.Canceled == CanceledAsk:
-		t.doubt(ReasonCanceled, false)
-	case !usable:
-		t.deny(ReasonCanceled)
-	}
-	switch {
-	case c.Enabled.Suspect:
-		t.doubt(ReasonSuspectEnabled, c.State.enabled())
-	case !c.State.enabled():
-		t.deny(ReasonDisabled)
-	}
+	t.doubt(ReasonUnseen, r.Parked[1].State.live())
 }

@@ -31,7 +31,7 @@ func TestPairVerdicts(t *testing.T) {
 		"disabled":                        {Yes, []at{{off, 1}}, Invalid, ReasonDisabled, Invalid},
 		"off and on in order":             {Yes, []at{{off, 1}, {on, 2}}, Valid, ReasonLive, Valid},
 		"on and off in order":             {No, []at{{on, 1}, {off, 2}}, Invalid, ReasonDisabled, Invalid},
-		"off and on reversed":             {Yes, []at{{on, 1}, {off, 2}}, Unknown, ReasonSuspectEnabled, Valid},
+		"off and on reversed":             {Yes, []at{{on, 1}, {off, 2}}, Valid, ReasonLive, Valid},
 		"off, on, and off":                {Yes, []at{{off, 1}, {on, 2}, {off, 3}}, Unknown, ReasonSuspectEnabled, Invalid},
 		"off twice, and on":               {Yes, []at{{off, 1}, {off, 2}, {on, 3}}, Unknown, ReasonSuspectEnabled, Invalid},
 		"off, on, and on again":           {Yes, []at{{off, 1}, {on, 2}, {on, 3}}, Valid, ReasonLive, Valid},
@@ -39,15 +39,15 @@ func TestPairVerdicts(t *testing.T) {
 		"reversed far apart":              {Yes, []at{{on, 1}, {off, 32}}, Invalid, ReasonDisabled, Invalid},
 		"suspect, then alone":             {Yes, []at{{on, 1}, {off, 2}, {off, 33}}, Invalid, ReasonDisabled, Invalid},
 		"suspect, then a dup alone":       {Yes, []at{{on, 1}, {off, 2}, {on, 33}}, Valid, ReasonLive, Valid},
-		"suspect, then not alone":         {Yes, []at{{on, 1}, {off, 2}, {on, 32}}, Unknown, ReasonSuspectEnabled, Valid},
-		"suspect, alone, and the other":   {Yes, []at{{on, 1}, {off, 2}, {off, 40}, {on, 41}}, Unknown, ReasonSuspectEnabled, Valid},
-		"alone in a dup cell, the other":  {Yes, []at{{off, 1}, {off, 50}, {on, 51}}, Unknown, ReasonSuspectEnabled, Invalid},
+		"suspect, then not alone":         {Yes, []at{{on, 1}, {off, 2}, {on, 32}}, Valid, ReasonLive, Valid},
+		"suspect, alone, and the other":   {Yes, []at{{on, 1}, {off, 2}, {off, 40}, {on, 41}}, Valid, ReasonLive, Valid},
+		"alone in a dup cell, the other":  {Yes, []at{{off, 1}, {off, 50}, {on, 51}}, Invalid, ReasonDisabled, Invalid},
 		"canceled":                        {Yes, []at{{cancel, 1}}, Invalid, ReasonCanceled, Invalid},
 		"canceled and disabled":           {Yes, []at{{cancel, 1}, {off, 2}}, Invalid, ReasonCanceled, Invalid},
 		"reinstated":                      {Yes, []at{{cancel, 1}, {reinstate, 100}}, Unknown, ReasonSuspectEnabled, Valid},
 		"reinstated at once":              {Yes, []at{{cancel, 1}, {reinstate, 2}}, Unknown, ReasonSuspectEnabled, Valid},
-		"reinstated before":               {Yes, []at{{reinstate, 1}, {cancel, 2}}, Unknown, ReasonSuspectCanceled, Valid},
-		"reinstated and enabled":          {Yes, []at{{cancel, 1}, {reinstate, 100}, {on, 130}}, Unknown, ReasonSuspectEnabled, Valid},
+		"reinstated before":               {Yes, []at{{reinstate, 1}, {cancel, 2}}, Unknown, ReasonSuspectEnabled, Valid},
+		"reinstated and enabled":          {Yes, []at{{cancel, 1}, {reinstate, 100}, {on, 130}}, Valid, ReasonLive, Valid},
 		"reinstated and enabled later":    {Yes, []at{{cancel, 1}, {reinstate, 100}, {on, 131}}, Valid, ReasonLive, Valid},
 		"reinstated and disabled later":   {Yes, []at{{cancel, 1}, {reinstate, 100}, {off, 131}}, Invalid, ReasonDisabled, Invalid},
 		"a copy of a reinstatement":       {Yes, []at{{cancel, 1}, {reinstate, 100}, {on, 131}, {reinstate, 131}}, Unknown, ReasonSuspectEnabled, Valid},
@@ -91,7 +91,7 @@ func TestUnseenVerdicts(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	canceled := fold(created(Yes, token(0), minute(0)), delivery(IntegrationCanceled, minute(100)))
 	disabled := then(canceled, delivery(IntegrationDisabled, minute(101)))
-	suspect := fold(created(Yes, token(0), minute(0)), delivery(IntegrationReinstated, minute(99)), delivery(IntegrationCanceled, minute(100)), delivery(IntegrationEnabled, minute(200)))
+	suspect := fold(created(Yes, token(0), minute(0)), delivery(IntegrationCanceled, minute(98)), delivery(IntegrationReinstated, minute(99)), delivery(IntegrationCanceled, minute(100)), delivery(IntegrationEnabled, minute(200)))
 	reinstated := then(canceled, delivery(IntegrationReinstated, minute(101)))
 	for name, c := range map[string]struct {
 		r      Record

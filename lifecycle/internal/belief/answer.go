@@ -1,6 +1,9 @@
 package belief
 
-import "math/bits"
+import (
+	"math/bits"
+	"strings"
+)
 
 // Presents is a set of what the two flags may be now.
 type Presents uint8
@@ -31,6 +34,16 @@ func (s set) presents() (out Presents) {
 	return out
 }
 
+// showing are the presents that show one of those.
+func showing(p Presents) (s set) {
+	for i := range present(numPresents) {
+		if presentsOf(i)&p != 0 {
+			s |= only(i)
+		}
+	}
+	return s
+}
+
 // Levels is how many switches Mews has. The zero value is one.
 type Levels uint8
 
@@ -54,19 +67,77 @@ const (
 	NumReinstating
 )
 
-// Answers holds what is possible, for every policy. Each set has at least one member.
-type Answers [NumLevels][NumReinstating]Presents
+// Canceling is what is known of what a cancellation does beside canceling. The zero
+// value is nothing.
+type Canceling uint8
 
-// groups[l][r] are the lanes that a policy allows, a bit each.
-var groups = func() (all [NumLevels][NumReinstating]uint32) {
-	for i := range numLanes {
-		for r := range NumReinstating {
-			l := One
-			if laneOf(i).two {
-				l = Two
+const (
+	// Untold: it may clear the enabled flag, and what toggles it until the
+	// reinstatement may not be sent.
+	Untold Canceling = iota
+	// Told: it leaves the flag alone, and what toggles it is sent as ever.
+	Told
+	NumCanceling
+)
+
+// Answers holds what is possible, for every policy. Each set has at least one
+// member, but for the zero value, which is no answer.
+type Answers [NumLevels][NumReinstating][NumCanceling]Presents
+
+const digits = "0123456789abcdef"
+
+// each yields the answers in the order in which they are written.
+func (a *Answers) each(yield func(*Presents)) {
+	for l := range a {
+		for r := range a[l] {
+			for c := range a[l][r] {
+				yield(&a[l][r][c])
 			}
-			if laneOf(i).in(r) {
-				all[l][r] |= 1 << i
+		}
+	}
+}
+
+// AppendText appends the answers as hexadecimal digits.
+func (a Answers) AppendText(b []byte) ([]byte, error) {
+	a.each(func(p *Presents) { b = append(b, digits[*p&15]) })
+	return b, nil
+}
+
+// MarshalText returns what AppendText appends.
+func (a Answers) MarshalText() ([]byte, error) { return a.AppendText(nil) }
+
+// UnmarshalText accepts what MarshalText writes.
+func (a *Answers) UnmarshalText(text []byte) error {
+	*a = Answers{}
+	if len(text) != int(NumLevels)*int(NumReinstating)*int(NumCanceling) {
+		return errPacked
+	}
+	var read Answers
+	failed := false
+	read.each(func(p *Presents) {
+		i := strings.IndexByte(digits, text[0])
+		failed = failed || i < 1
+		*p, text = Presents(i), text[1:]
+	})
+	if failed {
+		return errPacked
+	}
+	*a = read
+	return nil
+}
+
+// groups are the lanes that a policy allows, a bit each.
+var groups = func() (all [NumLevels][NumReinstating][NumCanceling]uint32) {
+	for i := range numLanes {
+		l, level := laneOf(i), One
+		if l.two {
+			level = Two
+		}
+		for r := range NumReinstating {
+			for c := range NumCanceling {
+				if l.in(r) && (c == Untold || !l.clears && !l.silent) {
+					all[level][r][c] |= 1 << i
+				}
 			}
 		}
 	}
@@ -74,28 +145,32 @@ var groups = func() (all [NumLevels][NumReinstating]uint32) {
 }()
 
 // answer reads the answers off the end of each lane, and how many events it misses.
-func answer(end *[numLanes]set, lost *[numLanes]uint8, two bool) (a Answers) {
-	var fewest [NumLevels][NumReinstating]uint8
-	for l := range NumLevels {
-		for r := range NumReinstating {
-			least := uint8(255)
-			for rest := groups[l][r]; rest != 0; rest &= rest - 1 {
-				i := bits.TrailingZeros32(rest)
-				switch {
-				case end[i] == 0 || lost[i] > least:
-					continue
-				case lost[i] < least:
-					least, a[l][r] = lost[i], 0
-				}
-				a[l][r] |= end[i].presents()
-			}
-			fewest[l][r] = least
-		}
-	}
+func answer(end *lanes, lost *[numLanes]uint8, two bool) (a Answers) {
 	for r := range NumReinstating {
-		if two || fewest[One][r] > fewest[Two][r] {
-			a[One][r] = a[Two][r]
+		for c := range NumCanceling {
+			second, fewestTwo := fewest(groups[Two][r][c], end, lost)
+			first, fewestOne := fewest(groups[One][r][c], end, lost)
+			if two || fewestOne > fewestTwo {
+				first = second
+			}
+			a[One][r][c], a[Two][r][c] = first, second
 		}
 	}
 	return a
+}
+
+// fewest returns what those of some lanes show that miss the fewest events.
+func fewest(some uint32, end *lanes, lost *[numLanes]uint8) (p Presents, least uint8) {
+	least = 255
+	for ; some != 0; some &= some - 1 {
+		i := bits.TrailingZeros32(some)
+		switch {
+		case end[i] == 0 || lost[i] > least:
+			continue
+		case lost[i] < least:
+			least, p = lost[i], 0
+		}
+		p |= end[i].presents()
+	}
+	return p, least
 }

@@ -25,8 +25,30 @@ const (
 // oldest event, whenever it arrives; only the first one counts.
 func (s State) Created(b Births, at, horizon int64) (State, Answers) {
 	h := s.history()
-	h.create(b, at, horizon)
+	h.create(b, at, horizon, true)
 	return h.state(), h.answers(horizon)
+}
+
+// Begun takes in how somebody says that the integration began, in place of an
+// IntegrationCreated. What came long before it stands.
+func (s State) Begun(b Births, at, horizon int64) (State, Answers) {
+	h := s.history()
+	h.create(b, at, horizon, false)
+	return h.state(), h.answers(horizon)
+}
+
+// Known returns the State of an integration whose arrivals were not kept. It takes what
+// is possible if it was born disabled and if it was born enabled, and the latest
+// arrivals of the two pairs: what arrives within a horizon after them leaves its pair
+// open.
+func Known(created bool, disabled, enabled Presents, enabledAt, canceledAt int64) (State, Answers) {
+	h := begun(0)
+	h.created, h.storm = created, [2]int64{enabledAt, canceledAt}
+	for i := range h.front[0].lanes {
+		every := laneOf(i).anything(ofBorn | ^ofBorn)
+		h.front[0].lanes[i] = every & (showing(disabled)&^ofBorn | showing(enabled)&ofBorn)
+	}
+	return h.state(), h.answers(0)
 }
 
 // Arrived takes in an arrival of one of the four actions.

@@ -74,8 +74,8 @@ func TestCases(t *testing.T) {
 		if len(c.told) > 0 {
 			_, a = tell(born(c.born), c.told...)
 		}
-		if a[One][Asks] != c.one || a[Two][Asks] != c.two {
-			t.Errorf("%s: %04b with one level, %04b with two", name, a[One][Asks], a[Two][Asks])
+		if a[One][Asks][Untold] != c.one || a[Two][Asks][Untold] != c.two {
+			t.Errorf("%s: %04b with one level, %04b with two", name, a[One][Asks][Untold], a[Two][Asks][Untold])
 		}
 	}
 }
@@ -92,8 +92,11 @@ func TestPolicies(t *testing.T) {
 		"on, canceled, off, reinstated":  {BornEnabled, []told{{"C", 1}, {"D", 100}, {"R", 200}}, [...]Presents{Live | Off, Live | Off, Live}},
 		"on, off, canceled, and reinst.": {BornEnabled, []told{{"D", 1}, {"C", 100}, {"R", 200}}, [...]Presents{Live | Off, Live | Off, Live}},
 	} {
-		if _, a := tell(born(c.born), c.told...); a[One] != c.want {
-			t.Errorf("%s: %04b", name, a[One])
+		_, a := tell(born(c.born), c.told...)
+		for r, want := range c.want {
+			if got := a[One][r][Untold]; got != want {
+				t.Errorf("%s: %04b under %d", name, got, r)
+			}
 		}
 	}
 }
@@ -105,12 +108,12 @@ func TestStorm(t *testing.T) {
 	var a Answers
 	for i := range int64(9) {
 		s, a = tell(s, told{"ED"[(i+1)%2:][:1], 100 + i})
-		if i == 7 && a[One][Asks] != Live|Off {
-			t.Errorf("after eight: %04b", a[One][Asks])
+		if i == 7 && a[One][Asks][Untold] != Live|Off {
+			t.Errorf("after eight: %04b", a[One][Asks][Untold])
 		}
 	}
-	if kept, _ := s.Size(); kept != 0 || a[One][Asks] != Live|Off {
-		t.Errorf("after nine: %d kept, %04b", kept, a[One][Asks])
+	if kept, _ := s.Size(); kept != 0 || a[One][Asks][Untold] != Live|Off {
+		t.Errorf("after nine: %d kept, %04b", kept, a[One][Asks][Untold])
 	}
 	for _, c := range []struct {
 		told []told
@@ -125,8 +128,8 @@ func TestStorm(t *testing.T) {
 		{[]told{{"ok", 110}, {"E", 120}}, Live | Off},
 		{[]told{{"ok", 110}, {"D", 140}}, Off},
 	} {
-		if _, a := tell(s, c.told...); a[One][Asks] != c.want {
-			t.Errorf("then %v: %04b, not %04b", c.told, a[One][Asks], c.want)
+		if _, a := tell(s, c.told...); a[One][Asks][Untold] != c.want {
+			t.Errorf("then %v: %04b, not %04b", c.told, a[One][Asks][Untold], c.want)
 		}
 	}
 }
@@ -145,8 +148,8 @@ func TestCreatedTooLate(t *testing.T) {
 		{[]told{{"C", 0}}, 31, Live | Off | CanceledEnabled | CanceledDisabled},
 	} {
 		s, _ := tell(State{}, c.told...)
-		if _, a := s.Created(BornDisabled, c.at, horizon); a[One][Asks] != c.want {
-			t.Errorf("%v, created at %d: %04b", c.told, c.at, a[One][Asks])
+		if _, a := s.Created(BornDisabled, c.at, horizon); a[One][Asks][Untold] != c.want {
+			t.Errorf("%v, created at %d: %04b", c.told, c.at, a[One][Asks][Untold])
 		}
 	}
 }
@@ -154,14 +157,14 @@ func TestCreatedTooLate(t *testing.T) {
 // TestDoubted: a doubt ends as a storm does.
 func TestDoubted(t *testing.T) {
 	s, a := born(BornEnabled).Doubted(100, horizon)
-	if a[One][Asks] != Live|Off {
-		t.Errorf("%04b", a[One][Asks])
+	if a[One][Asks][Untold] != Live|Off {
+		t.Errorf("%04b", a[One][Asks][Untold])
 	}
-	if _, a := tell(s, told{"D", 130}); a[One][Asks] != Live|Off {
-		t.Errorf("within a horizon: %04b", a[One][Asks])
+	if _, a := tell(s, told{"D", 130}); a[One][Asks][Untold] != Live|Off {
+		t.Errorf("within a horizon: %04b", a[One][Asks][Untold])
 	}
-	if _, a := tell(s, told{"D", 131}); a[One][Asks] != Off {
-		t.Errorf("alone: %04b", a[One][Asks])
+	if _, a := tell(s, told{"D", 131}); a[One][Asks][Untold] != Off {
+		t.Errorf("alone: %04b", a[One][Asks][Untold])
 	}
 }
 
@@ -214,15 +217,18 @@ func TestTruthIsPossible(t *testing.T) {
 		}
 		for l := range NumLevels {
 			for r := range NumReinstating {
-				if !m.fits(l, r) {
-					continue
-				}
-				answers++
-				if a[l][r]&h.shows() == 0 {
-					t.Fatalf("%04b, and in truth %04b", a[l][r], h.shows())
-				}
-				if a[l][r] == Live || a[l][r]&Live == 0 {
-					certain++
+				for c := range NumCanceling {
+					if !m.fits(l, r, c) {
+						continue
+					}
+					answers++
+					got := a[l][r][c]
+					if got&h.shows() == 0 {
+						t.Fatalf("%04b, and in truth %04b", got, h.shows())
+					}
+					if got == Live || got&Live == 0 {
+						certain++
+					}
 				}
 			}
 		}
@@ -267,6 +273,21 @@ func TestText(t *testing.T) {
 	})
 }
 
+// TestAnswersText: answers are read as they were written, and nothing else is.
+func TestAnswersText(t *testing.T) {
+	_, a := tell(born(BornEnabled), told{"D", 1}, told{"C", 5}, told{"R", 7}, told{"D", 8})
+	text, err := a.MarshalText()
+	var again Answers
+	if err != nil || again.UnmarshalText(text) != nil || again != a {
+		t.Errorf("%s was read as %v", text, again)
+	}
+	for _, wrong := range []string{"", string(text[1:]), string(text) + "1", "0" + string(text[1:]), "F" + string(text[1:])} {
+		if again.UnmarshalText([]byte(wrong)) == nil || again != (Answers{}) {
+			t.Errorf("%q was read as %v", wrong, again)
+		}
+	}
+}
+
 // FuzzText: whatever text is accepted is written the same way again, and can be worked
 // with.
 func FuzzText(f *testing.F) {
@@ -291,10 +312,9 @@ func FuzzText(f *testing.F) {
 		}
 		for e := range Event(4) {
 			_, a := s.Arrived(e, 50, horizon)
-			for l := range a {
-				if slices.Contains(a[l][:], 0) {
-					t.Fatalf("%q: nothing is possible", text)
-				}
+			answers, _ := a.MarshalText()
+			if slices.Contains(answers, '0') {
+				t.Fatalf("%q: nothing is possible: %s", text, answers)
 			}
 		}
 		s.Worked(50, horizon)

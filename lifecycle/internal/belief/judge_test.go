@@ -40,8 +40,8 @@ func everyMews() (all []mews) {
 }
 
 // fits reports whether a policy expects such a Mews.
-func (m mews) fits(l Levels, r Reinstating) bool {
-	if m.two && l == One {
+func (m mews) fits(l Levels, r Reinstating, c Canceling) bool {
+	if m.two && l == One || c == Told && (m.clears || m.silent) {
 		return false
 	}
 	switch r {
@@ -102,7 +102,7 @@ type scene struct {
 }
 
 // possible are the presents that a scene can stand for, by policy.
-type possible [NumLevels][NumReinstating]Presents
+type possible = Answers
 
 // theater plays all histories.
 type theater struct {
@@ -110,7 +110,7 @@ type theater struct {
 	asks   bool
 	scenes map[scene]*possible
 	mews   mews
-	fit    [NumLevels][NumReinstating]bool
+	fit    [NumLevels][NumReinstating][NumCanceling]bool
 }
 
 func play(ticks, most int, asks, untold bool) map[scene]*possible {
@@ -119,7 +119,9 @@ func play(ticks, most int, asks, untold bool) map[scene]*possible {
 		t.mews = m
 		for l := range NumLevels {
 			for r := range NumReinstating {
-				t.fit[l][r] = m.fits(l, r)
+				for c := range NumCanceling {
+					t.fit[l][r][c] = m.fits(l, r, c)
+				}
 			}
 		}
 		for _, on := range []bool{true, false} {
@@ -243,8 +245,10 @@ func (t *theater) end(h hotel, s scene) {
 	for _, quietly := range t.quietly(h) {
 		for l := range p {
 			for r := range p[l] {
-				if t.fit[l][r] {
-					p[l][r] |= quietly.shows()
+				for c := range p[l][r] {
+					if t.fit[l][r][c] {
+						p[l][r][c] |= quietly.shows()
+					}
 				}
 			}
 		}
@@ -277,24 +281,26 @@ func judge(t *testing.T, scenes map[scene]*possible, createdAt int) {
 		st, a := s.infers(createdAt)
 		for l := range p {
 			for r := range p[l] {
-				got, want := a[l][r], p[l][r]
-				if want == 0 {
-					continue
-				}
-				answers++
-				if want != Live && want&Live != 0 {
-					unknown++
-				}
-				if got == want {
-					continue
-				}
-				if got&^want == 0 {
-					wrong++
-				} else {
-					avoidable++
-				}
-				if wrong+avoidable <= 10 {
-					t.Errorf("born %b, asked %d,%v, levels %d, reinstating %d: %04b, and possible is %04b", s.born, s.asked, s.arrivals, l, r, got, want)
+				for c := range p[l][r] {
+					got, want := a[l][r][c], p[l][r][c]
+					switch {
+					case want == 0:
+						continue
+					case want != Live && want&Live != 0:
+						unknown++
+					}
+					answers++
+					switch {
+					case got == want:
+						continue
+					case got&^want == 0:
+						wrong++
+					default:
+						avoidable++
+					}
+					if wrong+avoidable <= 10 {
+						t.Errorf("born %b, asked %d,%v, policy %d %d %d: %04b, and possible is %04b", s.born, s.asked, s.arrivals, l, r, c, got, want)
+					}
 				}
 			}
 		}
@@ -303,7 +309,7 @@ func judge(t *testing.T, scenes map[scene]*possible, createdAt int) {
 	}
 	t.Logf("%d scenes, %d answers, %d of them unknown: %d wrong, %d avoidable; at most %d kept, %d entries in front; %v a scene",
 		len(scenes), answers, unknown, wrong, avoidable, kept, front, time.Since(began)/time.Duration(len(scenes)))
-	if wrong+avoidable > 0 || answers < 10_000 {
+	if wrong+avoidable > 0 || answers < 1_000 {
 		t.Errorf("of %d answers %d are wrong and %d less certain than they could be", answers, wrong, avoidable)
 	}
 }
@@ -316,21 +322,26 @@ func TestJudged(t *testing.T) {
 	if os.Getenv("KEYRACK_LONG") != "" {
 		most = 5
 	}
+	judge(t, play(5, most-fewer(), false, false), 0)
+}
+
+// fewer is by how many arrivals the worlds are smaller where time is short.
+func fewer() int {
 	if testing.Short() || raceEnabled {
-		most = 3
+		return 1
 	}
-	judge(t, play(5, most, false, false), 0)
+	return 0
 }
 
 // TestJudgedAsked is TestJudged with a token that was seen to work at one moment.
 func TestJudgedAsked(t *testing.T) {
-	judge(t, play(4, 3, true, false), 0)
+	judge(t, play(4, 3-fewer(), true, false), 0)
 }
 
 // TestJudgedCreated is TestJudged with an IntegrationCreated that comes late, and may
 // not say whether the integration is enabled.
 func TestJudgedCreated(t *testing.T) {
 	for at := range delay + 1 {
-		judge(t, play(5, 3, false, true), at)
+		judge(t, play(5, 3-fewer(), false, true), at)
 	}
 }

@@ -185,8 +185,8 @@ func (s set) step(lane int, e Event) (out set) {
 	return out
 }
 
-// missed returns the presents that one event leads to of which nothing arrived: of
-// the enabled pair or of the other.
+// missed returns the presents that one event without an arrival leads to, of the
+// enabled pair or of the other.
 func (s set) missed(lane int, ofCanceled bool) set {
 	if ofCanceled {
 		return s.step(lane, Canceled) | s.step(lane, Reinstated)

@@ -5,7 +5,7 @@ import "sync"
 // lanes is a set of presents for each lane.
 type lanes [numLanes]set
 
-// or adds one to the other, and reports whether that has any member.
+// or adds the members of b.
 func (a *lanes) or(b *lanes) {
 	for i := range a {
 		a[i] |= b[i]
@@ -125,7 +125,7 @@ func (b *board) run(ended func(counts) bool) {
 }
 
 // miss begins the next layer, in the lanes that have not come to an end: one more
-// event of which nothing arrived. A cancellation or a reinstatement weighs two, so
+// event has no arrival. A cancellation or a reinstatement weighs two, so
 // that what is said of a flag is explained by what else was said of it, and not by a
 // cancellation that cleared it.
 func (b *board) miss(open uint32) {

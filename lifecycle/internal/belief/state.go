@@ -43,8 +43,8 @@ type history struct {
 	created bool
 	// old: before that, the pair had arrivals that are closed by now.
 	old [2]bool
-	// storm is the latest arrival of a pair of which more came than is worked
-	// through; 0 where there was no storm, or it is over.
+	// storm is the latest arrival of a pair in a storm; 0 where there was none, or it
+	// is over.
 	storm [2]int64
 }
 
@@ -55,7 +55,7 @@ func pairOf(e Event) int {
 	return 0
 }
 
-// unborn is the history of an integration of which nothing is known.
+// unborn is the history of an unknown integration.
 func unborn() *history { return begun(only(enabled|second|bornEnabled) | only(second)) }
 
 func begun(s set) *history {
@@ -120,7 +120,6 @@ func (h *history) flood(pair int, at int64) {
 	for _, it := range h.kept {
 		both = both || it.what != works && it.what.ofCanceled()
 	}
-	both = both || h.storm[1] != 0
 	var all lanes
 	for i := range h.front {
 		all.or(&h.front[i].lanes)
@@ -177,10 +176,10 @@ func (h *history) dropSighting() {
 	h.merge()
 }
 
-// create takes in what IntegrationCreated said, and gives up what was worked out
-// for another birth. It is the oldest event, so that what came more than a horizon
-// before it leaves open what else was lost or late.
-func (h *history) create(b Births, at, horizon int64) {
+// create takes in how the integration began, and gives up what was worked out for
+// another beginning. Where that is an IntegrationCreated, the oldest event, what came
+// more than a horizon before it leaves open what else was lost or late.
+func (h *history) create(b Births, at, horizon int64, oldest bool) {
 	if h.created {
 		return
 	}
@@ -192,18 +191,23 @@ func (h *history) create(b Births, at, horizon int64) {
 	if b&BornDisabled != 0 {
 		births |= ^ofBorn
 	}
+	var all lanes
 	for i := range h.front {
 		for j := range h.front[i].lanes {
 			s := &h.front[i].lanes[j]
-			switch {
-			case *s == 0:
-			case h.old[1]:
-				*s = laneOf(j).anything(ofBorn|^ofBorn) & births
-			case h.old[0]:
-				*s = laneOf(j).toggled((*s&^ofBorn|*s>>numUnborn)*(1|1<<numUnborn)) & births
-			default:
-				*s &= births
+			if *s != 0 && oldest && h.old[1] {
+				*s = laneOf(j).anything(births)
+			} else if *s != 0 && oldest && h.old[0] {
+				either := *s&^ofBorn | *s>>numUnborn
+				*s = laneOf(j).toggled(either | either<<numUnborn)
 			}
+			*s &= births
+			all[j] |= *s
+		}
+	}
+	for j := range all { // nothing of the other beginning fits this one
+		if h.lanes()>>j&1 == 1 && all[j] == 0 {
+			h.front[0].lanes[j] = laneOf(j).anything(births)
 		}
 	}
 	h.created, h.old = true, [2]bool{}
@@ -306,9 +310,9 @@ func (h *history) merge() {
 // lanes are the lanes that are followed, a bit each.
 func (h *history) lanes() uint32 {
 	if h.two {
-		return groups[Two][Asks]
+		return groups[Two][Asks][Untold]
 	}
-	return groups[One][Asks] | groups[Two][Asks]
+	return groups[One][Asks][Untold] | groups[Two][Asks][Untold]
 }
 
 // settleLost compares the lanes once histories are closed. Where even the best of
@@ -341,5 +345,5 @@ func (h *history) answers(horizon int64) Answers {
 	last := b.counts(b.squares - 1)
 	end := *h // place counts what is lost
 	ends := end.place(b, func(c counts) bool { return c == last })
-	return answer((*[numLanes]set)(&ends[0].lanes), &end.lost, h.two)
+	return answer(&ends[0].lanes, &end.lost, h.two)
 }
