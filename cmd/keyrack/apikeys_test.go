@@ -12,12 +12,12 @@ import (
 
 // TestAPIKey: what keyrack apikey prints is what serve takes.
 func TestAPIKey(t *testing.T) {
-	code, stdout, stderr := once(t, nil, "apikey", "booking-engine", "introspect,evidence")
+	code, stdout, stderr := once(t, nil, "apikey", "booking-engine", "introspect,report")
 	lines := strings.Split(stdout, "\n")
 	if code != exitOK || stderr != "" || len(lines) != 3 || len(lines[0]) != 47 || !strings.HasPrefix(lines[0], "krk_") {
 		t.Fatalf("exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
 	}
-	if !strings.HasPrefix(lines[1], "booking-engine introspect,evidence ") || strings.Contains(lines[1], lines[0]) {
+	if !strings.HasPrefix(lines[1], "booking-engine introspect,report ") || strings.Contains(lines[1], lines[0]) {
 		t.Errorf("the line: %s", lines[1])
 	}
 	file := filepath.Join(t.TempDir(), "keys")

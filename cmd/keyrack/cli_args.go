@@ -15,8 +15,8 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// noArguments is for verbs that take flags alone. It does not quote what was
-// given: that may be a secret.
+// noArguments is for verbs that take only flags. It does not quote the argument, which may
+// be a secret.
 func noArguments(verb *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage.Errorf("%s takes no arguments", verb.CommandPath())
@@ -24,7 +24,7 @@ func noArguments(verb *cobra.Command, args []string) error {
 	return nil
 }
 
-// exactly is for verbs with arguments that must be there, in this order.
+// exactly is for verbs whose arguments are required, in this order.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(verb *cobra.Command, args []string) error {
 		if len(args) != len(names) {
@@ -34,7 +34,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// atMostOne is for verbs with one argument that may be left out.
+// atMostOne is for verbs with one optional argument.
 func atMostOne(name string) func(*cobra.Command, []string) error {
 	return func(verb *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -52,8 +52,8 @@ func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.To
 		}
 		return readToken(stdin)
 	}
-	_, _ = io.WriteString(warnings, `keyrack: warning: the token is in your shell's history now, and other users of this machine
-could read it; next time: printf %s "$TOKEN" | keyrack check
+	_, _ = io.WriteString(warnings, `keyrack: warning: the token is now in the history of your shell, and other users of this
+machine could read it; next time: printf %s "$TOKEN" | keyrack check
 `)
 	if args[0] == "" {
 		return lifecycle.Token{}, usage.Errorf("the token is empty")
@@ -61,7 +61,7 @@ could read it; next time: printf %s "$TOKEN" | keyrack check
 	return lifecycle.NewToken(args[0]), nil
 }
 
-// readToken reads a token from stdin: all of it, but for the line's end.
+// readToken reads a token from stdin: all of it without the line end.
 func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), api.TokenLimit+3))
 	if err != nil {
@@ -70,11 +70,11 @@ func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	token := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case token == "":
-		return lifecycle.Token{}, usage.Errorf(`there is no token on stdin; try: printf %%s "$TOKEN" | keyrack ...`)
+		return lifecycle.Token{}, usage.Errorf(`stdin holds no token; try: printf %%s "$TOKEN" | keyrack ...`)
 	case len(token) > api.TokenLimit:
-		return lifecycle.Token{}, usage.Errorf("what is on stdin is too long for a token")
+		return lifecycle.Token{}, usage.Errorf("stdin is too long for a token")
 	case strings.ContainsAny(token, "\r\n"):
-		return lifecycle.Token{}, usage.Errorf("there is more than one line on stdin; a token is one")
+		return lifecycle.Token{}, usage.Errorf("stdin holds more than one line; a token is one line")
 	}
 	return lifecycle.NewToken(token), nil
 }

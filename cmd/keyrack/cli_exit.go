@@ -15,13 +15,13 @@ const (
 	exitUnknown = 4
 )
 
-// exitCode ends the command with an exit code, and without another word: the
-// verb has said what there is to say.
+// exitCode ends the command with an exit code and no message: the verb has said
+// everything.
 type exitCode int
 
 func (exitCode) Error() string { return "the answer is in the exit code" }
 
-// codeOf returns the exit code of an error.
+// codeOf returns the exit code of an error, and whether it needs no message.
 func codeOf(err error) (code int, silent bool) {
 	exit, alone := err.(exitCode) // beside another error it is no answer
 	var mistake usage.Error
@@ -36,7 +36,7 @@ func codeOf(err error) (code int, silent bool) {
 	return exitError, false
 }
 
-// exitOf returns what a verdict's status is to a shell.
+// exitOf returns the exit code of a verdict's status, as an error.
 func exitOf(s lifecycle.Status) error {
 	switch s {
 	case lifecycle.Valid:
@@ -47,24 +47,23 @@ func exitOf(s lifecycle.Status) error {
 	return exitCode(exitUnknown)
 }
 
-// newExitCodes is a page of the help.
+// newExitCodes returns a page of the help.
 func newExitCodes() *cobra.Command {
 	return &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long: `Every verb ends with one of these exit codes:
 
-  0  done; of check and probe: the token is valid
-  1  failed: something is not as it should be, and stderr says what
-  2  called in a way that cannot be meant: a flag, an argument, a variable, the file
-     of settings
+  0  done; for check and probe: the token is valid
+  1  failed; stderr says why
+  2  usage error: an invalid flag, argument, variable or settings file
   3  check, probe: the token is not valid
-  4  check, probe: unknown; the evidence is ambiguous or missing, or nobody knows the
-     token
+  4  check, probe: unknown; the evidence is ambiguous or missing, or the token is not
+     known
 
-trigger and replay fail where a delivery was not taken in, adopt where a record was
-not, or a token was not proved though Mews is asked, and simulate where the receiver
-said something wrong with certainty. Only 0 of check means that a token may be used:
+trigger and replay fail if a webhook was not accepted. import fails if a record was
+not imported or, where Mews is asked, if a token was not confirmed. simulate fails if
+the receiver was wrong with certainty. A token may be used only if check ends with 0:
 
   if printf %s "$TOKEN" | keyrack check --quiet; then call_mews; fi`,
 	}

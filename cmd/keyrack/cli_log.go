@@ -9,16 +9,16 @@ import (
 	"github.com/keyrack-dev/keyrack"
 )
 
-// newLogger returns a logger for people. Whoever logs through it answers for
-// what is in the line: no token, no secret, no URL with its query, no person.
+// newLogger returns a logger for people. Callers log no token, no secret, no URL with its
+// query and no person.
 func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// refusalPause is how long refusals of one kind stay silent after a line about
-// them, so that a scanner cannot fill the log.
+// refusalPause is how long refusals of one kind stay silent after a line about them, so that
+// a scanner cannot fill the log.
 const refusalPause = 10 * time.Second
 
-// deliveryLog writes a line for each delivery that was taken in, and for
-// refusals as many as a person needs. It is safe for concurrent use.
+// deliveryLog writes a line for each delivery, and as many for refusals as a person needs.
+// It is safe for concurrent use.
 type deliveryLog struct {
 	log *slog.Logger
 
@@ -59,7 +59,7 @@ func (d *deliveryLog) observe(o keyrack.Observation) {
 	}
 }
 
-// count counts a refusal, and returns how many a line should tell of: 0 for none.
+// count counts a refusal and returns how many the next line reports; 0 means no line.
 func (d *deliveryLog) count(kind keyrack.Refusal, now time.Time) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

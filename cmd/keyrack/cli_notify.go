@@ -14,14 +14,14 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
-// supervisor is systemd, or whoever else speaks sd_notify(3) and
-// sd_watchdog_enabled(3). The zero value is nobody.
+// supervisor is systemd, or another program that speaks sd_notify(3) and
+// sd_watchdog_enabled(3). The zero value is none.
 type supervisor struct {
 	socket   string        // a path, or with @ in front an abstract name
 	watchdog time.Duration // without a sign of life for so long we are killed; 0 is never
 }
 
-// supervisorFrom reads what the supervisor says in the environment.
+// supervisorFrom reads what the supervisor sets in the environment.
 func supervisorFrom(env environment) (supervisor, error) {
 	s := supervisor{socket: env("NOTIFY_SOCKET")}
 	if text := env("WATCHDOG_USEC"); s.socket != "" && text != "" {
@@ -30,23 +30,23 @@ func supervisorFrom(env environment) (supervisor, error) {
 		}
 		µs, err := strconv.ParseInt(text, 10, 48)
 		if err != nil || µs <= 0 {
-			return s, usage.Errorf("WATCHDOG_USEC is a number of microseconds, which the supervisor sets")
+			return s, usage.Errorf("WATCHDOG_USEC must be a number of microseconds; the supervisor sets it")
 		}
 		s.watchdog = time.Duration(µs) * time.Microsecond
 	}
 	return s, nil
 }
 
-// statusEvery is how often the supervisor learns how we are, where no watchdog
-// asks for more.
+// statusEvery is how often the supervisor gets a status, unless the watchdog needs it more
+// often.
 const statusEvery = 10 * time.Second
 
-// attend tells the supervisor that we are ready, and from then on how we are, until
-// the context ends; that we are stopping comes last. It tells nobody nothing.
+// attend tells the supervisor that the process is ready, then how it is until ctx ends, and
+// at last that it is stopping. Without a supervisor it returns at once.
 //
-// The watchdog hears of us while the store is looked at, whether it answers or not.
-// Where it does not, answers to questions come from memory, and a new process,
-// which cannot open its store, would have none.
+// The watchdog is fed as long as the store is read, whether the store answers or not. If it
+// does not, this process still answers from memory, while a new one could not even open
+// the store.
 func (s supervisor) attend(ctx context.Context, following func() keyrack.Following, log *slog.Logger) {
 	if s.socket == "" {
 		return
@@ -55,7 +55,7 @@ func (s supervisor) attend(ctx context.Context, following func() keyrack.Followi
 	tell := func(message string) {
 		err := s.tell(message)
 		if err != nil && told {
-			log.Warn("the supervisor cannot be told", "error", err)
+			log.Warn("cannot notify the supervisor", "error", err)
 		}
 		told = err == nil
 	}
@@ -71,17 +71,17 @@ func (s supervisor) attend(ctx context.Context, following func() keyrack.Followi
 		case <-tick.C:
 			tell(s.sign(following(), time.Now()))
 		case <-ctx.Done():
-			tell("STOPPING=1\nSTATUS=finishing what has begun\n")
+			tell("STOPPING=1\nSTATUS=finishing running requests\n")
 			return
 		}
 	}
 }
 
-// sign is what the supervisor learns of us.
+// sign returns the status for the supervisor.
 func (s supervisor) sign(f keyrack.Following, now time.Time) string {
 	since := now.Sub(f.Looked)
 	if s.watchdog > 0 && since >= s.watchdog {
-		return fmt.Sprintf("STATUS=stuck: the store has not been looked at for %v\n", since.Round(time.Second))
+		return fmt.Sprintf("STATUS=stuck: the store was not read for %v\n", since.Round(time.Second))
 	}
 	sign := "STATUS=" + api.Condition(f) + "\n"
 	if s.watchdog > 0 {
@@ -90,7 +90,7 @@ func (s supervisor) sign(f keyrack.Following, now time.Time) string {
 	return sign
 }
 
-// tell sends one message. A supervisor that does not read is not waited for long.
+// tell sends one message. It does not wait long for a supervisor that does not read.
 func (s supervisor) tell(message string) error {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.socket, Net: "unixgram"})
 	if err != nil {

@@ -67,7 +67,7 @@ func TestSupervisor(t *testing.T) {
 				t.Errorf("then %q", got)
 			}
 			p.signal()
-			for got := next(); got != "STOPPING=1\nSTATUS=finishing what has begun\n"; got = next() {
+			for got := next(); got != "STOPPING=1\nSTATUS=finishing running requests\n"; got = next() {
 				if got != "STATUS=ready\nWATCHDOG=1\n" {
 					t.Fatalf("meanwhile %q", got)
 				}
@@ -82,7 +82,7 @@ func TestSupervisor(t *testing.T) {
 // TestSupervisorGone: one that cannot be told stops nothing.
 func TestSupervisorGone(t *testing.T) {
 	p := serving(t, map[string]string{"NOTIFY_SOCKET": filepath.Join(t.TempDir(), "none")})
-	p.waitFor(t, "the supervisor cannot be told")
+	p.waitFor(t, "cannot notify the supervisor")
 	stop(t, p)
 }
 
@@ -123,8 +123,8 @@ func TestSign(t *testing.T) {
 		{"well", keyrack.Following{Looked: now, Synced: now}, "STATUS=ready\nWATCHDOG=1\n"},
 		{"slow", keyrack.Following{Looked: now.Add(-limit + 1), Synced: now.Add(-limit + 1)}, "STATUS=ready\nWATCHDOG=1\n"},
 		{"failing", keyrack.Following{Looked: now, Synced: now.Add(-time.Hour), Err: failing},
-			"STATUS=degraded: the store cannot be read, and answers are from memory as of 2026-01-01T11:00:00Z\nWATCHDOG=1\n"},
-		{"stuck", keyrack.Following{Looked: now.Add(-limit), Synced: now.Add(-limit)}, "STATUS=stuck: the store has not been looked at for 30s\n"},
+			"STATUS=degraded: the store cannot be read; answers are from memory as of 2026-01-01T11:00:00Z\nWATCHDOG=1\n"},
+		{"stuck", keyrack.Following{Looked: now.Add(-limit), Synced: now.Add(-limit)}, "STATUS=stuck: the store was not read for 30s\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := supervisor{"/s", limit}.sign(test.f, now)

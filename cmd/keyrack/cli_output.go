@@ -24,7 +24,7 @@ const (
 	formatJSONL = "jsonl" // one value a line
 )
 
-// output is where a verb writes to, and how.
+// output is where a verb writes, and in which format.
 type output struct {
 	format string
 
@@ -33,10 +33,10 @@ type output struct {
 }
 
 func (o *output) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.format, "format", formatText, "`text` for people; json or jsonl for programs")
+	flags.StringVar(&o.format, "format", formatText, "`format`: text for people; json or jsonl for programs")
 }
 
-// open checks the format, and takes what the verb writes to.
+// open checks the format and takes the stream that the verb writes to.
 func (o *output) open(verb *cobra.Command, env environment) error {
 	o.w = verb.OutOrStdout()
 	o.colour = terminal.Is(o.w) && env("NO_COLOR") == "" && env("TERM") != "dumb"
@@ -44,7 +44,7 @@ func (o *output) open(verb *cobra.Command, env environment) error {
 	case formatText, formatJSON, formatJSONL:
 		return nil
 	}
-	return usage.Errorf("there is no --format %s; there is: text, json, jsonl", terminal.Quote(o.format))
+	return usage.Errorf("unknown --format %s; use text, json or jsonl", terminal.Quote(o.format))
 }
 
 func (o *output) text() bool { return o.format == formatText }
@@ -79,7 +79,7 @@ func (o *output) raw(v json.RawMessage) error {
 	return o.printf("%s\n", bytes.TrimSpace(b.Bytes()))
 }
 
-// status returns a verdict's status, in its colour where there is one.
+// status returns a verdict's status, in its colour if colours are on.
 func (o *output) status(s string) string {
 	if !o.colour {
 		return terminal.Plain(s)
@@ -91,15 +91,15 @@ func (o *output) status(s string) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
 }
 
-// table is lines of cells in columns, for people.
+// table is rows of cells in columns, for people.
 type table struct {
 	rows [][]string
 }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write writes the columns as wide as they must be, and no blanks at the ends of
-// lines. Cells may have colours in them.
+// write writes the columns as narrow as they can be, without blanks at the ends of lines.
+// Cells may hold colours.
 func (t *table) write(w io.Writer) error {
 	var widths []int
 	for _, row := range t.rows {
@@ -122,8 +122,7 @@ func (t *table) write(w io.Writer) error {
 	return err
 }
 
-// width is how many columns of a terminal a cell takes, as far as one letter takes
-// one.
+// width returns how many columns of a terminal a cell takes, at one column a letter.
 func width(cell string) int {
 	n, escape := 0, false
 	for _, r := range cell {
@@ -139,7 +138,7 @@ func width(cell string) int {
 	return n
 }
 
-// namesOf returns what values are called.
+// namesOf returns the names of values.
 func namesOf[T any](values []T) []string {
 	names := make([]string, 0, len(values))
 	for _, v := range values {
@@ -148,7 +147,7 @@ func namesOf[T any](values []T) []string {
 	return names
 }
 
-// describeAnswers writes how often which status was answered.
+// describeAnswers writes how often each status was answered.
 func describeAnswers(answers map[int]int) string {
 	if len(answers) == 0 {
 		return "none"

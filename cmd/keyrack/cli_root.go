@@ -18,8 +18,8 @@ const (
 	exitUsage = 2
 )
 
-// run is the whole command, from its arguments (without the program's name) to
-// its exit code. The end of the context is what a signal is to the process.
+// run is the whole command, from its arguments without the program's name to its exit
+// code. Canceling ctx is what a signal is to the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env environment) int {
 	root := newRoot(env)
 	root.SetArgs(args)
@@ -35,18 +35,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "keyrack: %s\n", said(err))
 	}
 	if code == exitUsage {
-		fmt.Fprintf(stderr, "Run '%s --help' for what there is.\n", verb.CommandPath())
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", verb.CommandPath())
 	}
 	return code
 }
 
-// said is an error's text where the command's name stands in front of it already:
-// the library begins its own errors with the same word.
+// said returns the text of an error to follow the command's name. Errors of the library
+// begin with the same word.
 func said(err error) string {
 	text := strings.TrimPrefix(err.Error(), "keyrack: ")
 	return strings.NewReplacer(": keyrack: ", ": ", "\nkeyrack: ", "\n").Replace(text)
 }
 
+// newRoot returns the command with all its verbs, which take their settings from env.
 func newRoot(env environment) *cobra.Command {
 	config := &layers{outer: env}
 	env = config.lookup
@@ -56,20 +57,20 @@ func newRoot(env environment) *cobra.Command {
 		Long: `Keyrack knows, for every hotel that is connected to an app through Mews, whether
 its access token is still valid.
 
-It takes in Mews's Integration Webhooks, which come twice, late, out of order, or
-never, and answers valid, invalid or unknown, with the reason. It is never
-silently wrong: where the evidence is ambiguous it says unknown.
+It receives Mews's Integration Webhooks, which arrive twice, late, out of order or
+never, and answers valid, invalid or unknown, with the reason. It is never silently
+wrong: when the evidence is ambiguous it answers unknown.
 
 Settings come from flags, the environment and a file, in this order: keyrack config.
-Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not valid,
-4 unknown: keyrack help exit-codes.`,
-		Example: `  # A hotel's life in a few seconds: every webhook, and what follows from it.
+Exit codes: 0 done, 1 failed, 2 usage error, 3 not valid, 4 unknown: keyrack help
+exit-codes.`,
+		Example: `  # Play a hotel's life in a few seconds, and see what follows from each webhook.
   keyrack demo
 
-  # Receive webhooks on port 8080, and answer questions on port 8081.
+  # Receive webhooks on port 8080 and answer questions on port 8081.
   KEYRACK_WEBHOOK_SECRET=$(openssl rand -hex 32) keyrack serve
 
-  # Send what Mews would send, and ask.
+  # Send a webhook as Mews would, and ask about its token.
   printf %s "$TOKEN" | keyrack trigger created --token-stdin
   printf %s "$TOKEN" | keyrack check`,
 		Args: func(root *cobra.Command, args []string) error {
@@ -80,7 +81,7 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 			if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
 				hint = "; did you mean " + strings.Join(similar, " or ") + "?"
 			}
-			return usage.Errorf("there is no command %q%s", args[0], hint)
+			return usage.Errorf("unknown command %q%s", args[0], hint)
 		},
 		RunE:              func(root *cobra.Command, _ []string) error { return root.Help() },
 		SilenceErrors:     true,
@@ -93,12 +94,12 @@ Exit codes: 0 done, 1 failed, 2 called in a way that cannot be meant, 3 not vali
 			return setFromEnvironment(verb.Flags(), env)
 		},
 	}
-	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings, behind flags and environment")
+	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings; flags and the environment come first")
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Errorf("%w", err) })
 	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion(env))
-	root.AddCommand(restVerbs(env)...)
-	root.AddCommand(deskVerbs(env, config)...)
+	root.AddCommand(storeVerbs(env)...)
+	root.AddCommand(otherVerbs(env, config)...)
 	for _, verb := range root.Commands() {
 		complete(verb)
 	}

@@ -19,8 +19,8 @@ const (
 	previousVariable = "KEYRACK_WEBHOOK_SECRET_PREVIOUS"
 )
 
-// secretsFrom returns the secrets of which a delivery must present one. without
-// says that none is wanted.
+// secretsFrom returns the secrets that a delivery may present. without means that none is
+// required.
 func secretsFrom(env environment, without bool) ([]keyrack.Secret, error) {
 	var secrets []keyrack.Secret
 	for _, one := range []struct{ variable, name string }{{secretVariable, "current"}, {previousVariable, "previous"}} {
@@ -29,26 +29,26 @@ func secretsFrom(env environment, without bool) ([]keyrack.Secret, error) {
 		case value == "":
 			continue
 		case without:
-			return nil, usage.Errorf("%s is set, and --without-secret says that there is none; take one of them away", one.variable)
+			return nil, usage.Errorf("both %s and --without-secret are set; remove one of them", one.variable)
 		case strings.TrimSpace(value) != value:
-			return nil, usage.Errorf("%s begins or ends with white space, which is hardly meant; take it away", one.variable)
+			return nil, usage.Errorf("%s begins or ends with white space; remove it", one.variable)
 		}
 		secrets = append(secrets, keyrack.Secret{Name: one.name, Value: keyrack.NewToken(value)})
 	}
 	switch {
 	case without:
 	case len(secrets) == 0:
-		return nil, usage.Errorf(`there is no webhook secret, and without one anybody can deliver.
-Make one, have Mews call https://YOUR.HOST/webhooks/mews?Token=SECRET with it, and set it:
+		return nil, usage.Errorf(`there is no webhook secret, and without one anybody can deliver webhooks.
+Create one, give Mews the URL https://YOUR.HOST/webhooks/mews?Token=SECRET, and set it:
   export %s=$(openssl rand -hex 32)
-If something in front of keyrack authenticates Mews, say so with --without-secret`, secretVariable)
+If something in front of keyrack authenticates Mews, use --without-secret instead`, secretVariable)
 	case env(secretVariable) == "":
-		return nil, usage.Errorf("%s is set without %s; the secret in use belongs into the latter", previousVariable, secretVariable)
+		return nil, usage.Errorf("%s is set without %s; set the secret in use with the latter", previousVariable, secretVariable)
 	}
 	return secrets, nil
 }
 
-// apiKeysFrom reads the keys of the environment and of a file.
+// apiKeysFrom reads the API keys of the environment and of a file.
 func apiKeysFrom(env environment, file string) (api.Keys, error) {
 	keys, err := api.ParseKeys(strings.ReplaceAll(env(api.KeysVariable), ";", "\n"), api.KeysVariable, nil)
 	if err != nil {
@@ -59,38 +59,38 @@ func apiKeysFrom(env environment, file string) (api.Keys, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the keys of the API: %w", err)
+		return nil, fmt.Errorf("reading the API keys: %w", err)
 	}
 	keys, err = api.ParseKeys(string(text), file, keys)
 	switch {
 	case err != nil:
 		return nil, usage.Errorf("%w", err)
 	case len(keys) == 0:
-		return nil, usage.Errorf("%s has no keys of the API; make one with: keyrack apikey NAME SCOPES", file)
+		return nil, usage.Errorf("%s holds no API keys; create one with: keyrack apikey NAME SCOPES", file)
 	}
 	return keys, nil
 }
 
-// clientTokenVariable holds the partner's own token: in the environment alone.
+// clientTokenVariable holds the application's own ClientToken.
 const clientTokenVariable = "KEYRACK_CLIENT_TOKEN"
 
-// asking says how Mews is asked: all of it is set, or nothing.
-type asking struct {
+// connectorSettings say how Mews is asked. Either all of them are set or none.
+type connectorSettings struct {
 	url         string // --connector-url
 	clientName  string // --client-name
 	clientToken lifecycle.Token
 }
 
-// client returns who asks Mews, or nil where nobody does.
-func (a asking) client() (*connector.Client, error) {
+// client returns a client of Mews, or nil if nothing is set.
+func (c connectorSettings) client() (*connector.Client, error) {
 	var set, missing []string
 	for _, one := range []struct {
 		name  string
 		isSet bool
 	}{
-		{"--connector-url (" + variable("connector-url") + ")", a.url != ""},
-		{"--client-name (" + variable("client-name") + ")", a.clientName != ""},
-		{clientTokenVariable, !a.clientToken.IsZero()},
+		{"--connector-url (" + variable("connector-url") + ")", c.url != ""},
+		{"--client-name (" + variable("client-name") + ")", c.clientName != ""},
+		{clientTokenVariable, !c.clientToken.IsZero()},
 	} {
 		if one.isSet {
 			set = append(set, one.name)
@@ -102,10 +102,10 @@ func (a asking) client() (*connector.Client, error) {
 	case len(set) == 0:
 		return nil, nil
 	case len(missing) > 0:
-		return nil, usage.Errorf("to ask Mews takes all three: %s is set, and %s is missing",
+		return nil, usage.Errorf("asking Mews takes all three settings: %s is set, and %s is missing",
 			strings.Join(set, " and "), strings.Join(missing, " and "))
 	}
-	client, err := connector.New(a.url, a.clientToken, a.clientName, nil)
+	client, err := connector.New(c.url, c.clientToken, c.clientName, nil)
 	if err != nil {
 		return nil, usage.Errorf("asking Mews: %w", err)
 	}

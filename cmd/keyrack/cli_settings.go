@@ -11,21 +11,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
-// environment looks a variable up; "" where it is not set.
+// environment looks a variable up. It returns "" if the variable is not set.
 type environment func(name string) string
 
-// secretVariables hold what is no flag's to say, and is never shown.
+// secretVariables hold secrets. They are no flags, and their values are never shown.
 var secretVariables = []string{
-	secretVariable, previousVariable, storage.KeyVariable, clientTokenVariable, api.KeysVariable, apiKeyVariable,
+	secretVariable, previousVariable, storage.KeyVariable, clientTokenVariable, api.KeysVariable, client.KeyVariable,
 }
 
-// layers are where values come from, behind the command line: the environment, and
-// then one file.
+// layers are where settings come from after the command line: first the environment, then
+// one file.
 type layers struct {
 	outer environment
 	name  string // of the file; empty where there is none
@@ -40,7 +41,7 @@ func (l *layers) lookup(name string) string {
 	return l.file[name]
 }
 
-// source says where a variable's value comes from, or "".
+// source returns where the value of a variable comes from, or "".
 func (l *layers) source(name string) string {
 	switch {
 	case l.outer(name) != "":
@@ -51,7 +52,7 @@ func (l *layers) source(name string) string {
 	return ""
 }
 
-// load reads the file, if there is one.
+// load reads the settings file, if one is named.
 func (l *layers) load(root *cobra.Command) error {
 	if l.name == "" {
 		l.name = l.outer(variable("config"))
@@ -61,7 +62,7 @@ func (l *layers) load(root *cobra.Command) error {
 	}
 	text, err := os.ReadFile(l.name)
 	if err != nil {
-		return fmt.Errorf("the configuration: %w", err)
+		return fmt.Errorf("reading the settings file: %w", err)
 	}
 	known := knownVariables(root)
 	if l.file, err = parseConfig(string(text), func(name string) bool { return slices.Contains(known, name) }); err != nil {
@@ -70,7 +71,7 @@ func (l *layers) load(root *cobra.Command) error {
 	return l.private()
 }
 
-// private fails where a file with secrets in it is open to others.
+// private fails if others can read or write a file that holds secrets.
 func (l *layers) private() error {
 	info, err := os.Stat(l.name)
 	if err != nil || !files.OpenToOthers(l.name, info.Mode()) {
@@ -78,14 +79,14 @@ func (l *layers) private() error {
 	}
 	for _, name := range secretVariables {
 		if l.file[name] != "" {
-			return fmt.Errorf("%s has %s in it and can be read or written by others; take that away: chmod 600 %s", l.name, name, l.name)
+			return fmt.Errorf("%s holds %s, and others can read or write the file; run: chmod 600 %s", l.name, name, l.name)
 		}
 	}
 	return nil
 }
 
-// parseConfig reads lines of NAME=VALUE. Its errors quote nothing: a line that is
-// wrong may hold a secret.
+// parseConfig reads lines of NAME=VALUE. Its errors quote nothing: an invalid line may hold
+// a secret.
 func parseConfig(text string, known func(name string) bool) (map[string]string, error) {
 	values := map[string]string{}
 	n := 0
@@ -100,18 +101,18 @@ func parseConfig(text string, known func(name string) bool) (map[string]string, 
 		_, twice := values[name]
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("line %d: a line is NAME=VALUE, or begins with #", n)
+			return nil, fmt.Errorf("line %d: a line must be NAME=VALUE or begin with #", n)
 		case !known(name):
-			return nil, fmt.Errorf("line %d: there is no such setting; keyrack config lists what there is", n)
+			return nil, fmt.Errorf("line %d: unknown setting; keyrack config lists all settings", n)
 		case twice:
-			return nil, fmt.Errorf("line %d: it is there already", n)
+			return nil, fmt.Errorf("line %d: the setting is there twice; remove one", n)
 		}
 		values[name] = value
 	}
 	return values, nil
 }
 
-// unquoted takes the quotes away that a value may stand in, as in a shell.
+// unquoted removes the quotes around a value, as a shell does.
 func unquoted(value string) string {
 	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
 		return value[1 : n-1]
@@ -138,19 +139,18 @@ func knownVariables(root *cobra.Command) []string {
 	return slices.Compact(all)
 }
 
-// settable tells whether the environment sets a flag.
+// settable reports whether the environment sets a flag.
 func settable(f *pflag.Flag) bool {
 	_, byHand := f.Annotations[explicit]
 	return f.Name != "help" && !byHand
 }
 
-// variable is the environment variable that sets a flag.
+// variable returns the environment variable that sets a flag.
 func variable(flag string) string {
 	return "KEYRACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// setFromEnvironment sets the flags that the command line leaves out and the
-// environment names.
+// setFromEnvironment sets the flags that are not on the command line from the environment.
 func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -159,7 +159,7 @@ func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("%s is not fit for --%s, a %s", variable(f.Name), f.Name, f.Value.Type()))
+			errs = append(errs, fmt.Errorf("%s is not a valid value of --%s, a %s", variable(f.Name), f.Name, f.Value.Type()))
 		}
 	})
 	if len(errs) > 0 {

@@ -37,7 +37,7 @@ func TestTargetWarns(t *testing.T) {
 			t.Errorf("%s: %v, %q", to, err, warnings.String())
 		}
 		testkit.Silent(t, "the warning", warnings.String())
-		c := receiver{url: to}
+		c := sidecar{url: to}
 		warnings.Reset()
 		if err := c.open(env, &warnings); err != nil || warnings.Len() > 0 != warns {
 			t.Errorf("--api %s: %v, %q", to, err, warnings.String())

@@ -7,19 +7,19 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// groups are the verbs by what they work on, as the help lists them.
+// groups are the verbs by what they work on, in the order of the help.
 var groups = []struct {
 	title string
 	verbs []string
 }{
 	{"Receive and answer:", []string{"serve", "apikey", "demo"}},
-	{"Ask a running receiver (--api):", []string{"check", "list", "show", "explain", "history", "tail"}},
-	{"Act on a running receiver (--api), or on a store at rest (--store):", []string{"adopt", "probe", "subscriptions"}},
-	{"Work on a store (--store):", []string{"export", "import", "backup", "doctor"}},
-	{"The developer's desk (--to a receiver of any make):", []string{"trigger", "replay", "simulate", "graph"}},
+	{"Ask a running sidecar (--api):", []string{"check", "list", "show", "explain", "history", "tail"}},
+	{"Act on a running sidecar (--api), or on a store at rest (--store):", []string{"import", "probe", "subscriptions"}},
+	{"Work on a store (--store):", []string{"export", "restore", "backup", "doctor"}},
+	{"Develop and test (--to a receiver of any make):", []string{"trigger", "replay", "simulate", "graph"}},
 }
 
-// group sorts the verbs. What belongs to no group comes last.
+// group assigns the verbs to their groups. The help lists verbs without a group last.
 func group(root *cobra.Command) {
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
@@ -33,22 +33,22 @@ func group(root *cobra.Command) {
 	}
 }
 
-// restVerbs are the verbs that work on a store at rest.
-func restVerbs(env environment) []*cobra.Command {
-	return []*cobra.Command{newExport(env), newImport(env), newBackup(env), newDoctor(env)}
+// storeVerbs are the verbs that work on a store.
+func storeVerbs(env environment) []*cobra.Command {
+	return []*cobra.Command{newExport(env), newRestore(env), newBackup(env), newDoctor(env)}
 }
 
-// deskVerbs are the verbs of the developer's desk, and those that every command has.
-func deskVerbs(env environment, l *layers) []*cobra.Command {
+// otherVerbs are all verbs but those of serve and of stores.
+func otherVerbs(env environment, l *layers) []*cobra.Command {
 	return []*cobra.Command{
 		newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
 		newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
-		newAdopt(env), newProbe(env), newSubscriptions(env),
+		newImport(env), newProbe(env), newSubscriptions(env),
 		newConfig(l), newCompletion(), newMan(), newExitCodes(),
 	}
 }
 
-// complete has shells complete the values that are known beforehand.
+// complete has shells complete values that are known beforehand.
 func complete(verb *cobra.Command) {
 	if verb.Name() == "graph" {
 		completeValues(verb, "format", graphMermaid, graphDOT)

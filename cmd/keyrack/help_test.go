@@ -12,7 +12,7 @@ import (
 // TestDeskHelp keeps the desk's help where a person can review it.
 func TestDeskHelp(t *testing.T) {
 	var all strings.Builder
-	for _, verb := range deskVerbs(func(string) string { return "" }, new(layers)) {
+	for _, verb := range otherVerbs(func(string) string { return "" }, new(layers)) {
 		each(verb, func(v *cobra.Command) {
 			path := strings.TrimPrefix(v.CommandPath(), "keyrack ")
 			code, stdout, stderr := once(t, nil, append([]string{"help"}, strings.Fields(path)...)...)

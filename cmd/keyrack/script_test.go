@@ -23,6 +23,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
@@ -276,14 +277,14 @@ func scriptReady(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func scriptKey(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv(apiKeyVariable, strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Setenv(client.KeyVariable, strings.TrimSpace(ts.ReadFile(args[0])))
 }
 
 // mewsSeed is that of the hotel in the scripts' Connector API.
 const mewsSeed = 11
 
 // scriptMews serves a Connector API. Its hotel's token, whose id is $HOTEL, is in the
-// file token.txt, and a file of it for adopt is hotel.jsonl.
+// file token.txt, and a file of it for import is hotel.jsonl.
 func scriptMews(ts *testscript.TestScript, _ bool, _ []string) {
 	world := mewstest.New(&mewstest.Options{Seed: mewsSeed, Manual: true, ClientToken: lifecycle.NewToken("canary-client-token")})
 	hotel := world.Connect("Alpenrose")

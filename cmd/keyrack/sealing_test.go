@@ -39,7 +39,7 @@ func stop(t *testing.T, p *process) {
 func TestServeSQLite(t *testing.T) {
 	folder := t.TempDir()
 	p := inFolder(t, folder, nil)
-	p.waitFor(t, `level=WARN msg="a sealing key was made; .* file=\S*/hotels.db.key`)
+	p.waitFor(t, `level=WARN msg="created a sealing key; .* file=\S*/hotels.db.key`)
 	deliver(t, p, "created.json")
 	stop(t, p)
 	key := filepath.Join(folder, "hotels.db.key")

@@ -14,13 +14,14 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
-// packaging/build sets what it built; empty where the go command did.
+// packaging/build sets the version and the commit. They are empty in a build by the go
+// command.
 var stampedVersion, stampedCommit string
 
-// build is what this binary was made of, and with.
+// build is what this binary was built from, and with.
 type build struct {
 	Version string `json:"version"`
-	Commit  string `json:"commit,omitempty"` // "-dirty" behind it: and of changes that are in no commit
+	Commit  string `json:"commit,omitempty"` // followed by "-dirty" if the build has changes that are not committed
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
@@ -48,14 +49,14 @@ func thisBuild() build {
 	return b
 }
 
-// version is in the User-Agent of those who ask a receiver.
+// version is sent as User-Agent.
 func version() string { return thisBuild().Version }
 
 func newVersion(env environment) *cobra.Command {
 	var o output
 	version := &cobra.Command{
 		Use:   "version [flags]",
-		Short: "Say which version this is, of which commit, and with which Go it was built",
+		Short: "Print the version, its commit and the Go version it was built with",
 		Args:  noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
 			if err := o.open(verb, env); err != nil {
@@ -76,7 +77,7 @@ func newVersion(env environment) *cobra.Command {
 	return version
 }
 
-// shells are those that a completion can be made for.
+// shells are the shells that have a completion.
 var shells = map[string]func(root *cobra.Command, w io.Writer) error{
 	"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
 	"zsh":        func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
@@ -87,9 +88,9 @@ var shells = map[string]func(root *cobra.Command, w io.Writer) error{
 func newCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Make the completion for bash, zsh, fish or powershell",
-		Long: `Completion prints a script by which a shell completes verbs, flags and values of
-keyrack when Tab is pressed.`,
+		Short: "Print a completion script for bash, zsh, fish or powershell",
+		Long: `Completion prints a script with which a shell completes the verbs, flags and values of
+keyrack.`,
 		Example: `  source <(keyrack completion bash)
   keyrack completion zsh > "${fpath[1]}/_keyrack"
   keyrack completion fish > ~/.config/fish/completions/keyrack.fish`,
@@ -98,14 +99,14 @@ keyrack when Tab is pressed.`,
 		RunE: func(verb *cobra.Command, args []string) error {
 			write := shells[args[0]]
 			if write == nil {
-				return usage.Errorf("there is no completion for %s; there is: bash, zsh, fish, powershell", terminal.Quote(args[0]))
+				return usage.Errorf("unknown shell %s; use bash, zsh, fish or powershell", terminal.Quote(args[0]))
 			}
 			return write(verb.Root(), verb.OutOrStdout())
 		},
 	}
 }
 
-// completeValues has a shell complete a flag's value from a list.
+// completeValues has shells complete a flag's value from a list.
 func completeValues(verb *cobra.Command, flag string, values ...cobra.Completion) {
 	if verb.Flags().Lookup(flag) != nil {
 		_ = verb.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // once each
@@ -116,8 +117,8 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages",
-		Long: `Man writes a manual page for keyrack and for each of its verbs into a directory,
-which it makes if it is not there. SOURCE_DATE_EPOCH, if set, is the pages' date.`,
+		Long: `Man writes manual pages for keyrack and each of its verbs to a directory, which it
+creates if needed. SOURCE_DATE_EPOCH, if set, is the date of the pages.`,
 		Example: `  keyrack man man1 && man ./man1/keyrack-serve.1`,
 		Args:    exactly("DIR"),
 		RunE: func(verb *cobra.Command, args []string) error {
@@ -133,8 +134,8 @@ which it makes if it is not there. SOURCE_DATE_EPOCH, if set, is the pages' date
 	}
 }
 
-// inMarkdown makes texts ready for the manual, which is made of Markdown: what is
-// indented stays as it is.
+// inMarkdown prepares texts for the manual, which is generated from Markdown: indented lines
+// stay as they are.
 func inMarkdown(verb *cobra.Command) {
 	verb.DisableAutoGenTag = true
 	var b strings.Builder

@@ -12,18 +12,18 @@ import (
 func newAPIKeyVerb() *cobra.Command {
 	return &cobra.Command{
 		Use:   "apikey NAME SCOPE[,SCOPE]...",
-		Short: "Make a key for the API",
-		Long: `Apikey makes a key with which a program may use the API of keyrack serve. It prints
-two lines: the key, which nobody can show again, and the line that belongs into
-the file that --api-keys-file names, or into KEYRACK_API_KEYS. That line is no
-secret: it has the key's SHA-256 in it, not the key.
+		Short: "Create an API key",
+		Long: `Apikey creates a key with which a program may use the API of keyrack serve. It prints
+two lines: the key, which cannot be shown again, and a line to add to the file of
+--api-keys-file or to KEYRACK_API_KEYS. That line is not secret: it holds the SHA-256
+of the key. Scopes are
 
-  read         lists, histories, explanations, the stream of changes, metrics
+  read         read lists, histories, explanations, changes and metrics
   introspect   ask whether a token is valid
-  token        be handed an integration's current token
-  evidence     report what Mews answered
+  token        get the current token of an integration
+  report       report what Mews answered
   admin        everything`,
-		Example: `  keyrack apikey booking-engine introspect,evidence`,
+		Example: `  keyrack apikey booking-engine introspect,report`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usage.Errorf("%s takes a name and scopes, such as: keyrack apikey booking-engine introspect", verb.CommandPath())
@@ -36,7 +36,7 @@ secret: it has the key's SHA-256 in it, not the key.
 				return usage.Errorf("%w", err)
 			}
 			if !api.ValidKeyName(args[0]) {
-				return usage.Errorf("a name is of letters, digits, dots, dashes and underscores, 64 at most")
+				return usage.Errorf("a name consists of at most 64 letters, digits, dots, dashes and underscores")
 			}
 			value, key := api.NewKey(args[0], scopes)
 			_, err = fmt.Fprintf(verb.OutOrStdout(), "%s\n%v\n", value, key)

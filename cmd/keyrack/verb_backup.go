@@ -17,15 +17,15 @@ func newBackup(env environment) *cobra.Command {
 	var r rest
 	backup := &cobra.Command{
 		Use:   "backup PATH",
-		Short: "Copy a SQLite store while it is in use",
-		Long: `Backup writes a copy of a SQLite store to a new file, as it is at one moment, while
-the receiver goes on working. The copy is complete when the file is there. The
-sealing key is not in it: keep that elsewhere, or the copy opens to whoever
-finds it.
+		Short: "Back up a SQLite store while it is in use",
+		Long: `Backup writes a copy of a SQLite store to a new file, as of one moment, while the
+sidecar keeps working. The copy is complete as soon as the file exists. It does not hold
+the sealing key: keep the key somewhere else, so that nobody who finds the copy can open
+its tokens.
 
-A PostgreSQL store is backed up by PostgreSQL's own means.
+Back up a PostgreSQL store with the tools of PostgreSQL.
 
-` + restHelp,
+` + storeHelp,
 		Example: `  keyrack backup /backups/keyrack-$(date +%F).db`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
@@ -39,7 +39,7 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 				return err
 			}
 			if d.Kind != storage.SQLite {
-				return usage.Errorf("only SQLite is backed up by keyrack; for PostgreSQL take pg_dump or its continuous archiving")
+				return usage.Errorf("backup is for SQLite stores; for PostgreSQL use pg_dump or continuous archiving")
 			}
 			err = d.With(verb.Context(), func(s store.Store) error {
 				return s.(interface {
@@ -47,7 +47,7 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 				}).Backup(verb.Context(), args[0])
 			})
 			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("there is something at %s already; backup does not overwrite", args[0])
+				return fmt.Errorf("%s already exists, and backup does not overwrite; choose another path", args[0])
 			}
 			if err != nil {
 				return fmt.Errorf("backing up: %w", err)
@@ -58,6 +58,6 @@ A PostgreSQL store is backed up by PostgreSQL's own means.
 	}
 	flags := backup.Flags()
 	flags.SortFlags = false
-	depotFlag(flags, &r.store)
+	storeFlag(flags, &r.store)
 	return backup
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,20 +14,20 @@ import (
 )
 
 func newCheck(env environment) *cobra.Command {
-	var c receiver
+	var c sidecar
 	var o output
 	var quiet bool
 	check := &cobra.Command{
 		Use:   "check [TOKEN] [flags]",
-		Short: "Is a token still valid?",
-		Long: `Check asks whether an access token is valid, and says why. It reads the token from
-stdin. As an argument it would be in the shell's history, and other users of this
-machine could read it: that works, with a warning.
+		Short: "Check whether a token is valid",
+		Long: `Check asks whether an access token is valid, and prints why. It reads the token from
+stdin. As an argument, the token would be in the history of the shell, and other users
+of this machine could read it: that works, with a warning.
 
-` + clientHelp + `
+` + sidecarHelp + `
 
-Exit codes: 0 valid, 3 not valid, 4 unknown; 1 if nobody answered, which is no
-answer. Only 0 means that the token may be used.`,
+Exit codes: 0 valid, 3 not valid, 4 unknown, 1 if the sidecar did not answer. Use the
+token only if the exit code is 0.`,
 		Example: `  printf %s "$TOKEN" | keyrack check
   keyrack check < token.txt
   if printf %s "$TOKEN" | keyrack check --quiet; then call_mews; fi`,
@@ -48,13 +49,13 @@ answer. Only 0 means that the token may be used.`,
 	}
 	flags := check.Flags()
 	flags.SortFlags = false
-	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing; the exit code tells")
+	flags.BoolVarP(&quiet, "quiet", "q", false, "print nothing; use the exit code")
 	o.flags(flags)
 	c.flags(flags)
 	return check
 }
 
-func check(ctx context.Context, c *receiver, o *output, token lifecycle.Token, quiet bool) error {
+func check(ctx context.Context, c *sidecar, o *output, token lifecycle.Token, quiet bool) error {
 	i, raw, err := c.Introspect(ctx, token)
 	if err != nil {
 		return err
@@ -69,9 +70,9 @@ func check(ctx context.Context, c *receiver, o *output, token lifecycle.Token, q
 	if err != nil {
 		return err
 	}
-	// An assumed Valid is what the receiver was told to give; Active says so.
+	// The sidecar may be set to assume Valid; Active says so.
 	if i.Active != (i.Status == lifecycle.Valid) {
-		return fmt.Errorf("the receiver contradicts itself about what is active")
+		return errors.New("the sidecar contradicts itself about whether the token is active; check that it is a Keyrack of the same version")
 	}
 	return exitOf(i.Status)
 }
@@ -103,7 +104,7 @@ func tellIntrospection(o *output, i api.Introspection) error {
 	return t.write(o.w)
 }
 
-// describeEvidence tells what a verdict stands on.
+// describeEvidence describes the evidence behind a verdict.
 func describeEvidence(e *api.Evidence, age *int64) string {
 	if e == nil {
 		return ""
@@ -118,7 +119,7 @@ func describeEvidence(e *api.Evidence, age *int64) string {
 	return text
 }
 
-// ageOf writes seconds for a person.
+// ageOf writes seconds for people.
 func ageOf(seconds int64) string {
 	switch d := time.Duration(seconds) * time.Second; {
 	case d >= 48*time.Hour:

@@ -17,19 +17,19 @@ func newConfig(l *layers) *cobra.Command {
 	config := &cobra.Command{
 		Use:   "config [flags] [VERB [FLAG]...]",
 		Short: "Show where each setting comes from",
-		Long: `Config shows the settings of a verb, serve if none is named, as they would be with
-the flags that follow it, and where each comes from. In this order:
+		Long: `Config shows the settings of a verb with the flags that follow it, of serve by default,
+and where each setting comes from. In this order:
 
   flag          on the command line
   environment   --webhook-addr is KEYRACK_WEBHOOK_ADDR, and so on
   file          the one that --config or KEYRACK_CONFIG names
   default
 
-The file has lines as an environment file has: KEYRACK_WEBHOOK_ADDR=127.0.0.1:8080.
-Lines that begin with # and empty ones are passed over; what is no setting is an
-error. A file with secrets in it must be its owner's alone.
+The file has lines such as KEYRACK_WEBHOOK_ADDR=127.0.0.1:8080. Empty lines and lines
+that begin with # are skipped; an unknown setting is an error. Only the owner may have
+access to a file that holds secrets.
 
-Secrets are never shown, only whether they are set. Config asks nobody.`,
+Config never shows a secret, only whether it is set. It contacts nobody.`,
 		Example: `  keyrack config
   keyrack config list
   keyrack config --config keyrack.env serve --horizon 1h`,
@@ -46,7 +46,7 @@ Secrets are never shown, only whether they are set. Config asks nobody.`,
 	return config
 }
 
-// configured is one value and where it comes from.
+// configured is one setting and where it comes from.
 type configured struct {
 	Flag     string `json:"flag,omitempty"` // missing for what is no flag's to say
 	Variable string `json:"variable,omitempty"`
@@ -62,7 +62,7 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 	}
 	verb, rest, err := root.Find(args)
 	if err != nil || verb == root {
-		return usage.Errorf("there is no such command")
+		return usage.Errorf("unknown command; keyrack --help lists the commands")
 	}
 	if err := verb.ParseFlags(rest); err != nil {
 		return usage.Errorf("%w", err)
@@ -111,7 +111,7 @@ func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {
 		}
 		return nil
 	}
-	file := "no file; --config or KEYRACK_CONFIG names one"
+	file := "no settings file; set one with --config or KEYRACK_CONFIG"
 	if l.name != "" {
 		file = "file: " + l.name
 	}
@@ -126,7 +126,8 @@ func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {
 	return t.write(o.w)
 }
 
-// shown is a value without what may be secret in it: a URL's password and query.
+// shown returns a value without what may be secret in it: the password and the query of a
+// URL.
 func shown(value string) string {
 	if !strings.Contains(value, "://") {
 		return value

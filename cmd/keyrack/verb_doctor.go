@@ -19,13 +19,13 @@ func newDoctor(env environment) *cobra.Command {
 	var x checkup
 	doctor := &cobra.Command{
 		Use:   "doctor [flags]",
-		Short: "Examine a store, and say what is wrong with it",
-		Long: `Doctor examines a store: its schema and integrity, the sealing key, that every token
-and every body opens, that every token has its owner, and that every record is what
-its journal folds to. It changes nothing. Findings are listed, and then the exit
-code is 1.
+		Short: "Examine a store and report what is wrong with it",
+		Long: `Doctor examines a store: its schema and integrity, the sealing key, whether every token
+and every body opens, whether every token has its owner, and whether every record
+matches its journal. It changes nothing. If it finds something wrong it lists that and
+ends with exit code 1.
 
-` + restHelp,
+` + storeHelp,
 		Example: `  keyrack doctor
   keyrack doctor --store sqlite:/backups/keyrack.db --sealing-key-file keyrack.db.key
   keyrack doctor --format jsonl | jq -r 'select(.ok | not)'`,
@@ -47,20 +47,20 @@ code is 1.
 				return err
 			}
 			if x.findings > 0 {
-				return exitCode(exitError) // all is said
+				return exitCode(exitError) // everything is printed
 			}
 			return nil
 		},
 	}
 	flags := doctor.Flags()
 	flags.SortFlags = false
-	depotFlag(flags, &r.store)
+	storeFlag(flags, &r.store)
 	sealingFlag(flags, &r.sealing.File)
 	x.output.flags(flags)
 	return doctor
 }
 
-// examined is one thing that was looked at: sound, or a finding.
+// examined is the result of one check: sound, or a finding.
 type examined struct {
 	Check       string `json:"check"` // schema, file, keys, journal or record
 	OK          bool   `json:"ok"`
@@ -76,7 +76,7 @@ type checkup struct {
 	findings int
 }
 
-// note takes a result down, and prints it unless all are printed as one value.
+// note keeps a result, and prints it unless all results are printed as one value.
 func (x *checkup) note(e examined) error {
 	if !e.OK {
 		x.findings++
@@ -101,7 +101,7 @@ func (x *checkup) note(e examined) error {
 	return x.output.printf("%s\n", line)
 }
 
-// close prints what is printed as one value.
+// close prints the results if they are printed as one value.
 func (x *checkup) close() error {
 	if x.output.format != formatJSON {
 		return nil
@@ -112,7 +112,7 @@ func (x *checkup) close() error {
 	}{x.findings == 0, x.results})
 }
 
-// all examines everything. That the store opened shows that its schema is ours.
+// all checks everything. That the store opened shows that its schema is ours.
 func (x *checkup) all(ctx context.Context, s store.Store) error {
 	if err := x.note(examined{Check: "schema", OK: true}); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (x *checkup) all(ctx context.Context, s store.Store) error {
 	return x.close()
 }
 
-// integrity has the store examine itself, if it can.
+// integrity has the store check itself, if it can.
 func (x *checkup) integrity(ctx context.Context, s store.Store) error {
 	checker, ok := s.(interface{ Check(context.Context) error })
 	if !ok {
@@ -150,7 +150,7 @@ func (x *checkup) integrity(ctx context.Context, s store.Store) error {
 	return x.note(examined{Check: "file", OK: true})
 }
 
-// contents examines keys, tokens, records and journal.
+// contents checks keys, tokens, records and journal.
 func (x *checkup) contents(ctx context.Context, s store.Store) error {
 	before, integrations := x.findings, 0
 	for _, err := range s.Scan(ctx, "") {
@@ -163,7 +163,7 @@ func (x *checkup) contents(ctx context.Context, s store.Store) error {
 		finding := examined{Check: "record", Integration: f.Integration, Detail: f.Problem}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return x.note(examined{Check: "keys", OK: true, Detail: "there are none: the store is new"})
+			return x.note(examined{Check: "keys", OK: true, Detail: "none: the store is new"})
 		case errors.Is(err, keyrack.ErrSealer):
 			return x.note(examined{Check: "keys", Detail: said(x.ring.Explain(err, storage.WrongKey))})
 		case err != nil && ctx.Err() != nil:
@@ -178,9 +178,9 @@ func (x *checkup) contents(ctx context.Context, s store.Store) error {
 	if x.findings > before {
 		return nil
 	}
-	if err := x.note(examined{Check: "keys", OK: true, Detail: "of " + x.ring.Source}); err != nil {
+	if err := x.note(examined{Check: "keys", OK: true, Detail: "from " + x.ring.Source}); err != nil {
 		return err
 	}
 	return x.note(examined{Check: "journal", OK: true,
-		Detail: fmt.Sprintf("each of %d integrations is what its journal folds to", integrations)})
+		Detail: fmt.Sprintf("every record matches its journal; integrations: %d", integrations)})
 }

@@ -18,13 +18,12 @@ func newExport(env environment) *cobra.Command {
 	export := &cobra.Command{
 		Use:   "export [flags]",
 		Short: "Write all integrations as JSON Lines",
-		Long: `Export writes what is known of every integration as JSON Lines, for keyrack import
-into a store of any kind. With --tokens the tokens are in it, sealed as they are:
-worth nothing without the sealing key. Without, whoever imports knows every
-integration's state, but has no token to hand out until Mews sends another. The
-journal stays behind.
+		Long: `Export writes every integration as JSON Lines, for keyrack restore into a store of any
+kind. With --tokens it includes the tokens, sealed: they cannot be opened without the
+sealing key. Without --tokens, the restored store knows the state of every integration
+but has no token to issue until Mews sends another. The journal is not exported.
 
-` + restHelp,
+` + storeHelp,
 		Example: `  keyrack export --tokens -o hotels.jsonl
   keyrack export | wc -l`,
 		Args: noArguments,
@@ -54,8 +53,8 @@ journal stays behind.
 	}
 	flags := export.Flags()
 	flags.SortFlags = false
-	depotFlag(flags, &r.store)
-	flags.BoolVar(&tokens, "tokens", false, "with the tokens, sealed")
-	flags.StringVarP(&file, "output", "o", "", "`file` to write, for your eyes alone (default: stdout)")
+	storeFlag(flags, &r.store)
+	flags.BoolVar(&tokens, "tokens", false, "include the tokens, sealed")
+	flags.StringVarP(&file, "output", "o", "", "`file` to write, readable only by you (default: stdout)")
 	return export
 }

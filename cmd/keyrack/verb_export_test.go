@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
-// TestAtRest takes a store through export, import, backup and doctor.
+// TestAtRest takes a store through export, restore, backup and doctor.
 func TestAtRest(t *testing.T) {
 	folder := t.TempDir()
 	at := func(name string) string { return filepath.Join(folder, name) }
@@ -28,7 +28,7 @@ func TestAtRest(t *testing.T) {
 		testkit.Silent(t, "stderr", stderr)
 		return strings.ReplaceAll(stdout, folder, "FOLDER"), stderr
 	}
-	healthy := "schema   ok\nfile     ok\nkeys     ok, of FOLDER/hotels.db.key\njournal  ok, each of 1 integrations is what its journal folds to\n"
+	healthy := "schema   ok\nfile     ok\nkeys     ok, from FOLDER/hotels.db.key\njournal  ok, every record matches its journal; integrations: 1\n"
 
 	// While the receiver runs.
 	if out, _ := keyrack(exitOK, "doctor"); out != healthy {
@@ -36,8 +36,8 @@ func TestAtRest(t *testing.T) {
 	}
 	if out, _ := keyrack(exitOK, "doctor", "--format", "jsonl"); out != `{"check":"schema","ok":true}
 {"check":"file","ok":true}
-{"check":"keys","ok":true,"detail":"of FOLDER/hotels.db.key"}
-{"check":"journal","ok":true,"detail":"each of 1 integrations is what its journal folds to"}
+{"check":"keys","ok":true,"detail":"from FOLDER/hotels.db.key"}
+{"check":"journal","ok":true,"detail":"every record matches its journal; integrations: 1"}
 ` {
 		t.Errorf("doctor says line by line:\n%s", out)
 	}
@@ -64,20 +64,20 @@ func TestAtRest(t *testing.T) {
 	}
 
 	// Into another store, where the same is known and handed out.
-	imports := []string{"import", "--store", "sqlite:" + at("new.db"), "--sealing-key-file", at("hotels.db.key")}
-	if out, _ := keyrack(exitOK, append(imports, at("export.jsonl"))...); out != "1 integrations taken over, 0 refused\n" {
-		t.Errorf("import says: %s", out)
+	restoring := []string{"restore", "--store", "sqlite:" + at("new.db"), "--sealing-key-file", at("hotels.db.key")}
+	if out, _ := keyrack(exitOK, append(restoring, at("export.jsonl"))...); out != "1 integrations restored, 0 refused\n" {
+		t.Errorf("restore says: %s", out)
 	}
 	refusal := `{"line":2,"integration":"` + testkit.SampleIntegration + `","reason":"the store has this integration already"}` + "\n"
-	if out, _ := keyrack(exitError, append(imports, at("export.jsonl"), "--format", "jsonl")...); out != refusal {
-		t.Errorf("import says of each line: %s", out)
+	if out, _ := keyrack(exitError, append(restoring, at("export.jsonl"), "--format", "jsonl")...); out != refusal {
+		t.Errorf("restore says of each line: %s", out)
 	}
-	if out, _ := keyrack(exitError, append(imports, at("export.jsonl"), "--format", "json")...); !strings.HasPrefix(out, "{\n  \"taken\": 0,\n  \"refused\": [\n") {
-		t.Errorf("import says as one value: %s", out)
+	if out, _ := keyrack(exitError, append(restoring, at("export.jsonl"), "--format", "json")...); !strings.HasPrefix(out, "{\n  \"restored\": 0,\n  \"refused\": [\n") {
+		t.Errorf("restore says as one value: %s", out)
 	}
-	again, _ := keyrack(exitError, append(imports, at("export.jsonl"))...)
-	if again != "line 2: "+testkit.SampleIntegration+": the store has this integration already\n0 integrations taken over, 1 refused\n" {
-		t.Errorf("import says the second time: %s", again)
+	again, _ := keyrack(exitError, append(restoring, at("export.jsonl"))...)
+	if again != "line 2: "+testkit.SampleIntegration+": the store has this integration already\n0 integrations restored, 1 refused\n" {
+		t.Errorf("restore says the second time: %s", again)
 	}
 	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("new.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
 		t.Errorf("doctor says of the new one:\n%s", out)
@@ -94,9 +94,9 @@ func TestAtRest(t *testing.T) {
 	if err := os.WriteFile(at("broken.jsonl"), []byte(export+"{canary\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	broken, _ := keyrack(exitError, "import", "--store", "sqlite:"+at("third.db"), "--sealing-key-file", at("hotels.db.key"), at("broken.jsonl"))
-	if broken != "line 3: (no integration): the line cannot be read\n1 integrations taken over, 1 refused\n" {
-		t.Errorf("import says of a broken line: %s", broken)
+	broken, _ := keyrack(exitError, "restore", "--store", "sqlite:"+at("third.db"), "--sealing-key-file", at("hotels.db.key"), at("broken.jsonl"))
+	if broken != "line 3: (no integration): the line cannot be read\n1 integrations restored, 1 refused\n" {
+		t.Errorf("restore says of a broken line: %s", broken)
 	}
 }
 
@@ -133,14 +133,14 @@ func TestAtRestRefuses(t *testing.T) {
 	}{
 		{"doctor --store memory", exitUsage, "a store in memory belongs to another process"},
 		{"export --store memory", exitUsage, "a store in memory belongs to another process"},
-		{"import --store memory -", exitUsage, "a store in memory belongs to another process"},
+		{"restore --store memory -", exitUsage, "a store in memory belongs to another process"},
 		{"doctor --store " + none, exitError, "there is no database at"},
 		{"export --store " + none, exitError, "there is no database at"},
 		{"backup --store " + none + " copy.db", exitError, "there is no database at"},
-		{"import --store " + none + " -", exitError, "the sealing key of sqlite:"},
-		{"import --store " + none, exitUsage, "takes one file"},
+		{"restore --store " + none + " -", exitError, "the sealing key of sqlite:"},
+		{"restore --store " + none, exitUsage, "takes one file"},
 		{"backup --store " + none, exitUsage, "takes the path of a new file"},
-		{"backup --store postgres://canary:canary@127.0.0.1:1/canary copy.db", exitUsage, "only SQLite is backed up"},
+		{"backup --store postgres://canary:canary@127.0.0.1:1/canary copy.db", exitUsage, "backup is for SQLite stores"},
 		{"export --store mysql:canary", exitUsage, "--store must be sqlite:PATH"},
 	} {
 		code, stdout, stderr := once(t, nil, strings.Fields(test.args)...)
@@ -154,7 +154,7 @@ func TestAtRestRefuses(t *testing.T) {
 // TestHelpAtRest keeps the help of these verbs where a person can review it.
 func TestHelpAtRest(t *testing.T) {
 	var all strings.Builder
-	for _, verb := range []string{"export", "import", "backup", "doctor", "apikey"} {
+	for _, verb := range []string{"export", "restore", "backup", "doctor", "apikey"} {
 		code, stdout, stderr := once(t, nil, verb, "--help")
 		if code != exitOK || stderr != "" {
 			t.Errorf("keyrack %s --help: exit code %d, stderr:\n%s", verb, code, stderr)

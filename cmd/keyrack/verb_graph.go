@@ -24,19 +24,19 @@ const (
 
 func newGraph(env environment) *cobra.Command {
 	var format string
-	var c receiver
+	var c sidecar
 	graph := &cobra.Command{
 		Use:   "graph [INTEGRATION] [flags]",
-		Short: "Draw the machine, and an integration's path through it",
-		Long: `Graph draws the machine that every integration goes through, for Mermaid or
-Graphviz: ten states and the webhooks that lead from one to another. Live states,
-in which the token works, are green.
+		Short: "Draw the state machine, and the path of an integration through it",
+		Long: `Graph draws the state machine of an integration for Mermaid or Graphviz: ten states and
+the webhooks that lead from one to another. Live states, in which the token works, are
+green.
 
-With an integration's id its path is drawn in as well: each move as an arrow of
-its own, with its numbers and what caused it, and where the integration stands
-now. For that a running receiver is asked (--api); the drawing holds no names.
+With the id of an integration it also draws the path of that integration: an arrow for
+each move, with its numbers and its cause, and the current state. For that it asks a
+running sidecar (--api). The drawing holds no names.
 
-` + clientHelp,
+` + sidecarHelp,
 		Example: `  keyrack graph > lifecycle.mmd
   keyrack graph --format dot | dot -Tsvg > lifecycle.svg
   keyrack graph 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --format dot | dot -Tsvg > path.svg`,
@@ -44,7 +44,7 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 		RunE: func(verb *cobra.Command, args []string) error {
 			draw := map[string]func(walk) string{graphMermaid: drawMermaid, graphDOT: drawDOT}[format]
 			if draw == nil {
-				return usage.Errorf("there is no --format %s of a drawing; there is: mermaid, dot", terminal.Quote(format))
+				return usage.Errorf("unknown --format %s of a drawing; use mermaid or dot", terminal.Quote(format))
 			}
 			var w walk
 			if len(args) > 0 {
@@ -71,7 +71,7 @@ now. For that a running receiver is asked (--api); the drawing holds no names.
 	}
 	flags := graph.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&format, "format", graphMermaid, "`language` of the drawing: mermaid or dot")
+	flags.StringVar(&format, "format", graphMermaid, "`format` of the drawing: mermaid or dot")
 	_ = flags.SetAnnotation("format", explicit, nil) // KEYRACK_FORMAT is about answers
 	c.flags(flags)
 	return graph
@@ -83,14 +83,14 @@ type move struct {
 	label    string // its numbers, and what caused it
 }
 
-// walk is the path of an integration. The zero value is none.
+// walk is the path of an integration. The zero value is no path.
 type walk struct {
 	moves []move
 	now   lifecycle.State
 	any   bool // there is a path, be it one that never moved
 }
 
-// walkOf makes a path of a history, oldest first.
+// walkOf makes a path of a history, oldest entry first.
 func walkOf(entries []api.Entry) walk {
 	type arrow struct {
 		from, to lifecycle.State
@@ -119,8 +119,8 @@ func walkOf(entries []api.Entry) walk {
 	return w
 }
 
-// drawMermaid draws the machine with a path in it as a Mermaid state diagram, whose
-// arrows cannot have colours: those of the path are the ones with numbers.
+// drawMermaid draws the state machine and a path as a Mermaid state diagram. Its arrows cannot
+// have colours: those of the path have numbers.
 func drawMermaid(w walk) string {
 	b := new(strings.Builder)
 	b.WriteString(lifecycle.Mermaid())
@@ -142,7 +142,7 @@ func drawMermaid(w walk) string {
 	return b.String()
 }
 
-// drawDOT draws the machine with a path in it in Graphviz's language.
+// drawDOT draws the state machine and a path in Graphviz's language.
 func drawDOT(w walk) string {
 	machine := lifecycle.DOT()
 	if !w.any {

@@ -18,17 +18,17 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// adopting is the taking in of integrations that existed before.
-type adopting struct{ asked }
+// importing is an import of integrations that no webhook announced.
+type importing struct{ probing }
 
-func newAdopt(env environment) *cobra.Command {
-	a := adopting{asked{office: office{probes: true, makes: true}}}
-	adopt := &cobra.Command{
-		Use:   "adopt FILE|- [flags]",
-		Short: "Take in integrations that existed before, with their tokens",
-		Long: `Adopt takes in integrations that no webhook announced, because they are older than
-the receiver, or because the token came by e-mail. It reads a file, or stdin (-), of
-JSON Lines or of CSV with a line of names first:
+func newImport(env environment) *cobra.Command {
+	i := importing{probing{backend: backend{probes: true, makes: true}}}
+	verb := &cobra.Command{
+		Use:   "import FILE|- [flags]",
+		Short: "Import integrations that no webhook announced, with their tokens",
+		Long: `Import adds integrations that no webhook announced, because they are older than the
+sidecar or because the token came by e-mail. It reads a file, or stdin (-), of JSON
+Lines, or of CSV whose first line names the columns:
 
   integration        the id; required
   token              its access token; required
@@ -36,21 +36,22 @@ JSON Lines or of CSV with a line of names first:
   disabled           true if the hotel has disabled it
   created_utc        when it was created, such as 2019-12-13T14:42:52Z
 
-Where Mews is asked, each token is asked about, and adopt waits for the answers.
-Every record gets a line of the account, by its line number, without the token; one
-that cannot be taken in does not hold up the others. An import reopens an integration
-that was deleted, and never moves one to another enterprise.
+If Keyrack is set to ask Mews, it asks about each token, and import waits for the
+answers. Import prints a line for every record, with its line number and without the
+token; a record that cannot be imported does not stop the others. An import reopens
+a deleted integration, and never moves one to another enterprise.
 
-The file holds tokens: keep it as you keep passwords, and delete it afterwards.
+The file holds tokens: protect it like passwords, and delete it afterwards.
 
-` + officeHelp + `
+` + backendHelp + `
 
-Exit codes: 0 if all were taken in, and where Mews is asked proved; otherwise 1.`,
-		Example: `  keyrack adopt hotels.csv
-  keyrack adopt --store sqlite:keyrack.db - < hotels.jsonl`,
+Exit codes: 0 if every record was imported and, where Mews is asked, its token
+confirmed; otherwise 1.`,
+		Example: `  keyrack import hotels.csv
+  keyrack import --store sqlite:keyrack.db - < hotels.jsonl`,
 		Args: exactly("FILE|-"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
-			if err := a.open(verb, env); err != nil {
+			if err := i.open(verb, env); err != nil {
 				return err
 			}
 			in, close, err := files.Open(args[0], verb.InOrStdin())
@@ -58,32 +59,32 @@ Exit codes: 0 if all were taken in, and where Mews is asked proved; otherwise 1.
 				return err
 			}
 			defer close()
-			if err := a.office.open(verb, env); err != nil {
+			if err := i.backend.open(verb, env); err != nil {
 				return err
 			}
-			defer a.office.close(&err)
-			return a.adopt(verb.Context(), in)
+			defer i.backend.close(&err)
+			return i.run(verb.Context(), in)
 		},
 	}
-	a.flags(adopt, "how long to wait for Mews's next answer")
-	return adopt
+	i.flags(verb, "how long to wait for the next answer of Mews")
+	return verb
 }
 
-// The proofs of a token that was taken in.
+// What Mews says of an imported token.
 const (
-	proofWorks  = "works"       // Mews answered 200
-	proofFails  = "rejected"    // 401, about this token
-	proofOpen   = "no answer"   // none that says anything, so far
-	proofNobody = "nobody asks" // there is no prober
+	proofWorks  = "works"     // Mews answered 200
+	proofFails  = "rejected"  // 401, about this token
+	proofOpen   = "no answer" // none that settles anything, so far
+	proofNobody = "not asked" // Keyrack is not set to ask Mews
 )
 
-// adoptedLine is the account of one record.
-type adoptedLine struct {
+// importedLine is what became of one record.
+type importedLine struct {
 	Line        int               `json:"line"`
 	Integration string            `json:"integration,omitempty"`
-	Taken       bool              `json:"taken"`
+	Imported    bool              `json:"imported"`
 	Outcome     lifecycle.Outcome `json:"outcome,omitzero"`
-	Problem     string            `json:"problem,omitempty"` // why it was not taken in
+	Problem     string            `json:"problem,omitempty"` // why it was not imported
 	Proof       string            `json:"proof,omitempty"`
 	Status      string            `json:"status,omitempty"` // of the token, afterwards
 	Reason      string            `json:"reason,omitempty"`
@@ -91,15 +92,15 @@ type adoptedLine struct {
 	digest string
 }
 
-// pending tells whether Mews's answer is waited for.
-func (l *adoptedLine) pending() bool { return l.Proof == proofOpen }
+// pending reports whether Mews's answer is still to come.
+func (l *importedLine) pending() bool { return l.Proof == proofOpen }
 
-// adopt takes everything in, waits for the proofs, and gives the account.
-func (a *adopting) adopt(ctx context.Context, in io.Reader) error {
-	var account []adoptedLine
+// run imports everything, waits for the answers of Mews, and prints the result.
+func (i *importing) run(ctx context.Context, in io.Reader) error {
+	var account []importedLine
 	var failed error
 	for r := range importfile.Read(in, &failed) {
-		line, err := a.one(ctx, r)
+		line, err := i.one(ctx, r)
 		if err != nil {
 			failed = err
 			break
@@ -107,18 +108,18 @@ func (a *adopting) adopt(ctx context.Context, in io.Reader) error {
 		account = append(account, line)
 	}
 	if failed == nil {
-		failed = a.prove(ctx, account)
+		failed = i.prove(ctx, account)
 	}
-	return errors.Join(a.tell(account), failed, sumUp(account))
+	return errors.Join(i.tell(account), failed, sumUp(account))
 }
 
-// one takes in one record. Its error is one that the next record would meet, too.
-func (a *adopting) one(ctx context.Context, r importfile.Record) (adoptedLine, error) {
-	line := adoptedLine{Line: r.Line, Integration: r.Integration, Problem: r.Problem}
+// one imports one record. It returns an error if the next record would fail as well.
+func (i *importing) one(ctx context.Context, r importfile.Record) (importedLine, error) {
+	line := importedLine{Line: r.Line, Integration: r.Integration, Problem: r.Problem}
 	if r.Problem != "" {
 		return line, nil
 	}
-	answer, err := a.office.Post(ctx, r.Request, client.IntegrationPath(r.Integration, "import")...)
+	answer, err := i.backend.Post(ctx, r.Request, client.IntegrationPath(r.Integration, "import")...)
 	var refused *client.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == 400:
@@ -136,29 +137,29 @@ func (a *adopting) one(ctx context.Context, r importfile.Record) (adoptedLine, e
 		line.Problem = terminal.Plain(done.Cause)
 		return line, nil
 	}
-	line.Taken, line.Status, line.Reason, line.Proof = true, done.Status.String(), done.Reason.String(), proofNobody
+	line.Imported, line.Status, line.Reason, line.Proof = true, done.Status.String(), done.Reason.String(), proofNobody
 	if done.Asking {
 		line.Proof = proofOpen
 	}
 	return line, nil
 }
 
-// prove waits for Mews's answers, as long as they come.
-func (a *adopting) prove(ctx context.Context, account []adoptedLine) error {
-	for end := time.Now().Add(a.wait); ; {
+// prove waits for Mews's answers as long as they keep coming.
+func (i *importing) prove(ctx context.Context, account []importedLine) error {
+	for end := time.Now().Add(i.wait); ; {
 		left := 0
-		for i := range account {
-			line := &account[i]
+		for n := range account {
+			line := &account[n]
 			if !line.pending() {
 				continue
 			}
-			if err := a.look(ctx, line); err != nil {
+			if err := i.look(ctx, line); err != nil {
 				return err
 			}
 			if line.pending() {
 				left++
 			} else {
-				end = time.Now().Add(a.wait)
+				end = time.Now().Add(i.wait)
 			}
 		}
 		if left == 0 || time.Now().After(end) {
@@ -170,9 +171,9 @@ func (a *adopting) prove(ctx context.Context, account []adoptedLine) error {
 	}
 }
 
-// look takes down what is known of a token by now.
-func (a *adopting) look(ctx context.Context, line *adoptedLine) error {
-	d, err := a.integration(ctx, line.Integration)
+// look notes what is known about a token now.
+func (i *importing) look(ctx context.Context, line *importedLine) error {
+	d, err := i.integration(ctx, line.Integration)
 	if err != nil {
 		return err
 	}
@@ -189,39 +190,39 @@ func (a *adopting) look(ctx context.Context, line *adoptedLine) error {
 	return nil
 }
 
-// tell prints the account.
-func (a *adopting) tell(account []adoptedLine) error {
-	switch a.output.format {
+// tell prints the result.
+func (i *importing) tell(account []importedLine) error {
+	switch i.output.format {
 	case formatJSON:
-		return a.output.value(append([]adoptedLine{}, account...))
+		return i.output.value(append([]importedLine{}, account...))
 	case formatJSONL:
 		for _, line := range account {
-			if err := a.output.value(line); err != nil {
+			if err := i.output.value(line); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	var t table
-	t.row("LINE", "INTEGRATION", "ACCOUNT", "TOKEN", "MEWS")
+	t.row("LINE", "INTEGRATION", "OUTCOME", "TOKEN", "MEWS")
 	for _, line := range account {
 		what, status := line.Outcome.String(), ""
-		if line.Taken {
-			status = a.output.status(line.Status) + ", " + terminal.Plain(line.Reason)
+		if line.Imported {
+			status = i.output.status(line.Status) + ", " + terminal.Plain(line.Reason)
 		} else {
-			what = "not taken in: " + line.Problem
+			what = "not imported: " + line.Problem
 		}
 		t.row(fmt.Sprint(line.Line), terminal.Plain(line.Integration), what, status, line.Proof)
 	}
-	return t.write(a.output.w)
+	return t.write(i.output.w)
 }
 
-// sumUp fails where not all is well.
-func sumUp(account []adoptedLine) error {
+// sumUp returns an error unless all is well.
+func sumUp(account []importedLine) error {
 	refused, rejected, open := 0, 0, 0
 	for _, line := range account {
 		switch {
-		case !line.Taken:
+		case !line.Imported:
 			refused++
 		case line.Proof == proofFails:
 			rejected++
@@ -231,13 +232,13 @@ func sumUp(account []adoptedLine) error {
 	}
 	var errs []error
 	if refused > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d were not taken in", refused, len(account)))
+		errs = append(errs, fmt.Errorf("%d of %d records were not imported; correct them and import the file again", refused, len(account)))
 	}
 	if rejected > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d tokens do not work, says Mews", rejected, len(account)))
+		errs = append(errs, fmt.Errorf("Mews rejected %d of %d tokens; get current ones from the hotels", rejected, len(account)))
 	}
 	if open > 0 {
-		errs = append(errs, fmt.Errorf("about %d of %d tokens Mews has not answered yet; keyrack list shows what comes of it", open, len(account)))
+		errs = append(errs, fmt.Errorf("Mews has not answered about %d of %d tokens yet; try keyrack list later", open, len(account)))
 	}
 	return errors.Join(errs...)
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
-// selection is what list is to show.
+// selection is what list shows.
 type selection struct {
 	enterprise, state, status, reason string
 	limit                             int
 
-	client receiver
+	client sidecar
 	output output
 }
 
@@ -28,10 +28,10 @@ func newList(env environment) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list [flags]",
 		Short: "List the integrations, and whether their tokens are valid",
-		Long: `List prints the integrations that a receiver knows, the deleted ones included,
-each with the status of its current token.
+		Long: `List prints the integrations that a sidecar knows, deleted ones included, each with
+the status of its current token.
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope read.`,
 		Example: `  keyrack list
   keyrack list --status unknown
@@ -42,7 +42,7 @@ The key needs the scope read.`,
 				return err
 			}
 			if s.limit < 0 {
-				return usage.Errorf("--limit is a number of integrations, or 0 for all")
+				return usage.Errorf("--limit must be a number of integrations, or 0 for all")
 			}
 			if err := s.client.open(env, verb.ErrOrStderr()); err != nil {
 				return err
@@ -53,11 +53,11 @@ The key needs the scope read.`,
 	}
 	flags := list.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&s.enterprise, "enterprise", "", "of the enterprise with this `id` alone")
-	flags.StringVar(&s.state, "state", "", "in this `state` alone, such as enabled")
-	flags.StringVar(&s.status, "status", "", "with this `status` alone: valid, invalid or unknown")
-	flags.StringVar(&s.reason, "reason", "", "with this `reason` alone, such as suspect_enabled")
-	flags.IntVar(&s.limit, "limit", 0, "at most so many; 0 is all")
+	flags.StringVar(&s.enterprise, "enterprise", "", "only of the enterprise with this `id`")
+	flags.StringVar(&s.state, "state", "", "only in this `state`, such as enabled")
+	flags.StringVar(&s.status, "status", "", "only with this `status`: valid, invalid or unknown")
+	flags.StringVar(&s.reason, "reason", "", "only with this `reason`, such as suspect_enabled")
+	flags.IntVar(&s.limit, "limit", 0, "how many at most; 0 is all")
 	s.output.flags(flags)
 	s.client.flags(flags)
 	return list
@@ -108,7 +108,7 @@ func (s *selection) tell(rows []json.RawMessage) error {
 		return nil
 	}
 	if len(rows) == 0 {
-		return s.output.printf("there are no such integrations\n")
+		return s.output.printf("no integrations match\n")
 	}
 	var t table
 	t.row("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")

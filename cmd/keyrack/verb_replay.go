@@ -15,7 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
 
-// replay sends recorded bodies once more.
+// replay sends recorded bodies again.
 type replay struct {
 	rate float64
 
@@ -28,19 +28,19 @@ func newReplay(env environment) *cobra.Command {
 	var r replay
 	verb := &cobra.Command{
 		Use:   "replay FILE|- [flags]",
-		Short: "Send recorded webhooks once more, in order",
-		Long: `Replay reads webhook bodies from a file of JSON Lines, or from stdin (-), and
-sends each to a receiver as Mews would: in order, one after the other, each once.
+		Short: "Replay recorded webhooks in order",
+		Long: `Replay reads webhook bodies from a file of JSON Lines, or from stdin (-), and sends
+each once to a receiver as Mews would, one after the other.
 
-A line is sent as it is, whatever is in it: whether it is a webhook is for the
-receiver to say. Empty lines are passed over. What is not taken in is told with
-its line number, and the rest goes on; an account comes at the end.
+Lines are sent as they are, without a check of what they hold; empty lines are skipped.
+Replay prints the line number of every body that the receiver does not accept and
+continues with the next, and prints a summary at the end.
 
-The bodies hold tokens: keep such files as you keep passwords.
+The bodies hold tokens: protect such files like passwords.
 
 ` + targetHelp + `
 
-Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
+Exit codes: 0 if every answer is 2xx, otherwise 1.`,
 		Example: `  keyrack replay bodies.jsonl
   keyrack replay - --rate 5 --to http://127.0.0.1:3000/hooks < bodies.jsonl`,
 		Args: exactly("FILE|-"),
@@ -49,7 +49,7 @@ Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
 				return err
 			}
 			if r.rate < 0 {
-				return usage.Errorf("--rate is a number of bodies a second, or 0 for as fast as they are answered")
+				return usage.Errorf("--rate must be a number of bodies per second, or 0 for no limit")
 			}
 			if err := r.target.check(env, verb.ErrOrStderr()); err != nil {
 				return err
@@ -66,13 +66,13 @@ Exit codes: 0 if all were answered with 2xx, otherwise 1.`,
 	flags := verb.Flags()
 	flags.SortFlags = false
 	r.target.flags(flags)
-	flags.Float64Var(&r.rate, "rate", 0, "`bodies` a second at most; 0 is as fast as they are answered")
+	flags.Float64Var(&r.rate, "rate", 0, "`bodies` per second at most; 0 is no limit")
 	r.output.flags(flags)
 	return verb
 }
 
-// account is what became of the bodies.
-type account struct {
+// summary is what became of the bodies.
+type summary struct {
 	Bodies    int         `json:"bodies"`
 	Delivered int         `json:"delivered"`
 	Answers   map[int]int `json:"answers"` // by status; 0 is none
@@ -82,7 +82,7 @@ type account struct {
 func (r *replay) replay(ctx context.Context, in io.Reader) error {
 	sender, close := r.target.sender()
 	defer close()
-	began, sum := time.Now(), account{Answers: map[int]int{}}
+	began, sum := time.Now(), summary{Answers: map[int]int{}}
 	var last mewstest.Answer // that was no success
 	var failed error
 	for n, line := range files.Lines(in, &failed) {
@@ -123,8 +123,8 @@ func (r *replay) replay(ctx context.Context, in io.Reader) error {
 	return fmt.Errorf("%d of %d were not delivered", sum.Bodies-sum.Delivered, sum.Bodies)
 }
 
-// tell prints what became of one line: all of them for a program, and those that
-// failed for a person.
+// tell prints the answer to one line: to every line for programs, and to failed ones for
+// people.
 func (r *replay) tell(line int, a mewstest.Answer) error {
 	switch {
 	case r.output.format == formatJSONL:
@@ -141,7 +141,7 @@ func (r *replay) tell(line int, a mewstest.Answer) error {
 	return nil
 }
 
-func (r *replay) sum(sum account, took time.Duration) error {
+func (r *replay) sum(sum summary, took time.Duration) error {
 	if !r.output.text() {
 		return r.output.value(sum)
 	}

@@ -16,23 +16,23 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-func newImport(env environment) *cobra.Command {
+func newRestore(env environment) *cobra.Command {
 	var r rest
 	var o output
-	imports := &cobra.Command{
-		Use:   "import FILE [flags]",
-		Short: "Take over the integrations of an export",
-		Long: `Import takes over the integrations that keyrack export has written; - is stdin.
-The store must be a new one, or have begun with an import of the same export. The
-sealing key must open what the export has sealed: KEYRACK_SEALING_KEY or
---sealing-key-file, of which one or more keys may be older than the first.
+	verb := &cobra.Command{
+		Use:   "restore FILE [flags]",
+		Short: "Restore the integrations of an export",
+		Long: `Restore adds the integrations of a file that keyrack export wrote; - is stdin. The
+store must be new, or have been created by restoring the same export. The sealing key,
+KEYRACK_SEALING_KEY or --sealing-key-file, must open the tokens of the export: it may
+hold several keys.
 
-An integration that the store has already is refused, as is a line that cannot be
-read, and the rest goes on. What is refused is listed with its reason, and then the
-exit code is 1. As --format jsonl has it, only what is refused is printed.
+An integration that the store already has is refused, and so is a line that cannot be
+read; the others are restored all the same. Restore prints what it refused, with the
+reason, and then ends with exit code 1. With --format jsonl it prints only that.
 
-` + restHelp,
-		Example: `  keyrack import --store sqlite:new.db --sealing-key-file keyrack.db.key hotels.jsonl`,
+` + storeHelp,
+		Example: `  keyrack restore --store sqlite:new.db --sealing-key-file keyrack.db.key hotels.jsonl`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage.Errorf("%s takes one file; - is stdin", verb.CommandPath())
@@ -64,28 +64,28 @@ exit code is 1. As --format jsonl has it, only what is refused is printed.
 			return d.With(verb.Context(), func(s store.Store) error { return restore(verb.Context(), &o, s, ring, in) })
 		},
 	}
-	flags := imports.Flags()
+	flags := verb.Flags()
 	flags.SortFlags = false
-	depotFlag(flags, &r.store)
+	storeFlag(flags, &r.store)
 	sealingFlag(flags, &r.sealing.File)
 	o.flags(flags)
-	return imports
+	return verb
 }
 
-// restored is the account of an import.
+// restored is what became of an export.
 type restored struct {
-	Taken   int           `json:"taken"`
-	Refused []refusedLine `json:"refused"`
+	Restored int           `json:"restored"`
+	Refused  []refusedLine `json:"refused"`
 }
 
-// refusedLine is a line of an export that was not taken over.
+// refusedLine is a line of an export that was not restored.
 type refusedLine struct {
 	Line        int    `json:"line"`
 	Integration string `json:"integration,omitempty"` // missing where the line cannot be read
 	Reason      string `json:"reason"`
 }
 
-// restore takes over an export, and gives an account of it line by line.
+// restore restores an export and reports on it line by line.
 func restore(ctx context.Context, o *output, s store.Store, ring storage.KeyRing, in io.Reader) error {
 	account := restored{Refused: []refusedLine{}}
 	for one, err := range keyrack.Restore(ctx, s, ring.Ring, in) {
@@ -93,10 +93,10 @@ func restore(ctx context.Context, o *output, s store.Store, ring storage.KeyRing
 			return ring.Explain(err, "does not open the export; give the key that it was made with")
 		}
 		if err != nil {
-			return fmt.Errorf("after %d integrations: %w", account.Taken, err)
+			return fmt.Errorf("after %d integrations: %w", account.Restored, err)
 		}
 		if one.Refused == "" {
-			account.Taken++
+			account.Restored++
 			continue
 		}
 		line := refusedLine{one.Line, one.Integration, one.Refused}
@@ -116,18 +116,18 @@ func restore(ctx context.Context, o *output, s store.Store, ring storage.KeyRing
 	case formatJSON:
 		err = o.value(account)
 	case formatText:
-		err = o.printf("%d integrations taken over, %d refused\n", account.Taken, len(account.Refused))
+		err = o.printf("%d integrations restored, %d refused\n", account.Restored, len(account.Refused))
 	}
 	if err != nil {
 		return err
 	}
 	if len(account.Refused) > 0 {
-		return exitCode(exitError) // all is said
+		return exitCode(exitError) // everything is printed
 	}
 	return nil
 }
 
-// orNobody names an integration; what is unprintable in its id is escaped.
+// orNobody names an integration.
 func orNobody(id string) string {
 	if id == "" {
 		return "(no integration)"

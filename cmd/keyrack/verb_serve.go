@@ -24,10 +24,10 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// settings are what serve was told.
-// defaultProbeRate is what a Rack does if it is told nothing.
+// defaultProbeRate is the rate of a Rack that is not told another.
 const defaultProbeRate = 10
 
+// settings are the settings of serve.
 type settings struct {
 	webhookAddr   string
 	webhookPath   string
@@ -38,11 +38,11 @@ type settings struct {
 	apiKeysFile string
 	apiKeys     api.Keys
 
-	store   string
-	depot   storage.URL
-	sealing storage.KeySource
+	store    string
+	storeURL storage.URL
+	sealing  storage.KeySource
 
-	asking    asking
+	connector connectorSettings
 	client    *connector.Client // nil: nobody asks Mews
 	horizon   time.Duration
 	lease     time.Duration
@@ -56,55 +56,55 @@ func newServe(env environment) *cobra.Command {
 	serve := &cobra.Command{
 		Use:   "serve [flags]",
 		Short: "Receive Mews's webhooks and answer whether tokens are valid",
-		Long: `Serve receives Mews's webhooks on one listener, and answers questions on another.
+		Long: `Serve receives Mews's webhooks on one listener and answers questions on another.
 
-The webhook listener answers one exact path, for Mews alone, which must be able
-to reach it: put your TLS in front, and let it pass on path and query unchanged.
-Have Mews call https://YOUR.HOST/webhooks/mews?Token=SECRET.
+The webhook listener answers on one exact path and is for Mews alone. Mews must be
+able to reach it: put a TLS proxy in front that passes path and query on unchanged,
+and give Mews the URL https://YOUR.HOST/webhooks/mews?Token=SECRET.
 
-The API listener is for your own programs. Without keys it listens on a loopback
-address, where it may be read, but hands out no tokens and takes no acts. With
-keys, which keyrack apikey makes, it may listen elsewhere, and everything but
-/livez needs one, as Authorization: Bearer KEY.
+The API listener is for your own programs. Without API keys it listens on loopback
+only, and is read-only: it issues no tokens and changes nothing. With keys, which
+keyrack apikey creates, it may listen elsewhere, and every path but /livez requires
+one, as Authorization: Bearer KEY.
 
   POST /v1/introspect                   is the token in the form field "token" valid?
-  GET  /v1/integrations                 all of them; filter by enterprise, state, status, reason
+  GET  /v1/integrations                 all; filter by enterprise, state, status, reason
   GET  /v1/integrations/{id}            one; also {id}/explain, and {id}/history in pages
   POST /v1/integrations/{id}/token      its current token, with the verdict on it
-  POST /v1/evidence                     a 200 or 401 that Mews answered you
-  GET  /v1/changes                      what happens, as server-sent events
-  POST /v1/integrations/{id}/import     take one in by hand; {id}/probe has Mews asked anew
-  GET  /v1/subscriptions                where they stand; also /pause, /resume, /replay
-  GET  /v1/openapi.json                 all of this, for programs
-  GET  /livez  /readyz  /metrics        for whoever watches
+  POST /v1/report                       report a 200 or 401 that your program got from Mews
+  GET  /v1/changes                      the stream of changes, as server-sent events
+  POST /v1/integrations/{id}/import     import one by hand; {id}/probe asks Mews about one
+  GET  /v1/subscriptions                list them; also /pause, /resume, /rewind
+  GET  /v1/openapi.json                 the description of this API
+  GET  /livez  /readyz  /metrics        for monitoring
 
-Everything is kept in --store. Tokens are sealed before they get there: under
-KEYRACK_SEALING_KEY, or the key in --sealing-key-file, or, with SQLite, one that is
-made beside the file as PATH.key. Keep that elsewhere than the backups.
+Everything is kept in --store. Tokens are sealed first: with KEYRACK_SEALING_KEY, with
+the key in --sealing-key-file or, for SQLite, with a key that is created beside the
+file as PATH.key. Keep the key apart from the backups.
 
-With --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, Mews is asked about
+With --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, Keyrack asks Mews about
 every token whose webhooks leave something open, and at least once in a lease.
 
-SIGINT and SIGTERM finish what has begun, for at most 10 s; a second one ends at
-once. Under systemd, Type=notify and WatchdogSec= are served.
+On SIGINT and SIGTERM, running requests have 10 s to finish; a second signal ends the
+process at once. Type=notify and WatchdogSec= of systemd are supported.
 
 Environment:
   KEYRACK_WEBHOOK_SECRET            the secret in the URL that Mews calls; required
-  KEYRACK_WEBHOOK_SECRET_PREVIOUS   the former one, accepted as well while you rotate
-  KEYRACK_SEALING_KEY               base64 of 32 bytes; of several, separated by commas,
-                                    the first seals and all of them open
-  KEYRACK_CLIENT_TOKEN              your own ClientToken, to ask Mews with
-  KEYRACK_API_KEYS                  lines of keys, or one of several separated by ";"
+  KEYRACK_WEBHOOK_SECRET_PREVIOUS   the former secret, also accepted while you rotate
+  KEYRACK_SEALING_KEY               base64 of 32 bytes, or several separated by commas:
+                                    the first seals, and any of them opens
+  KEYRACK_CLIENT_TOKEN              your application's ClientToken, to ask Mews with
+  KEYRACK_API_KEYS                  lines of API keys, separated by line ends or ";"
 
-Every flag can be set by the environment, too: --webhook-addr by
-KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
+The environment can set every flag: --webhook-addr is KEYRACK_WEBHOOK_ADDR, and so on.
+The command line comes first.`,
 		Example: `  export KEYRACK_WEBHOOK_SECRET=$(openssl rand -hex 32)
   keyrack serve
 
-  # What Mews would send:
+  # Send a webhook as Mews would:
   curl -i "http://127.0.0.1:8080/webhooks/mews?Token=$KEYRACK_WEBHOOK_SECRET" -d @created.json
 
-  # What your program asks:
+  # Ask as your program would:
   printf %s "$TOKEN" | curl -s --data-urlencode token@- http://127.0.0.1:8081/v1/introspect`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) (err error) {
@@ -117,36 +117,35 @@ KEYRACK_WEBHOOK_ADDR, and so on. The command line comes first.`,
 	flags := serve.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&s.webhookAddr, "webhook-addr", "127.0.0.1:8080", "`host:port` to receive webhooks at")
-	flags.StringVar(&s.webhookPath, "webhook-path", keyrack.DefaultPath, "the one `path` to receive them at")
-	flags.BoolVar(&s.withoutSecret, "without-secret", false, "accept anybody: something in front authenticates Mews")
-	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer at")
-	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "the `file` of the API's keys")
-	depotFlag(flags, &s.store)
+	flags.StringVar(&s.webhookPath, "webhook-path", keyrack.DefaultPath, "exact `path` to receive webhooks at")
+	flags.BoolVar(&s.withoutSecret, "without-secret", false, "accept webhooks without a secret, behind a proxy that checks them")
+	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer questions at")
+	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "`file` of API keys")
+	storeFlag(flags, &s.store)
 	sealingFlag(flags, &s.sealing.File)
-	flags.StringVar(&s.asking.url, "connector-url", "", "Mews's platform `address`, such as "+connector.Production)
-	flags.StringVar(&s.asking.clientName, "client-name", "", "your application's `name` and version, as Mews knows it")
+	flags.StringVar(&s.connector.url, "connector-url", "", "`address` of Mews's platform, such as "+connector.Production)
+	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
 	flags.DurationVar(&s.lease, "lease", 0, "how long valid lasts without news (default 24h if Mews is asked)")
-	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews a second, at most")
-	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may come, repetitions included")
+	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
+	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may arrive, repetitions included")
 	return serve
 }
 
-// check reads what the flags leave to the environment, and finds what cannot be
-// meant so.
+// check reads the settings that come from the environment alone, and checks all of them.
 func (s *settings) check(env environment) (err error) {
 	if s.horizon <= 0 {
-		return usage.Errorf("--horizon is %v, but deliveries take time; leave it at %v unless you know better", s.horizon, lifecycle.DefaultHorizon)
+		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", lifecycle.DefaultHorizon)
 	}
 	if s.lease < 0 || s.probeRate <= 0 {
-		return usage.Errorf("--lease and --probe-rate are above 0, or left out")
+		return usage.Errorf("--lease and --probe-rate must be above 0; leave them out for the defaults")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
-		return usage.Errorf("--webhook-path is a path, such as %s, and no more", keyrack.DefaultPath)
+		return usage.Errorf("--webhook-path must be only a path, such as %s", keyrack.DefaultPath)
 	}
 	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
 		return err
 	}
-	if s.depot, err = storage.Parse(s.store); err != nil {
+	if s.storeURL, err = storage.Parse(s.store); err != nil {
 		return err
 	}
 	if s.apiKeys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
@@ -156,17 +155,17 @@ func (s *settings) check(env environment) (err error) {
 	if s.supervisor, err = supervisorFrom(env); err != nil {
 		return err
 	}
-	s.asking.clientToken = lifecycle.NewToken(env(clientTokenVariable))
-	s.client, err = s.asking.client()
+	s.connector.clientToken = lifecycle.NewToken(env(clientTokenVariable))
+	s.client, err = s.connector.client()
 	return err
 }
 
-// apiAddrFor resolves the address of the API listener, once, so that what is looked
-// at is what is listened on. Without keys it must be loopback.
+// apiAddrFor resolves the address of the API listener once, so that the address that is
+// checked is the one that is used. Without keys it must be loopback.
 func apiAddrFor(ctx context.Context, hostport string, keys api.Keys) (string, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return "", usage.Errorf("--api-addr is not host:port; try 127.0.0.1:8081")
+		return "", usage.Errorf("--api-addr must be host:port; try 127.0.0.1:8081")
 	}
 	if len(keys) > 0 {
 		return hostport, nil
@@ -178,14 +177,14 @@ func apiAddrFor(ctx context.Context, hostport string, keys api.Keys) (string, er
 		}
 	}
 	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
-		return "", usage.Errorf(`--api-addr %s can be reached from other machines, and the API has no keys.
-Listen on loopback, such as 127.0.0.1:%s, or make a key:
+		return "", usage.Errorf(`--api-addr %s can be reached from other machines, but there are no API keys.
+Listen on loopback, such as 127.0.0.1:%s, or create a key:
   keyrack apikey NAME SCOPES`, hostport, port)
 	}
 	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
 }
 
-// listen opens the socket that a flag names. The port 0 is any free one.
+// listen opens the socket that a flag names. Port 0 is any free port.
 func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", addr)
@@ -195,14 +194,14 @@ func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// serve serves until the context ends, and then finishes what has begun.
+// serve serves until ctx ends and then finishes running requests.
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	apiAddr, err := apiAddrFor(ctx, s.apiAddr, s.apiKeys)
 	if err != nil {
 		return err
 	}
-	// Sockets come first: a port that is taken should stop us before anything is
-	// opened. Whoever connects early waits for the rack.
+	// Listen first, so that a port in use is an error before anything else is opened.
+	// A client that connects early waits for the rack.
 	webhookListener, err := listen(ctx, "webhook-addr", s.webhookAddr)
 	if err != nil {
 		return err
@@ -242,15 +241,15 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 
 	select {
 	case <-ctx.Done():
-		log.Info("shutting down; a second signal ends at once")
+		log.Info("shutting down; a second signal ends the process at once")
 	case err = <-webhooks.Failed:
 	case err = <-answers.Failed:
 	}
 	ready.Store(false)
 	leave()
 	attending.Wait()
-	// The API tells for as long as deliveries are finished that we are going. Its
-	// streams see those deliveries, too.
+	// The API says that the process is ending while deliveries finish, and its streams
+	// still report those deliveries.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpserver.ShutdownTimeout)
 	defer cancel()
 	err = errors.Join(err, webhooks.Close(bounded))
@@ -258,16 +257,16 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	return errors.Join(err, answers.Close(bounded))
 }
 
-// openRack opens the store and the rack on it. What it returns closes both.
+// openRack opens the store and a Rack on it. The function that it returns closes both.
 func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *slog.Logger) (*keyrack.Rack, func() error, error) {
-	ring, err := s.sealing.Load(s.depot, true)
+	ring, err := s.sealing.Load(s.storeURL, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	if ring.Made {
-		log.Warn("a sealing key was made; tokens are worth nothing without it, so keep a copy where the backups are not", "file", ring.Source)
+		log.Warn("created a sealing key; tokens cannot be opened without it, so keep a copy apart from the backups", "file", ring.Source)
 	}
-	store, err := s.depot.Open(ctx)
+	store, err := s.storeURL.Open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -292,15 +291,15 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *s
 	}, nil
 }
 
-// announce says where we listen, and what is missing for use in earnest.
+// announce logs where the process listens, and what is unsafe in production.
 func (s *settings) announce(webhooks, answers *httpserver.Server, log *slog.Logger) {
 	if s.withoutSecret {
-		log.Warn("deliveries are accepted from anybody who reaches the webhook listener")
+		log.Warn("webhooks are accepted from anybody who can reach the listener")
 	}
-	if s.depot.Kind == storage.Memory {
-		log.Warn("everything is kept in memory and ends with this process")
+	if s.storeURL.Kind == storage.Memory {
+		log.Warn("everything is kept in memory and is lost when this process ends")
 	} else {
-		log.Info("everything is kept", "store", s.depot.String())
+		log.Info("everything is kept", "store", s.storeURL.String())
 	}
 	if s.client != nil {
 		log.Info("asking Mews", "rate", s.probeRate)

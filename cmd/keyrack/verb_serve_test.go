@@ -39,11 +39,11 @@ func TestServeRefuses(t *testing.T) {
 	}{
 		{"no secret", nil, "", exitUsage, "export KEYRACK_WEBHOOK_SECRET="},
 		{"the previous secret alone", map[string]string{previousVariable: testkit.Secret}, "", exitUsage, "without KEYRACK_WEBHOOK_SECRET"},
-		{"a secret and none", with, "--without-secret", exitUsage, "take one of them away"},
+		{"a secret and none", with, "--without-secret", exitUsage, "remove one of them"},
 		{"a secret with a line end", map[string]string{secretVariable: testkit.Secret + "\n"}, "", exitUsage, "white space"},
 		{"a secret as a flag", with, "--webhook-secret=canary", exitUsage, "unknown flag: --webhook-secret"},
 		{"a secret as an argument", with, "canary", exitUsage, "takes no arguments"},
-		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081, or make a key"},
+		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081, or create a key"},
 		{"the API for everybody, in IPv6", with, "--api-addr [::]:8081", exitUsage, "Listen on loopback"},
 		{"the API for the network", with, "--api-addr 192.0.2.7:8081", exitUsage, "Listen on loopback"},
 		{"the API nowhere", with, "--api-addr 8081", exitUsage, "try 127.0.0.1:8081"},
@@ -58,14 +58,14 @@ func TestServeRefuses(t *testing.T) {
 		{"Mews in clear", map[string]string{secretVariable: testkit.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
 		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
 		{"no lease", with, "--lease -1s", exitUsage, "above 0"},
-		{"keys that are none", map[string]string{secretVariable: testkit.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a key is a line of name, scopes and SHA-256"},
+		{"keys that are none", map[string]string{secretVariable: testkit.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a line must hold a name, scopes and a SHA-256"},
 		{"a file of keys that is not there", with, "--api-keys-file testdata/none", exitError, "no such file"},
 		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},
 		{"a horizon without a unit", with, "--horizon 30", exitUsage, "missing unit"},
 		{"a relative path", with, "--webhook-path webhooks", exitUsage, "such as /webhooks/mews"},
 		{"a path and a query", with, "--webhook-path /webhooks?Token=canary", exitUsage, "such as /webhooks/mews"},
 		{"a path on a host", with, "--webhook-path //webhooks", exitUsage, "such as /webhooks/mews"},
-		{"a bad variable", map[string]string{secretVariable: testkit.Secret, "KEYRACK_HORIZON": "canary"}, "", exitUsage, "KEYRACK_HORIZON is not fit for --horizon, a duration"},
+		{"a bad variable", map[string]string{secretVariable: testkit.Secret, "KEYRACK_HORIZON": "canary"}, "", exitUsage, "KEYRACK_HORIZON is not a valid value of --horizon, a duration"},
 		{"a port that is taken", with, "--webhook-addr " + taken.Addr().String(), exitError, "choose another address with --webhook-addr or KEYRACK_WEBHOOK_ADDR"},
 		{"a port of the API's that is taken", with, "--webhook-addr 127.0.0.1:0 --api-addr " + taken.Addr().String(), exitError, "--api-addr or KEYRACK_API_ADDR"},
 	}
@@ -110,7 +110,7 @@ func TestServeSecrets(t *testing.T) {
 
 func TestServeWithoutSecret(t *testing.T) {
 	p := serving(t, map[string]string{secretVariable: "", "KEYRACK_WITHOUT_SECRET": "true"})
-	p.waitFor(t, "level=WARN msg=\"deliveries are accepted from anybody")
+	p.waitFor(t, "level=WARN msg=\"webhooks are accepted from anybody")
 	if code := post(t, p.webhooks, "/webhooks/mews", "{}"); code != http.StatusNoContent {
 		t.Errorf("answered %d", code)
 	}

@@ -18,11 +18,11 @@ import (
 
 // looking is a question about one integration.
 type looking struct {
-	client receiver
+	client sidecar
 	output output
 }
 
-// run opens what a verb about one integration needs, and asks.
+// run opens what a verb about one integration needs, and calls ask.
 func (l *looking) run(verb *cobra.Command, env environment, ask func(ctx context.Context) error) error {
 	if err := l.output.open(verb, env); err != nil {
 		return err
@@ -45,11 +45,11 @@ func newShow(env environment) *cobra.Command {
 	var l looking
 	show := &cobra.Command{
 		Use:   "show INTEGRATION [flags]",
-		Short: "Show what is known of one integration",
-		Long: `Show prints what a receiver knows of one integration: its state, whether its token
-is valid, and the tokens that it has and had, by digests, never in clear.
+		Short: "Show one integration",
+		Long: `Show prints what a sidecar knows about one integration: its state, whether its token
+is valid, and its current and former tokens, as digests, never in clear.
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope read.`,
 		Example: `  keyrack show 9e5e84e9-974d-4f16-9662-ab2200f27cb1`,
 		Args:    exactly("INTEGRATION"),
@@ -111,11 +111,11 @@ func newExplain(env environment) *cobra.Command {
 	var l looking
 	explain := &cobra.Command{
 		Use:   "explain INTEGRATION [flags]",
-		Short: "Say why a verdict is what it is, and what would change it",
-		Long: `Explain prints the verdict on an integration's token, everything that happened to
-the integration and what became of it, and what would change the verdict.
+		Short: "Explain a verdict, and what would change it",
+		Long: `Explain prints the verdict on the token of an integration, everything that happened
+to the integration with its outcome, and what would change the verdict.
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope read.`,
 		Example: `  keyrack explain 9e5e84e9-974d-4f16-9662-ab2200f27cb1`,
 		Args:    exactly("INTEGRATION"),
@@ -170,23 +170,23 @@ func newHistory(env environment) *cobra.Command {
 	limit := 0
 	history := &cobra.Command{
 		Use:   "history INTEGRATION [flags]",
-		Short: "List what happened to one integration",
-		Long: `History prints a line for each thing that happened to an integration, oldest first,
-as far as the journal reaches back: what keyrack tail would have shown.
+		Short: "List everything that happened to one integration",
+		Long: `History prints a line for everything that happened to an integration, oldest first,
+as far back as the journal goes, in the form of keyrack tail.
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope read.`,
 		Example: `  keyrack history 9e5e84e9-974d-4f16-9662-ab2200f27cb1
   keyrack history 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --format jsonl | jq -r .outcome`,
 		Args: exactly("INTEGRATION"),
 		RunE: func(verb *cobra.Command, args []string) error {
 			if limit < 0 {
-				return usage.Errorf("--limit is a number of entries, or 0 for all")
+				return usage.Errorf("--limit must be a number of entries, or 0 for all")
 			}
 			return l.run(verb, env, func(ctx context.Context) error { return l.history(ctx, args[0], limit) })
 		},
 	}
-	history.Flags().IntVar(&limit, "limit", 0, "at most so many, the oldest; 0 is all")
+	history.Flags().IntVar(&limit, "limit", 0, "how many at most, oldest first; 0 is all")
 	l.flags(history)
 	return history
 }

@@ -25,18 +25,18 @@ const (
 	mostDuration = time.Hour
 	mostLag      = 5 * time.Minute
 
-	// defaultWithin is how long a receiver that asks Mews has to find out the rest. It
-	// asks about one integration at most every 10 s.
+	// defaultWithin is how long a sidecar that asks Mews has to find out the rest. It asks
+	// about one integration at most every 10 s.
 	defaultWithin = 45 * time.Second
 )
 
-// simulate is a simulation and where it is reported.
+// simulate is a simulation, and where its report goes.
 type simulate struct {
 	options   simulation.Options
 	connector string // where the hotels' Connector API listens; empty: there is none
 
 	target target
-	client receiver
+	client sidecar
 	output output
 	errors io.Writer
 }
@@ -45,39 +45,38 @@ func newSimulate(env environment) *cobra.Command {
 	var s simulate
 	verb := &cobra.Command{
 		Use:   "simulate [flags]",
-		Short: "Play a fleet of hotels, and compare what the receiver says with the truth",
+		Short: "Play a fleet of hotels and compare the receiver with the truth",
 		Long: `Simulate plays hotels that connect, disable, cancel, rotate their tokens and delete,
-and sends the webhooks about it as Mews would: late, and if you say so twice, in
-another order, or never. It ends by itself.
+and sends the webhooks as Mews would: late and, if you set it so, twice, out of order
+or never. It ends by itself.
 
-In the end it asks the receiver's API about every token, and prints what was true,
-what the receiver says, and every difference. Unknown is no mistake: webhooks alone
-cannot always tell. Valid for a token that does not work is, and so is invalid for
-one that works. Where webhooks are lost, a receiver that asks nobody must make
-such mistakes, and with --losses you see them.
+At the end it asks the API of the sidecar about every token, and prints what was true,
+what the sidecar answers, and every difference. Unknown is not a mistake: webhooks alone
+cannot always tell. Valid for a token that does not work is a mistake, and so is invalid
+for one that works. When webhooks are lost, a sidecar that does not ask Mews has to make
+such mistakes; --losses shows them.
 
-The same seed plays the same lives and prints nothing secret. Use a receiver of its
-own: the hotels are made up, and stay in its store. Its horizon must be longer than
---lag, as the default one is.
+The same seed plays the same lives. Nothing secret is printed. Use a sidecar with a
+store of its own, because the invented hotels stay in it. Its horizon must be longer
+than --lag, as the default is.
 
-With --connector-addr the hotels can be asked about as well: their Connector API
-listens there until the end, on loopback alone, and takes KEYRACK_CLIENT_TOKEN, which
-the receiver must have, too. Start the receiver with that address as its
---connector-url. In the end it has the time of --within to find out what it does not
-know, and no longer is wrong about what it was not told: for that, give it a --lease
-shorter than --within.
+With --connector-addr, simulate also serves the Connector API of the hotels, on loopback
+and until the end. It requires KEYRACK_CLIENT_TOKEN, which must be the same for the
+sidecar. Start the sidecar with that address as its --connector-url. At the end it has
+the time of --within to find out what it does not know. To have it find out about lost
+webhooks as well, give it a --lease shorter than --within.
 
 ` + targetHelp + `
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope introspect.
 
-Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
+Exit codes: 0 if the sidecar was never wrong with certainty, otherwise 1.`,
 		Example: `  keyrack simulate
   keyrack simulate --count 100 --rate 50 --duplicates 0.3 --reorder 0.5 --seed 7
   keyrack simulate --losses 0.05 --format json
 
-  # A receiver that asks, and hotels that can be asked about.
+  # A sidecar that asks Mews, with hotels that it can ask about.
   export KEYRACK_CLIENT_TOKEN=made-up
   keyrack serve --store memory --lease 20s --client-name Trial \
       --connector-url http://127.0.0.1:8082 &
@@ -104,49 +103,49 @@ Exit codes: 0 if the receiver said nothing wrong with certainty, otherwise 1.`,
 	}
 	flags := verb.Flags()
 	flags.SortFlags = false
-	flags.Uint64Var(&s.options.Seed, "seed", 0, "decides everything random; 0 is a random one, which is printed")
-	flags.IntVar(&s.options.Hotels, "count", 10, "`hotels` that connect")
-	flags.Float64Var(&s.options.Rate, "rate", 10, "`changes` a second, the connections included")
-	flags.DurationVar(&s.options.Duration, "duration", 10*time.Second, "how long hotels change, 1h at most")
+	flags.Uint64Var(&s.options.Seed, "seed", 0, "seed of everything random; 0 picks one, which is printed")
+	flags.IntVar(&s.options.Hotels, "count", 10, "number of `hotels`")
+	flags.Float64Var(&s.options.Rate, "rate", 10, "`changes` per second, connections included")
+	flags.DurationVar(&s.options.Duration, "duration", 10*time.Second, "how long hotels change, at most 1h")
 	flags.Float64Var(&s.options.Duplicates, "duplicates", 0.2, "`share` of webhooks that are sent twice, from 0 to 1")
 	flags.Float64Var(&s.options.Losses, "losses", 0, "`share` of webhooks that are never sent, from 0 to 1")
 	flags.Float64Var(&s.options.Reorder, "reorder", 0.3, "`share` of webhooks that may overtake others, from 0 to 1")
 	flags.DurationVar(&s.options.Lag, "lag", 500*time.Millisecond, "the longest time from a change to its webhook")
 	flags.StringVar(&s.connector, "connector-addr", "", "serve the hotels' Connector API at `addr`")
-	flags.DurationVar(&s.options.Within, "within", defaultWithin, "how `long` the receiver then has to find out")
+	flags.DurationVar(&s.options.Within, "within", defaultWithin, "how `long` the sidecar then has to find out")
 	s.target.flags(flags)
 	s.client.flags(flags)
 	s.output.flags(flags)
 	return verb
 }
 
-// check finds what cannot be meant so.
+// check checks the flags.
 func (s *simulate) check() error {
 	for _, share := range []struct {
 		flag  string
 		value float64
 	}{{"duplicates", s.options.Duplicates}, {"losses", s.options.Losses}, {"reorder", s.options.Reorder}} {
 		if !(share.value >= 0 && share.value <= 1) {
-			return usage.Errorf("--%s is a share from 0 to 1", share.flag)
+			return usage.Errorf("--%s must be a share from 0 to 1", share.flag)
 		}
 	}
 	switch {
 	case s.options.Hotels < 1 || s.options.Hotels > mostHotels:
-		return usage.Errorf("--count is a number of hotels from 1 to %d", mostHotels)
+		return usage.Errorf("--count must be a number of hotels from 1 to %d", mostHotels)
 	case !(s.options.Rate > 0 && s.options.Rate <= mostRate):
-		return usage.Errorf("--rate is a number of changes a second, above 0 and up to %v", mostRate)
+		return usage.Errorf("--rate must be a number of changes per second, above 0 and up to %v", mostRate)
 	case s.options.Duration <= 0 || s.options.Duration > mostDuration:
-		return usage.Errorf("--duration is a time up to %v", mostDuration)
+		return usage.Errorf("--duration must be above 0 and at most %v", mostDuration)
 	case s.options.Lag <= 0 || s.options.Lag > mostLag:
-		return usage.Errorf("--lag is a time up to %v", mostLag)
+		return usage.Errorf("--lag must be above 0 and at most %v", mostLag)
 	case s.connector != "" && !api.IsLoopback(s.connector):
-		return usage.Errorf("--connector-addr is a loopback address, such as 127.0.0.1:8082: what listens there is a fake")
+		return usage.Errorf("--connector-addr must be a loopback address, such as 127.0.0.1:8082, because a fake listens there")
 	case s.connector != "" && s.options.ClientToken.IsZero():
-		return usage.Errorf("with --connector-addr, %s is the token that the receiver asks with; set it for both", clientTokenVariable)
+		return usage.Errorf("--connector-addr requires %s; set the same value for simulate and for the sidecar", clientTokenVariable)
 	case s.options.Within <= 0 || s.options.Within > mostDuration:
-		return usage.Errorf("--within is a time up to %v", mostDuration)
+		return usage.Errorf("--within must be above 0 and at most %v", mostDuration)
 	case s.options.Changes() < s.options.Hotels:
-		return usage.Errorf("in %v at %v changes a second there are %d changes, too few for %d hotels to connect; raise --rate or --duration",
+		return usage.Errorf("%v at %v changes per second are %d changes, too few for %d hotels to connect; raise --rate or --duration",
 			s.options.Duration, s.options.Rate, s.options.Changes(), s.options.Hotels)
 	}
 	return nil
@@ -170,7 +169,7 @@ func (s *simulate) run(ctx context.Context) error {
 	return s.tell(report)
 }
 
-// tell prints the account, and fails where the receiver was wrong with certainty.
+// tell prints the report. It returns an error if the sidecar was wrong with certainty.
 func (s *simulate) tell(r simulation.Report) error {
 	stats := r.Stats
 	valid, invalid := r.Wrong()
@@ -184,19 +183,19 @@ func (s *simulate) tell(r simulation.Report) error {
 		return err
 	}
 	if stats.Discarded > 0 {
-		err = fmt.Errorf("%d webhooks were not taken in; %s", stats.Discarded, s.refusedHint(stats))
+		err = fmt.Errorf("%d webhooks were not accepted; %s", stats.Discarded, s.refusedHint(stats))
 	}
 	if valid+invalid > 0 {
-		text := fmt.Sprintf("the receiver is wrong with certainty about %d tokens", valid+invalid)
+		text := fmt.Sprintf("the sidecar is wrong with certainty about %d tokens", valid+invalid)
 		if stats.Lost > 0 && s.connector == "" {
-			text += "; webhooks were lost, which only a receiver that asks Mews can find out"
+			text += "; webhooks were lost, which only a sidecar that asks Mews can find out"
 		}
 		err = errors.Join(err, errors.New(text))
 	}
 	return err
 }
 
-// refusedHint says what to do about webhooks that were not taken in.
+// refusedHint returns what to do about webhooks that were not accepted.
 func (s *simulate) refusedHint(stats mewstest.Stats) string {
 	for _, status := range []int{0, http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable} {
 		if stats.Answers[status] > 0 {
@@ -207,7 +206,7 @@ func (s *simulate) refusedHint(stats mewstest.Stats) string {
 			return s.target.hint(a)
 		}
 	}
-	return "the receiver refused them"
+	return "the receiver refused them; see its log"
 }
 
 func (s *simulate) tellText(r simulation.Report) error {
@@ -216,7 +215,7 @@ func (s *simulate) tellText(r simulation.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d changes in %.1f s, settled after %.1f s\n\n", r.Seed, stats.Changes, s.options.Duration.Seconds(), r.Took.Seconds())
 	var t table
-	t.row("webhooks", fmt.Sprintf("%d of changes, %d sent twice, %d lost, %d not taken in after %d attempts",
+	t.row("webhooks", fmt.Sprintf("%d of changes, %d sent twice, %d lost, %d not accepted after %d attempts",
 		stats.Messages, stats.Duplicates, stats.Lost, stats.Discarded, simulation.Attempts))
 	t.row("answers", describeAnswers(stats.Answers))
 	if s.connector != "" {
@@ -224,7 +223,7 @@ func (s *simulate) tellText(r simulation.Report) error {
 	}
 	t.row("truth", fmt.Sprintf("%d integrations: %d work, %d do not, %d are deleted",
 		r.Integrations, r.Works, r.Integrations-r.Works-r.Deleted, r.Deleted))
-	t.row("receiver", fmt.Sprintf("right about %d, unknown about %d; of %d tokens wrongly valid %d, wrongly invalid %d",
+	t.row("sidecar", fmt.Sprintf("right about %d, unknown about %d; of %d tokens wrongly valid %d, wrongly invalid %d",
 		r.Right, r.Undecided, r.Tokens, valid, invalid))
 	_ = t.write(&b) // a Builder takes everything
 	if len(r.Differences) > 0 {
@@ -236,7 +235,7 @@ func (s *simulate) tellText(r simulation.Report) error {
 	return s.output.printf("%s", b.String())
 }
 
-// simulationReport is the account for a program.
+// simulationReport is the report for programs.
 type simulationReport struct {
 	Seed         uint64               `json:"seed"`
 	Changes      int                  `json:"changes"`

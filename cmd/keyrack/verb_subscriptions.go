@@ -14,24 +14,24 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// steeringHelp is in the help of every verb about subscriptions.
-const steeringHelp = `Subscriptions are those of programs that hold a rack of this library on the same
-store, and have it call them with what changes. Keyrack serve has none of its own.
+// subscriptionsHelp is in the help of every verb about subscriptions.
+const subscriptionsHelp = `Subscriptions belong to programs that use this library on the same store and are
+called with every change. Keyrack serve has none of its own.
 
-` + officeHelp
+` + backendHelp
 
 func newSubscriptions(env environment) *cobra.Command {
 	all := &cobra.Command{
 		Use:   "subscriptions",
-		Short: "List, pause, resume and replay subscriptions",
-		Long: `Subscriptions shows where the subscriptions stand, and steers them.
+		Short: "List, pause, resume and rewind subscriptions",
+		Long: `Subscriptions lists and controls the subscriptions on a store.
 
-` + steeringHelp,
+` + subscriptionsHelp,
 		Example: `  keyrack subscriptions list
   keyrack subscriptions pause billing`,
 		Args: func(verb *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage.Errorf("there is no such command of %s; there is: list, pause, resume, replay", verb.CommandPath())
+				return usage.Errorf("unknown command of %s; use list, pause, resume or rewind", verb.CommandPath())
 			}
 			return nil
 		},
@@ -39,9 +39,9 @@ func newSubscriptions(env environment) *cobra.Command {
 	}
 	all.AddCommand(
 		newSubscriptionsList(env),
-		newSteering(env, "pause", "Stop a subscription, so that nothing is lost", "paused; keyrack subscriptions resume lets it go on where it stood"),
-		newSteering(env, "resume", "Let a paused subscription go on where it stood", "goes on"),
-		newSteering(env, "replay", "Have a subscription begin again after a position", "begins again"),
+		newSubscriptionControl(env, "pause", "Pause a subscription without losing changes", "paused; keyrack subscriptions resume continues it"),
+		newSubscriptionControl(env, "resume", "Resume a paused subscription where it stopped", "resumed"),
+		newSubscriptionControl(env, "rewind", "Rewind a subscription to a position", "rewound"),
 	)
 	for _, verb := range all.Commands() {
 		verb.DisableFlagsInUseLine = true
@@ -50,16 +50,16 @@ func newSubscriptions(env environment) *cobra.Command {
 }
 
 func newSubscriptionsList(env environment) *cobra.Command {
-	var o office
+	var o backend
 	var out output
 	list := &cobra.Command{
 		Use:   "list [flags]",
-		Short: "List the subscriptions, and how far they are",
-		Long: `List prints every subscription that the store knows, whether a program runs it or
-not: how far in the journal it is, how many positions that is behind the end, and
-how many dead letters it has.
+		Short: "List the subscriptions and their positions",
+		Long: `List prints every subscription on the store, whether a program runs it or not: its
+position in the journal, how many positions that is behind the end, and how many dead
+letters it has.
 
-` + steeringHelp,
+` + subscriptionsHelp,
 		Example: `  keyrack subscriptions list
   keyrack subscriptions list --store sqlite:keyrack.db`,
 		Args: noArguments,
@@ -96,7 +96,7 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 	case out.format == formatJSON:
 		return out.value(raw.Subscriptions)
 	case out.text() && len(raw.Subscriptions) == 0:
-		return out.printf("there are no subscriptions\n")
+		return out.printf("no subscriptions\n")
 	}
 	var t table
 	t.row("SUBSCRIPTION", "STATE", "POSITION", "BEHIND", "DEAD LETTERS")
@@ -123,28 +123,28 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 	return t.write(out.w)
 }
 
-// newSteering returns the verb of one act.
-func newSteering(env environment, act, short, done string) *cobra.Command {
-	var o office
+// newSubscriptionControl returns the verb of one action.
+func newSubscriptionControl(env environment, action, short, done string) *cobra.Command {
+	var o backend
 	var after string
-	use, long := act+" NAME [flags]", short+".\nWhichever program runs it heeds that within about a second."
-	if act == "replay" {
+	use, long := action+" NAME [flags]", short+". The program that\nruns it notices within about a second."
+	if action == "rewind" {
 		long += `
-Its handler sees the same entries again, with the same ids; --after 0 is everything
-that is left of the journal.`
+Its handler gets the same changes again, with the same ids. --after 0 is the oldest
+entry that is left in the journal.`
 	}
 	verb := &cobra.Command{
 		Use:     use,
 		Short:   short,
-		Long:    long + "\n\n" + steeringHelp,
-		Example: "  keyrack subscriptions " + act + " billing" + map[bool]string{true: " --after 0"}[act == "replay"],
+		Long:    long + "\n\n" + subscriptionsHelp,
+		Example: "  keyrack subscriptions " + action + " billing" + map[bool]string{true: " --after 0"}[action == "rewind"],
 		Args:    exactly("NAME"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
 			wanted := api.SubscriptionControl{Name: args[0]}
-			if act == "replay" {
+			if action == "rewind" {
 				position, err := strconv.ParseUint(after, 10, 64)
 				if err != nil {
-					return usage.Errorf("--after is the position after which to begin again, 0 for all that is left; keyrack tail --format jsonl shows positions")
+					return usage.Errorf("--after must be a position, or 0 for the oldest entry; keyrack tail --format jsonl shows positions")
 				}
 				wanted.After = (*store.Position)(&position)
 			}
@@ -152,7 +152,7 @@ that is left of the journal.`
 				return err
 			}
 			defer o.close(&err)
-			if _, err := o.Post(verb.Context(), wanted, "v1", "subscriptions", act); err != nil {
+			if _, err := o.Post(verb.Context(), wanted, "v1", "subscriptions", action); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(verb.OutOrStdout(), "%s: %s\n", terminal.Plain(args[0]), done)
@@ -161,8 +161,8 @@ that is left of the journal.`
 	}
 	flags := verb.Flags()
 	flags.SortFlags = false
-	if act == "replay" {
-		flags.StringVar(&after, "after", "", "begin again after this `position`, 0 for all that is left; required")
+	if action == "rewind" {
+		flags.StringVar(&after, "after", "", "continue after this `position`, 0 for the oldest entry; required")
 	}
 	o.flags(flags)
 	return verb

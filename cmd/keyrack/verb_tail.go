@@ -23,17 +23,17 @@ import (
 )
 
 const (
-	firstPause = time.Second // before a stream is opened again
+	firstPause = time.Second // before reconnecting
 	mostPause  = 30 * time.Second
 )
 
-// tailing follows the changes.
+// tailing tails the journal.
 type tailing struct {
 	after string // the id of the latest event; empty for what is new from now on
 	kinds []string
 	count int
 
-	client   receiver
+	client   sidecar
 	output   output
 	warnings io.Writer
 	seen     int
@@ -43,15 +43,15 @@ func newTail(env environment) *cobra.Command {
 	var t tailing
 	tail := &cobra.Command{
 		Use:   "tail [flags]",
-		Short: "Follow what happens, one line for each change",
-		Long: `Tail follows a receiver's journal and prints a line for each thing that happens to
-an integration, until it is interrupted or --count lines were printed. When the
-connection is lost it connects again, and goes on where it stood.
+		Short: "Tail the journal, one line for each change",
+		Long: `Tail reads the journal of a sidecar and prints a line for everything that happens to
+an integration, until it is interrupted or has printed --count lines. When the
+connection is lost it reconnects and continues where it stopped.
 
-With --format jsonl each line has a position: --after POSITION goes on from there,
-and --after 0 begins with the oldest that is left.
+With --format jsonl each line has a position: --after POSITION continues from there,
+and --after 0 begins with the oldest entry that is left.
 
-` + clientHelp + `
+` + sidecarHelp + `
 The key needs the scope read.`,
 		Example: `  keyrack tail
   keyrack tail --kind status,alarm
@@ -74,9 +74,9 @@ The key needs the scope read.`,
 	}
 	flags := tail.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&t.after, "after", "", "begin after this `position`, 0 for the oldest (default: from now on)")
-	flags.StringSliceVar(&t.kinds, "kind", nil, "`kinds` of changes: status, state, token, alarm (default: any)")
-	flags.IntVar(&t.count, "count", 0, "end after so many lines; 0 is never")
+	flags.StringVar(&t.after, "after", "", "begin after this `position`, 0 for the oldest entry (default: from now on)")
+	flags.StringSliceVar(&t.kinds, "kind", nil, "only these `kinds` of changes: status, state, token, alarm (default: any)")
+	flags.IntVar(&t.count, "count", 0, "end after this many lines; 0 is no limit")
 	t.output.flags(flags)
 	t.client.flags(flags)
 	return tail
@@ -85,39 +85,39 @@ The key needs the scope read.`,
 func (t *tailing) check() error {
 	for _, kind := range t.kinds {
 		if !slices.Contains(api.ChangeKinds, keyrack.ChangeKind(kind)) {
-			return usage.Errorf("there is no --kind %s; there is: status, state, token, alarm, any", terminal.Quote(kind))
+			return usage.Errorf("unknown --kind %s; use status, state, token, alarm or any", terminal.Quote(kind))
 		}
 	}
 	if _, err := strconv.ParseUint(t.after, 10, 64); t.after != "" && err != nil {
-		return usage.Errorf("--after is a position, which is a number; --format jsonl shows them")
+		return usage.Errorf("--after must be a position, a number that --format jsonl shows")
 	}
 	if t.count < 0 {
-		return usage.Errorf("--count is a number of lines, or 0")
+		return usage.Errorf("--count must be a number of lines, or 0 for no limit")
 	}
 	return nil
 }
 
-// errEnough ends a stream of which enough was seen.
+// errEnough ends a stream after --count lines.
 var errEnough = errors.New("enough")
 
-// tail follows until the context ends, which is no error.
+// tail tails until ctx ends, which is not an error.
 func (t *tailing) tail(ctx context.Context) error {
 	for gap, connected := firstPause, false; ; {
 		before := t.seen
-		err := t.follow(ctx, &connected)
+		err := t.stream(ctx, &connected)
 		var refused *client.Error
 		switch {
 		case ctx.Err() != nil || errors.Is(err, errEnough):
 			return nil
 		case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests, !connected:
-			return err // which trying again does not change
+			return err // trying again would not help
 		case errors.As(err, new(writeError)):
 			return err
 		}
 		if t.seen > before {
 			gap = firstPause
 		}
-		fmt.Fprintf(t.warnings, "keyrack: the stream ended; connecting again in %v\n", gap)
+		fmt.Fprintf(t.warnings, "keyrack: the stream ended; reconnecting in %v\n", gap)
 		if pause.For(ctx, gap) != nil {
 			return nil
 		}
@@ -125,21 +125,21 @@ func (t *tailing) tail(ctx context.Context) error {
 	}
 }
 
-// writeError is one of stdout's.
+// writeError is an error of stdout.
 type writeError struct{ error }
 
-// follow reads one stream to its end, which is an error.
-func (t *tailing) follow(ctx context.Context, connected *bool) error {
+// stream reads one stream to its end, which is an error.
+func (t *tailing) stream(ctx context.Context, connected *bool) error {
 	return t.client.Tail(ctx, t.after, t.kinds, func() { *connected = true }, t.take)
 }
 
-// take takes one event.
+// take handles one event.
 func (t *tailing) take(e client.Event) error {
 	if e.ID != "" {
 		t.after = e.ID
 	}
 	if e.Name != "change" || !json.Valid(e.Data) {
-		return nil // of a later version
+		return nil // from a later version
 	}
 	t.seen++
 	if err := t.tell(e.Data); err != nil {
@@ -168,8 +168,8 @@ func (t *tailing) tell(data json.RawMessage) error {
 	return nil
 }
 
-// lineOf is an entry in one line: when, of which integration, what, what was
-// decided, and what became of state and verdict.
+// lineOf writes an entry in one line: when, which integration, what, the outcome, and how the
+// state and the verdict changed.
 func lineOf(o *output, d api.Entry) string {
 	id := terminal.Plain(d.Integration)
 	if id == "" {

@@ -18,20 +18,19 @@ import (
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
 
-// What trigger is about where it is told nothing else: the integration and the
-// enterprise of Mews's own documentation.
+// The integration and the enterprise of Mews's documentation, which trigger is about by
+// default.
 const (
 	sampleIntegration = "9e5e84e9-974d-4f16-9662-ab2200f27cb1"
 	sampleEnterprise  = "8865aa96-f62d-4f9b-a912-ab2100f60f42"
 )
 
-// sampleCreated is when it was created. A second created says the same, as Mews's own
-// repetition does, and so does a second deleted of the same day: another time would
-// contradict the first.
+// sampleCreated is when it was created. A second created says the same, as a repetition of
+// Mews does: another time would contradict the first.
 var sampleCreated = time.Date(2019, 12, 13, 14, 42, 52, 0, time.UTC)
 
-// order is one webhook that somebody wants sent.
-type order struct {
+// webhook is one webhook to send.
+type webhook struct {
 	integration string
 	enterprise  string
 	name        string
@@ -43,34 +42,33 @@ type order struct {
 }
 
 func newTrigger(env environment) *cobra.Command {
-	var o order
+	var o webhook
 	trigger := &cobra.Command{
 		Use:   "trigger EVENT [flags]",
 		Short: "Send one webhook as Mews would",
-		Long: `Trigger sends one webhook to a receiver as Mews would, and prints the status that
-was answered and how long it took. The receiver need not be keyrack.
+		Long: `Trigger sends one webhook to a receiver as Mews would, and prints the status of the
+answer and how long it took. The receiver need not be Keyrack.
 
-The events are Mews's, in any case, with or without "Integration" in front:
+The events are those of Mews, in upper or lower case, with or without "Integration":
 
   created          a new integration, with a token
   enabled          disabled
   canceled         reinstated
   deleted
-  ApiKeyCreated    a new token in place of the former
+  ApiKeyCreated    a new token replaces the former one
 
-All are about one integration, that of Mews's documentation, unless
---integration names another; "--integration new" makes one up, and prints it. The
-token of created and ApiKeyCreated is made up, and nobody learns it; with
---token-stdin it is read from stdin.
+They are about the integration of Mews's documentation unless --integration names
+another; "--integration new" invents one and prints its id. The token of created and
+ApiKeyCreated is invented and never shown; with --token-stdin it is read from stdin.
 
 ` + targetHelp + `
 
-Exit codes: 0 for an answer of 2xx, otherwise 1.`,
+Exit codes: 0 if the answer is 2xx, otherwise 1.`,
 		Example: `  keyrack trigger created
   keyrack trigger disabled
   keyrack trigger deleted --to https://hotel.example/webhooks/mews
 
-  # With a token of your own, so that you can ask about it.
+  # Use a token of your own, so that you can ask about it.
   printf %s "$TOKEN" | keyrack trigger ApiKeyCreated --token-stdin
   printf %s "$TOKEN" | keyrack check`,
 		Args:              exactly("EVENT"),
@@ -88,24 +86,24 @@ Exit codes: 0 for an answer of 2xx, otherwise 1.`,
 	flags := trigger.Flags()
 	flags.SortFlags = false
 	o.target.flags(flags)
-	flags.StringVar(&o.integration, "integration", sampleIntegration, "its `id`, or new")
-	flags.StringVar(&o.enterprise, "enterprise", sampleEnterprise, "its enterprise's `id`")
-	flags.StringVar(&o.name, "name", "Keyrack desk", "the integration's `name`")
-	flags.BoolVar(&o.disabled, "disabled", false, "created: the integration begins disabled")
+	flags.StringVar(&o.integration, "integration", sampleIntegration, "integration `id`, or new")
+	flags.StringVar(&o.enterprise, "enterprise", sampleEnterprise, "`id` of its enterprise")
+	flags.StringVar(&o.name, "name", "Keyrack desk", "`name` of the integration")
+	flags.BoolVar(&o.disabled, "disabled", false, "created: the integration starts disabled")
 	flags.BoolVar(&o.tokenStdin, "token-stdin", false, "created, ApiKeyCreated: read the token from stdin")
 	o.output.flags(flags)
 	return trigger
 }
 
-// trigger sends it.
-func (o *order) trigger(ctx context.Context, name string, stdin io.Reader, stderr io.Writer) error {
+// trigger sends the webhook.
+func (o *webhook) trigger(ctx context.Context, name string, stdin io.Reader, stderr io.Writer) error {
 	event, err := o.event(name, stdin)
 	if err != nil {
 		return err
 	}
 	body, err := events.Encode(event)
 	if err != nil {
-		return usage.Errorf("Mews would not send that: %w", err) // it quotes nothing
+		return usage.Errorf("Mews would not send such a webhook: %w", err) // it quotes nothing
 	}
 	sender, close := o.target.sender()
 	defer close()
@@ -120,25 +118,25 @@ func (o *order) trigger(ctx context.Context, name string, stdin io.Reader, stder
 		if hint := o.target.hint(answer); hint != "" {
 			return fmt.Errorf("not delivered; %s", hint)
 		}
-		return errors.New("not delivered; Mews would send it again")
+		return errors.New("not delivered; Mews would send the webhook again")
 	}
 	if !answer.Delivered() {
-		fmt.Fprintln(stderr, "keyrack: warning: Mews's documents name 200, 202 and 204 as success, and no other status")
+		fmt.Fprintln(stderr, "keyrack: warning: Mews documents only 200, 202 and 204 as success")
 	}
 	return nil
 }
 
-// event makes the event of a name.
-func (o *order) event(name string, stdin io.Reader) (events.Event, error) {
+// event makes the event with a name.
+func (o *webhook) event(name string, stdin io.Reader) (events.Event, error) {
 	action := parseEvent(name)
 	takesToken := action == lifecycle.IntegrationCreated || action == lifecycle.IntegrationApiKeyCreated
 	switch {
 	case action == lifecycle.ActionUnknown:
-		return events.Event{}, usage.Errorf("there is no event %s; there are: %s", terminal.Quote(name), strings.Join(eventNames(), ", "))
+		return events.Event{}, usage.Errorf("unknown event %s; use one of %s", terminal.Quote(name), strings.Join(eventNames(), ", "))
 	case o.tokenStdin && !takesToken:
-		return events.Event{}, usage.Errorf("%v has no token in it; take --token-stdin away", action)
+		return events.Event{}, usage.Errorf("%v holds no token; remove --token-stdin", action)
 	case o.disabled && action != lifecycle.IntegrationCreated:
-		return events.Event{}, usage.Errorf("--disabled is for created; there is an event disabled, too")
+		return events.Event{}, usage.Errorf("--disabled is only for created; to disable an integration later, trigger disabled")
 	}
 	if o.integration == "new" {
 		o.integration = newGUID()
@@ -169,8 +167,8 @@ func (o *order) event(name string, stdin io.Reader) (events.Event, error) {
 	return event, nil
 }
 
-// tell prints what became of it.
-func (o *order) tell(event events.Event, a mewstest.Answer) error {
+// tell prints the answer.
+func (o *webhook) tell(event events.Event, a mewstest.Answer) error {
 	if o.output.text() {
 		return o.output.printf("%v of %s: %v in %v\n", event.Action, terminal.Plain(event.Integration.ID), a, tookOf(a.Took))
 	}
@@ -196,7 +194,7 @@ func parseEvent(name string) lifecycle.Action {
 	return lifecycle.ActionUnknown
 }
 
-// eventNames returns the names that trigger takes, the short ones.
+// eventNames returns the short names that trigger takes.
 func eventNames() []string {
 	var names []string
 	for _, action := range lifecycle.Actions() {
@@ -216,8 +214,8 @@ func completeEvents(_ *cobra.Command, args []string, _ string) ([]cobra.Completi
 	return eventNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// newAccessToken makes a token up that looks like Mews's: 32 hexadecimal digits,
-// which sometimes spell the integration's id, a dash, and 31 more.
+// newAccessToken invents a token that looks like one of Mews: 32 hexadecimal digits, which
+// sometimes spell the id of the integration, a dash, and 31 more.
 func newAccessToken(integration string) lifecycle.Token {
 	first := strings.ToUpper(strings.ReplaceAll(integration, "-", ""))
 	if len(first) != 32 || strings.Trim(first, "0123456789ABCDEF") != "" {
@@ -228,7 +226,7 @@ func newAccessToken(integration string) lifecycle.Token {
 	return lifecycle.NewToken(first + "-" + fmt.Sprintf("%X", b)[:31])
 }
 
-// newGUID makes an identifier up as Mews writes them.
+// newGUID invents an identifier as Mews writes them.
 func newGUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -236,10 +234,10 @@ func newGUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// milliseconds returns a duration for a program.
+// milliseconds returns a duration for programs.
 func milliseconds(d time.Duration) float64 { return float64(d.Round(time.Microsecond)) / 1e6 }
 
-// tookOf rounds a duration for a person.
+// tookOf rounds a duration for people.
 func tookOf(d time.Duration) time.Duration {
 	if d < 10*time.Millisecond {
 		return d.Round(10 * time.Microsecond)

@@ -40,7 +40,7 @@ async function tokenOf(integration) {
 
 /** Tells what Mews answered to a call that began then, and returns the verdict. */
 async function report(token, status, began) {
-  const answer = await ask('/v1/evidence', {
+  const answer = await ask('/v1/report', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ token, status, began: began.toISOString() }),

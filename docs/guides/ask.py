@@ -64,7 +64,7 @@ def token_of(integration):
 def report(token, status, began):
     """Tells what Mews answered to a call that began then, and returns the verdict."""
     body = json.dumps({"token": token, "status": status, "began": began.isoformat()}).encode()
-    with ask("POST", "/v1/evidence", body, Content_Type="application/json") as answer:
+    with ask("POST", "/v1/report", body, Content_Type="application/json") as answer:
         return json.load(answer)
 
 

@@ -7,25 +7,24 @@ import (
 	"strings"
 )
 
-// access says who may ask what. Without keys the API is for this machine alone,
-// and may be read; it then refuses what a web page in a browser of this machine
-// could have sent.
+// access decides who may ask what. Without keys the API is read-only and serves this machine
+// alone. It then refuses what a web page in a browser of this machine could send.
 type access struct {
 	keys Keys
 }
 
-// admit looks at everything about a request but its path. It returns who asks,
-// nil where there are no keys, or answers and returns false.
+// admit checks everything about a request but its path. It returns the key, nil if there are
+// no keys, or it answers and returns false.
 func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
-	// A name of somebody else's that resolves to this machine makes a browser
-	// believe that we are of his site: DNS rebinding. It has no key, though.
+	// DNS rebinding: a foreign name that resolves to this machine makes a browser take
+	// this API for a part of that site. Such a page has no key.
 	if len(a.keys) == 0 && !IsLoopback(req.Host) {
-		refuse(w, http.StatusForbidden, "forbidden_host", "the Host header does not name this machine's loopback")
+		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered")
 		return nil, false
 	}
 	for _, origin := range req.Header.Values("Origin") {
 		if u, err := url.Parse(origin); err != nil || !IsLoopback(u.Host) {
-			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer here")
+			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
 			return nil, false
 		}
 	}
@@ -39,7 +38,7 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 		if req.URL.Path == IntrospectPath {
 			w.Header().Add("WWW-Authenticate", `Basic realm="keyrack"`)
 		}
-		refuse(w, http.StatusUnauthorized, "invalid_client", "there is no key in the Authorization header, or not one of ours")
+		refuse(w, http.StatusUnauthorized, "invalid_client", "the Authorization header holds no valid API key; send Authorization: Bearer KEY")
 	}
 	return key, key != nil
 }
@@ -55,8 +54,8 @@ func (a *access) who(req *http.Request) *Key {
 	case strings.EqualFold(scheme, "Bearer"):
 		return a.keys.find(strings.TrimSpace(value))
 	case strings.EqualFold(scheme, "Basic") && req.URL.Path == IntrospectPath:
-		// As clients of OAuth 2.0 do: name and key, each form-encoded first (RFC
-		// 6749, section 2.3.1).
+		// Clients of OAuth 2.0 send name and key, each form-encoded (RFC 6749, section
+		// 2.3.1).
 		user, password, ok := req.BasicAuth()
 		if !ok {
 			return nil
@@ -76,25 +75,25 @@ func (a *access) who(req *http.Request) *Key {
 	return nil
 }
 
-// reading are the scopes that are had without a key where there are none.
+// reading are the scopes that need no key if there are no keys.
 const reading = scopeRead | scopeIntrospect
 
-// permit tells whether who asks may have what needs a scope, or answers.
+// permit reports whether a key has a scope, or answers.
 func (a *access) permit(w http.ResponseWriter, key *Key, needed scope) bool {
 	switch {
 	case key == nil && needed&^reading != 0:
-		refuse(w, http.StatusForbidden, "keys_required", "without keys the API can be read, and no more; "+
-			"make one with keyrack apikey, and put its line into the file of --api-keys-file or into "+KeysVariable)
+		refuse(w, http.StatusForbidden, "keys_required", "without API keys the API is read-only; "+
+			"create a key with keyrack apikey, and add its line to the file of --api-keys-file or to "+KeysVariable)
 		return false
 	case key != nil && !key.scopes.allows(needed):
-		refuse(w, http.StatusForbidden, "insufficient_scope", "this takes a key with the scope "+needed.String())
+		refuse(w, http.StatusForbidden, "insufficient_scope", "the request requires a key with the scope "+needed.String())
 		return false
 	}
 	return true
 }
 
-// IsLoopback tells whether a host, with or without a port, can only be this
-// machine: localhost, or a loopback address.
+// IsLoopback reports whether a host, with or without a port, can only be this machine:
+// localhost, or a loopback address.
 func IsLoopback(hostport string) bool {
 	host := (&url.URL{Host: hostport}).Hostname()
 	if strings.EqualFold(host, "localhost") {

@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// adminRoutes are the routes by which an operator does something, rather than asks.
+// adminRoutes are the routes for operators.
 func (a *Server) adminRoutes() map[string]route {
 	return map[string]route{
 		IntegrationsPath + "/{id}/import": {http.MethodPost, ScopeAdmin, a.importToken},
@@ -18,20 +18,19 @@ func (a *Server) adminRoutes() map[string]route {
 		subscriptionsPath:                 {http.MethodGet, scopeRead, a.subscriptions},
 		subscriptionsPath + "/pause":      {http.MethodPost, ScopeAdmin, a.pause},
 		subscriptionsPath + "/resume":     {http.MethodPost, ScopeAdmin, a.resume},
-		subscriptionsPath + "/replay":     {http.MethodPost, ScopeAdmin, a.replay},
+		subscriptionsPath + "/rewind":     {http.MethodPost, ScopeAdmin, a.rewind},
 	}
 }
 
 const (
 	subscriptionsPath = "/v1/subscriptions"
-	// identifierLimit is the longest identifier that is taken, in bytes, as in
-	// package events.
+	// identifierLimit is the longest valid identifier in bytes, as in package events.
 	identifierLimit = 128
-	// TokenLimit is the longest token that is taken, in bytes, as in package events.
+	// TokenLimit is the longest valid token in bytes, as in package events.
 	TokenLimit = 1024
 )
 
-// ImportRequest is an integration as a person knows it, apart from its id.
+// ImportRequest is an integration that a person imports, without its id.
 type ImportRequest struct {
 	Name           string    `json:"integration_name,omitempty"`
 	Enterprise     string    `json:"enterprise,omitempty"`
@@ -43,18 +42,18 @@ type ImportRequest struct {
 	CreatedUtc     time.Time `json:"created_utc,omitzero"`
 }
 
-// ImportResult is what became of one: the verdict on the token, afterwards.
+// ImportResult is what became of an import, and the verdict on the token afterwards.
 type ImportResult struct {
 	Outcome lifecycle.Outcome `json:"outcome"`
 	Cause   string            `json:"cause,omitempty"`
-	// Digest tells the token from the integration's others.
+	// Digest tells the token apart from others of the integration.
 	Digest string `json:"digest"`
-	// Asking: Mews is asked about it, and the integration says what was answered.
+	// Asking is true if Mews is asked. The integration then shows the answer.
 	Asking bool `json:"asking"`
 	Introspection
 }
 
-// importToken takes an integration in by hand.
+// importToken imports an integration.
 func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 	one, ok := readJSON[ImportRequest](w, req, jsonShape)
 	if !ok {
@@ -63,10 +62,10 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 	id := req.PathValue("id")
 	switch {
 	case one.Token == "" || len(one.Token) > TokenLimit || strings.ContainsFunc(one.Token, unicode.IsControl):
-		refuse(w, http.StatusBadRequest, "invalid_request", "there is no token, or what can be none")
+		refuse(w, http.StatusBadRequest, "invalid_request", "token is missing or not valid")
 		return
 	case !ValidIdentifier(id) || one.Enterprise != "" && !ValidIdentifier(one.Enterprise) || one.Service != "" && !ValidIdentifier(one.Service):
-		refuse(w, http.StatusBadRequest, "invalid_request", "an identifier has 1 to 128 bytes, and no control characters")
+		refuse(w, http.StatusBadRequest, "invalid_request", "an identifier must have 1 to 128 bytes and no control characters")
 		return
 	}
 	receipt, err := a.Rack.Import(req.Context(), keyrack.Import{
@@ -90,15 +89,15 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 	})
 }
 
+// ValidIdentifier reports whether id can be an identifier.
 func ValidIdentifier(id string) bool {
 	return id != "" && len(id) <= identifierLimit && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// probe has Mews asked anew about an integration. The answer comes later, and with
-// it the integration changes.
+// probe asks Mews about an integration. The answer comes later and changes the integration.
 func (a *Server) probe(w http.ResponseWriter, req *http.Request) {
 	if !a.AsksMews {
-		refuse(w, http.StatusConflict, "no_prober", "nobody asks Mews here: that takes --connector-url, --client-name and KEYRACK_CLIENT_TOKEN")
+		refuse(w, http.StatusConflict, "no_prober", "Keyrack is not set to ask Mews; set --connector-url, --client-name and KEYRACK_CLIENT_TOKEN")
 		return
 	}
 	if _, err := a.Rack.Ask(req.Context(), req.PathValue("id"), callerOf(req)); err != nil {

@@ -16,17 +16,17 @@ import (
 
 const (
 	HeartbeatEvery = 15 * time.Second
-	// refusalWithin is how long the stream of changes waits with its headers, so
-	// that a position that was trimmed can still be answered with a status.
+	// refusalWithin is how long a stream waits with its headers, so that a trimmed
+	// position can still be refused with a status.
 	refusalWithin = 100 * time.Millisecond
 	mostStreams   = 256
 	// eventWithin is how long a reader may take to accept an event.
 	eventWithin = 15 * time.Second
 )
 
-// following is what a stream was asked for.
-type following struct {
-	after *store.Position      // nil: what is new from now on
+// changesQuery is the query of a stream of changes.
+type changesQuery struct {
+	after *store.Position      // nil: from now on
 	kinds []keyrack.ChangeKind // empty: every entry of the journal
 }
 
@@ -34,51 +34,51 @@ var ChangeKinds = []keyrack.ChangeKind{
 	keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm, keyrack.ChangeAny,
 }
 
-// parseFollowed reads what a stream was asked for, or returns what is wrong.
-func parseFollowed(req *http.Request) (f following, wrong string) {
+// parseChangesQuery reads the query of a stream, or returns what is wrong with it.
+func parseChangesQuery(req *http.Request) (q changesQuery, wrong string) {
 	query, err := url.ParseQuery(req.URL.RawQuery)
 	if err != nil {
-		return f, "the query cannot be read"
+		return q, "the query is not valid"
 	}
 	after := req.Header.Get("Last-Event-ID")
 	for name, values := range query {
 		if len(values) > 1 {
-			return f, "a parameter is there twice"
+			return q, "a parameter is there twice; remove one"
 		}
 		switch name {
 		case "after":
-			if after == "" { // a browser repeats the URL when it connects again
+			if after == "" { // a browser repeats the URL when it reconnects
 				after = values[0]
 			}
 		case "kind":
 			for kind := range strings.SplitSeq(values[0], ",") {
 				if !slices.Contains(ChangeKinds, keyrack.ChangeKind(kind)) {
-					return f, "the value of kind is none that it can have; there are status, state, token, alarm and any"
+					return q, "kind must be a list of status, state, token, alarm and any"
 				}
-				f.kinds = append(f.kinds, keyrack.ChangeKind(kind))
+				q.kinds = append(q.kinds, keyrack.ChangeKind(kind))
 			}
 		default:
-			return f, "there is no such parameter; there are after and kind"
+			return q, "unknown parameter; use after and kind"
 		}
 	}
 	if after != "" {
 		position, err := strconv.ParseUint(after, 10, 64)
 		if err != nil {
-			return f, "after is the id of an event, or 0 for everything that is left"
+			return q, "after must be the id of an event, or 0 for the oldest entry"
 		}
-		f.after = (*store.Position)(&position)
+		q.after = (*store.Position)(&position)
 	}
-	return f, ""
+	return q, ""
 }
 
-func (f *following) wants(e keyrack.Entry) bool {
-	return len(f.kinds) == 0 || slices.ContainsFunc(f.kinds, e.Has)
+func (q *changesQuery) wants(e keyrack.Entry) bool {
+	return len(q.kinds) == 0 || slices.ContainsFunc(q.kinds, e.Has)
 }
 
-// changes streams the journal as server-sent events, until who reads it goes, or
-// we do. The id of an event is its position.
+// changes streams the journal as server-sent events, until the reader goes or the process
+// ends. The id of an event is its position.
 func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
-	f, wrong := parseFollowed(req)
+	q, wrong := parseChangesQuery(req)
 	if wrong != "" {
 		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
 		return
@@ -86,25 +86,25 @@ func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
 	if a.streams.Add(1) > mostStreams {
 		a.streams.Add(-1)
 		w.Header().Set("Retry-After", "10")
-		refuse(w, http.StatusServiceUnavailable, "too_many_streams", "too many follow the changes already")
+		refuse(w, http.StatusServiceUnavailable, "too_many_streams", "too many streams are open; try again later")
 		return
 	}
 	defer a.streams.Add(-1)
-	if f.after == nil {
+	if q.after == nil {
 		latest, err := a.Rack.Latest(req.Context())
 		if err != nil {
 			a.fail(w, req, err)
 			return
 		}
-		f.after = &latest
+		q.after = &latest
 	}
-	s := stream{w: w, control: http.NewResponseController(w), wants: f.wants, grace: refusalWithin, passed: *f.after}
+	s := stream{w: w, control: http.NewResponseController(w), wants: q.wants, grace: refusalWithin, passed: *q.after}
 	_ = s.control.SetReadDeadline(time.Time{}) // of a request that has been read
 	if req.Method == http.MethodHead {
 		s.begin()
 		return
 	}
 	s.run(req.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
-		return a.Rack.Changes(ctx, *f.after)
+		return a.Rack.Changes(ctx, *q.after)
 	}, a.Ending)
 }

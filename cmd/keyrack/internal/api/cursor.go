@@ -11,8 +11,8 @@ const (
 	MaxPage      = 1000
 )
 
-// A cursor is opaque to whoever gets it. Inside, a mark says of what it is, and
-// the last on the page follows.
+// A cursor is opaque to clients. It holds a mark that says what it points to, and the last
+// item of the page.
 const (
 	idCursor       = "id:"
 	positionCursor = "position:"

@@ -8,10 +8,10 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// What the API says of integrations and of what happened to them. openapi.json
-// describes the same.
+// The wire documents of integrations and of their histories, as openapi.json describes
+// them.
 
-// Named is something of Mews's that has an id and mostly a name.
+// Named is something of Mews that has an id and usually a name.
 type Named struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
@@ -37,7 +37,7 @@ func rowOf(r *keyrack.Record, v keyrack.Verdict) Row {
 	return Row{Named{r.ID, r.Name}, namedOf(r.Enterprise), r.State, v.Status, v.Reason}
 }
 
-// Integration is all of an integration.
+// Integration is everything about an integration but its tokens in clear.
 type Integration struct {
 	Row
 	Guess      lifecycle.Status `json:"guess"`
@@ -45,22 +45,22 @@ type Integration struct {
 	Evidence   *Evidence        `json:"evidence,omitempty"`
 	AgeSeconds *int64           `json:"age_seconds,omitempty"`
 	Service    *Named           `json:"service,omitempty"`
-	CreatedUtc *time.Time       `json:"created_utc,omitempty"` // by Mews's account
+	CreatedUtc *time.Time       `json:"created_utc,omitempty"` // as Mews says
 	DeletedUtc *time.Time       `json:"deleted_utc,omitempty"`
 	Version    uint64           `json:"version"` // counts the pieces of evidence
 	Tokens     []Token          `json:"tokens"`  // in order of arrival
 }
 
-// Token is a token of an integration, without the token.
+// Token is what is known about a token, without the token.
 type Token struct {
-	Digest   string              `json:"digest"` // tells those of one integration apart
+	Digest   string              `json:"digest"` // tells the tokens of one integration apart
 	Status   lifecycle.KeyStatus `json:"status"`
 	From     string              `json:"from,omitempty"` // the action that brought it
 	Since    *time.Time          `json:"since,omitempty"`
-	Until    *time.Time          `json:"until,omitempty"`  // since when it is superseded or revoked
-	Answer   lifecycle.Answer    `json:"answer"`           // Mews's latest about it
+	Until    *time.Time          `json:"until,omitempty"`  // when it was superseded or revoked
+	Answer   lifecycle.Answer    `json:"answer"`           // the latest of Mews
 	Asked    *time.Time          `json:"asked,omitempty"`  // when that request began
-	Accepted *time.Time          `json:"worked,omitempty"` // when the latest request that was answered 200 began
+	Accepted *time.Time          `json:"worked,omitempty"` // when the latest request that Mews answered 200 began
 }
 
 func timeOf(i lifecycle.Instant) *time.Time {
@@ -99,7 +99,7 @@ type Entry struct {
 	At          time.Time         `json:"at"`
 	Kind        lifecycle.Kind    `json:"kind"`
 	Action      string            `json:"action,omitempty"` // of a delivery
-	By          string            `json:"by,omitempty"`     // who got a token, or wanted to know
+	By          string            `json:"by,omitempty"`     // name of the key that got a token or asked for a probe
 	Answered    *lifecycle.Answer `json:"mews_answered,omitempty"`
 	Outcome     lifecycle.Outcome `json:"outcome"`
 	Cause       string            `json:"cause,omitempty"`
@@ -149,7 +149,7 @@ type Explanation struct {
 // probeState is where an integration stands in the schedule of probes.
 type probeState struct {
 	Asked    *time.Time `json:"asked,omitempty"`
-	Attempts int        `json:"attempts"` // in a row that settled nothing
+	Attempts int        `json:"attempts"` // in a row without an answer that settles anything
 	InFlight bool       `json:"in_flight"`
 	Due      *time.Time `json:"due,omitempty"`
 }

@@ -11,9 +11,8 @@ import (
 // livez answers as long as the process serves.
 func (a *Server) livez(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
 
-// readyz tells whether deliveries are taken in. While the store cannot be read it
-// says so and stays 200: answers come from memory then, and nothing would be won
-// by sending those who ask to nobody.
+// readyz says whether webhooks are accepted. If the store cannot be read the answer says so
+// and is still 200: this process answers from memory, and without it nobody would.
 func (a *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !a.Ready.Load() {
 		say(w, http.StatusServiceUnavailable, "shutting down\n")
@@ -22,10 +21,10 @@ func (a *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	say(w, http.StatusOK, Condition(a.Rack.Following())+"\n")
 }
 
-// Condition says how the view stands to the store.
+// Condition describes how up to date the answers are.
 func Condition(f keyrack.Following) string {
 	if f.Err != nil {
-		return "degraded: the store cannot be read, and answers are from memory as of " + f.Synced.UTC().Format(time.RFC3339)
+		return "degraded: the store cannot be read; answers are from memory as of " + f.Synced.UTC().Format(time.RFC3339)
 	}
 	return "ready"
 }
@@ -39,7 +38,7 @@ func (a *Server) serveMetrics(w http.ResponseWriter, req *http.Request) {
 //go:embed openapi.json
 var openAPI []byte
 
-// openAPI answers with the API's description.
+// openAPI answers with the description of the API.
 func (a *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(openAPI)

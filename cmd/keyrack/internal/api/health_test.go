@@ -122,10 +122,10 @@ func TestDegraded(t *testing.T) {
 		{http.MethodGet, subscriptionsPath, ""},
 		{http.MethodPost, subscriptionsPath + "/pause", `{"name":"one"}`},
 		{http.MethodPost, subscriptionsPath + "/resume", `{"name":"one"}`},
-		{http.MethodPost, subscriptionsPath + "/replay", `{"name":"one","after":0}`},
+		{http.MethodPost, subscriptionsPath + "/rewind", `{"name":"one","after":0}`},
 		{http.MethodPost, IntegrationsPath + "/{id}/token", ""},
-		{http.MethodPost, IntegrationsPath + "/{id}/import", `{"token":"canary-adopted"}`},
-		{http.MethodPost, "/v1/evidence", report},
+		{http.MethodPost, IntegrationsPath + "/{id}/import", `{"token":"canary-imported"}`},
+		{http.MethodPost, "/v1/report", report},
 	} {
 		w := ask(one.method, strings.Replace(one.path, "{id}", testkit.SampleIntegration, 1), one.body)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {

@@ -9,24 +9,24 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// historyPage is one page of a history, oldest first. Next, as after, asks for what
-// follows; it is missing on the last page.
+// historyPage is one page of a history, oldest first. Next, passed as after, asks for the
+// next page; it is missing on the last one.
 type historyPage struct {
 	Entries []Entry `json:"entries"`
 	Next    string  `json:"next,omitempty"`
 }
 
-// parseHistoryPage reads the query of a history. It returns what is wrong with it, in
-// words that quote nothing of it.
+// parseHistoryPage reads the query of a history. It returns what is wrong with it, without
+// quoting it.
 func parseHistoryPage(rawQuery string) (after store.Position, limit int, wrong string) {
 	limit = defaultLimit
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return 0, 0, "the query cannot be read"
+		return 0, 0, "the query is not valid"
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return 0, 0, "a parameter is there twice"
+			return 0, 0, "a parameter is there twice; remove one"
 		}
 		var err error
 		switch name {
@@ -40,16 +40,16 @@ func parseHistoryPage(rawQuery string) (after store.Position, limit int, wrong s
 				after = store.Position(position)
 			}
 		default:
-			return 0, 0, "there is no such parameter; there are after and limit"
+			return 0, 0, "unknown parameter; use after and limit"
 		}
 		if err != nil {
-			return 0, 0, "the value of " + name + " is none that it can have"
+			return 0, 0, "the value of " + name + " is not valid; see openapi.json"
 		}
 	}
 	return after, limit, ""
 }
 
-// history answers with one page of what happened to an integration, oldest first.
+// history answers with one page of what happened to an integration.
 func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 	after, limit, wrong := parseHistoryPage(req.URL.RawQuery)
 	if wrong != "" {

@@ -21,7 +21,7 @@ func (a *Server) show(w http.ResponseWriter, req *http.Request) {
 	answer(w, http.StatusOK, integrationOf(&record, a.Rack.Integration(id), time.Now()))
 }
 
-// explain answers why the verdict on an integration's current token is what it is.
+// explain answers why the verdict on the current token of an integration is what it is.
 func (a *Server) explain(w http.ResponseWriter, req *http.Request) {
 	e, err := a.Rack.Explain(req.Context(), req.PathValue("id"))
 	switch {
@@ -34,7 +34,7 @@ func (a *Server) explain(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// prefersText tells whether an Accept header wants plain text rather than JSON.
+// prefersText reports whether an Accept header prefers plain text to JSON.
 func prefersText(accept string) bool {
 	quality := map[string]float64{}
 	for one := range strings.SplitSeq(accept, ",") {
@@ -51,14 +51,14 @@ func prefersText(accept string) bool {
 	return quality["text/plain"] > max(quality["application/json"], quality["application/*"])
 }
 
-// TokenAnswer is a token that is handed out, with the verdict on it.
+// TokenAnswer is a token that is issued, with the verdict on it.
 type TokenAnswer struct {
 	Token string `json:"token"`
 	Introspection
 }
 
-// token hands out an integration's current token, with the verdict on it, unless
-// that is invalid. The journal has it first.
+// token issues the current token of an integration, unless the verdict on it is invalid. The
+// journal records it first.
 func (a *Server) token(w http.ResponseWriter, req *http.Request) {
 	caller := callerOf(req)
 	token, v, err := a.Rack.HandOut(req.Context(), req.PathValue("id"), caller)

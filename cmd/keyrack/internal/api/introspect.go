@@ -16,27 +16,27 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Introspection is the answer to a question about a token, after RFC 7662. Its
-// section 2.2 would have nothing but active said about a token that is not:
-// that is for third parties, and whoever asks here holds the token and
-// decides what to do about its hotel.
+// Introspection is the answer about a token, after RFC 7662. Section 2.2 wants nothing but
+// active said about a token that is not active. That is meant for third parties; callers
+// here hold the token and decide what to do about its hotel.
 type Introspection struct {
-	// Active is true for Valid alone.
+	// Active is true only for Valid.
 	Active bool             `json:"active"`
 	Status lifecycle.Status `json:"status"`
 	Reason lifecycle.Reason `json:"reason"`
-	// Guess is valid or invalid whatever the status is.
+	// Guess is always valid or invalid.
 	Guess       lifecycle.Status `json:"guess"`
 	Assumed     bool             `json:"assumed"`
 	State       lifecycle.State  `json:"state"`
 	Integration string           `json:"integration,omitempty"`
 	Enterprise  string           `json:"enterprise,omitempty"`
-	// Evidence is what the status stands on, and AgeSeconds its age; both are
-	// missing where there is none.
+	// Evidence is the evidence behind the status, and AgeSeconds its age. Both may be
+	// missing.
 	Evidence   *Evidence `json:"evidence,omitempty"`
 	AgeSeconds *int64    `json:"age_seconds,omitempty"`
 }
 
+// Evidence is the evidence behind a verdict.
 type Evidence struct {
 	Kind   lifecycle.Kind `json:"kind"`
 	Action string         `json:"action,omitempty"` // of a delivery
@@ -60,9 +60,8 @@ func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
 	return i
 }
 
-// appendJSON appends what encoding/json makes of an introspection. Written out by
-// hand because it is the answer that is asked for most, and reflection costs a
-// third of it.
+// appendJSON appends what encoding/json makes of an Introspection. It is written by hand
+// because most requests are answered with it, and reflection is a third of their cost.
 func (i *Introspection) appendJSON(b []byte) []byte {
 	b = strconv.AppendBool(append(b, `{"active":`...), i.Active)
 	b = append(append(b, `,"status":"`...), i.Status.String()...)
@@ -95,7 +94,7 @@ func (i *Introspection) appendJSON(b []byte) []byte {
 
 const formMedia = "application/x-www-form-urlencoded"
 
-// jsonMedia is a header's value that nobody changes.
+// jsonMedia is the value of a header; it is never changed.
 var jsonMedia = []string{"application/json"}
 
 // exchange is the memory of one question and its answer.
@@ -106,9 +105,8 @@ type exchange struct {
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// introspect answers whether a token is valid. A token that nobody knows is no
-// error (RFC 7662, section 2.2). Only the body is read: what is in a URL ends
-// up in logs.
+// introspect answers whether a token is valid. An unknown token is not an error (RFC 7662,
+// section 2.2). Only the body is read: URLs end up in logs.
 func (a *Server) introspect(w http.ResponseWriter, req *http.Request) {
 	if given := req.Header.Get("Content-Type"); given != formMedia {
 		if media, _, err := mime.ParseMediaType(given); err != nil || media != formMedia {
@@ -130,9 +128,9 @@ func (a *Server) introspect(w http.ResponseWriter, req *http.Request) {
 	tokens := form["token"]
 	switch {
 	case err != nil:
-		refuse(w, http.StatusBadRequest, "invalid_request", "the body is not a form, or did not come whole")
+		refuse(w, http.StatusBadRequest, "invalid_request", "the body is not a complete form")
 	case len(tokens) != 1 || tokens[0] == "":
-		refuse(w, http.StatusBadRequest, "invalid_request", "the form field token must be there once, in the body")
+		refuse(w, http.StatusBadRequest, "invalid_request", "the body must hold the form field token once")
 	default:
 		i := introspectionOf(a.Rack.Check(tokens[0]), time.Now())
 		x.answer = i.appendJSON(x.answer[:0])
@@ -142,7 +140,7 @@ func (a *Server) introspect(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// release gives the memory back, without the token that was in it.
+// release returns the memory to the pool, without the token that was in it.
 func (x *exchange) release() {
 	clear(x.question.Bytes())
 	x.question.Reset()

@@ -11,28 +11,28 @@ import (
 	"strings"
 )
 
-// scope is what a key of the API may be used for.
+// scope is what a key may be used for.
 type scope uint8
 
 const (
-	scopeRead       scope = 1 << iota // lists, histories, explanations, changes, metrics
-	scopeIntrospect                   // questions about a token that the caller has
-	scopeToken                        // being handed a token
-	scopeEvidence                     // reporting what Mews answered
+	scopeRead       scope = 1 << iota // read lists, histories, explanations, changes and metrics
+	scopeIntrospect                   // ask about a token
+	scopeToken                        // get a token
+	scopeReport                       // report what Mews answered
 	ScopeAdmin                        // everything
 
 	scopeNone scope = 0 // any key will do
 )
 
-// scopeNames are the scopes, in the order in which they are named to people.
+// scopeNames are the scopes in the order in which they are listed.
 var scopeNames = []struct {
 	name  string
 	scope scope
 }{
-	{"read", scopeRead}, {"introspect", scopeIntrospect}, {"token", scopeToken}, {"evidence", scopeEvidence}, {"admin", ScopeAdmin},
+	{"read", scopeRead}, {"introspect", scopeIntrospect}, {"token", scopeToken}, {"report", scopeReport}, {"admin", ScopeAdmin},
 }
 
-// allows tells whether who has these scopes may do what needs that one.
+// allows reports whether a key with the scopes s may do what needs another.
 func (s scope) allows(needed scope) bool { return s&ScopeAdmin != 0 || s&needed == needed }
 
 func (s scope) String() string {
@@ -45,6 +45,7 @@ func (s scope) String() string {
 	return strings.Join(names, ",")
 }
 
+// ParseScopes reads a list of scopes, separated by commas.
 func ParseScopes(text string) (scope, error) {
 	var all scope
 	for name := range strings.SplitSeq(text, ",") {
@@ -55,27 +56,27 @@ func ParseScopes(text string) (scope, error) {
 			}
 		}
 		if known == 0 {
-			return 0, fmt.Errorf("a scope is one of read, introspect, token, evidence and admin; several are separated by commas")
+			return 0, fmt.Errorf("a scope must be one of read, introspect, token, report and admin; separate several with commas")
 		}
 		all |= known
 	}
 	return all, nil
 }
 
-// Key is who may use the API. The key itself is nowhere: only its digest is.
+// Key is a key of the API. It holds only the digest of the key itself.
 type Key struct {
 	name   string
 	scopes scope
 	sum    [sha256.Size]byte
 }
 
-// String is the key's line in a file of keys.
+// String returns the key's line in a file of keys.
 func (k Key) String() string { return fmt.Sprintf("%s %v %x", k.name, k.scopes, k.sum) }
 
-// Keys are all who may use the API.
+// Keys are all keys of the API.
 type Keys []Key
 
-// find returns the key with this value. It takes as long for a wrong one.
+// find returns the key with this value. It takes as long for a wrong value.
 func (all Keys) find(value string) (found *Key) {
 	sum := sha256.Sum256([]byte(value))
 	for i := range all {
@@ -86,11 +87,11 @@ func (all Keys) find(value string) (found *Key) {
 	return found
 }
 
-// KeysVariable holds lines of keys, for where a file is a nuisance.
+// KeysVariable is the environment variable of keys.
 const KeysVariable = "KEYRACK_API_KEYS"
 
-// ParseKeys reads lines of keys. Its errors quote none of them: a line may hold
-// a key where its digest belongs.
+// ParseKeys reads lines of keys and appends them to keys. Its errors quote nothing: a line may
+// hold a key where its digest belongs.
 func ParseKeys(text, source string, keys Keys) (Keys, error) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
@@ -100,7 +101,7 @@ func ParseKeys(text, source string, keys Keys) (Keys, error) {
 		}
 		wrong := func(what string) error { return fmt.Errorf("%s, line %d: %s", source, n, what) }
 		if len(fields) != 3 {
-			return nil, wrong("a key is a line of name, scopes and SHA-256; keyrack apikey makes one")
+			return nil, wrong("a line must hold a name, scopes and a SHA-256; keyrack apikey prints one")
 		}
 		key := Key{name: fields[0]}
 		var err error
@@ -108,14 +109,14 @@ func ParseKeys(text, source string, keys Keys) (Keys, error) {
 			return nil, wrong(err.Error())
 		}
 		if !ValidKeyName(key.name) {
-			return nil, wrong("a name is of letters, digits, dots, dashes and underscores")
+			return nil, wrong("a name consists of letters, digits, dots, dashes and underscores")
 		}
 		if n, err := hex.Decode(key.sum[:], []byte(fields[2])[:min(len(fields[2]), 2*sha256.Size)]); err != nil || n != sha256.Size || len(fields[2]) != 2*sha256.Size {
-			return nil, wrong("the SHA-256 of a key is 64 hexadecimal digits")
+			return nil, wrong("the SHA-256 of a key must be 64 hexadecimal digits")
 		}
 		for _, other := range keys {
 			if other.name == key.name {
-				return nil, wrong("the name is that of another key; two keys of one program need two names, so that the log tells them apart")
+				return nil, wrong("another key has the same name; give each key a name of its own, so that the log tells them apart")
 			}
 		}
 		keys = append(keys, key)
@@ -123,13 +124,13 @@ func ParseKeys(text, source string, keys Keys) (Keys, error) {
 	return keys, lines.Err()
 }
 
-// ValidKeyName tells whether a key's name can stand in a log, a URL and a file of keys.
+// ValidKeyName reports whether a name can stand in a log, a URL and a file of keys.
 func ValidKeyName(name string) bool {
 	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
 }
 
-// NewKey makes a key: 32 random bytes in base64, behind letters by which a
-// scanner for leaked secrets can know it.
+// NewKey creates a key: 32 random bytes in base64, after letters by which scanners for
+// leaked secrets recognise it.
 func NewKey(name string, scopes scope) (value string, key Key) {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails

@@ -15,15 +15,15 @@ func TestParseAPIKeys(t *testing.T) {
 		"# a comment\n\n": "",
 		"a read " + sum:   "",
 		"a read,token " + sum + "\n  b admin " + sum: "",
-		"canary":                             "line 1: a key is a line of",
-		"a read " + sum + " canary":          "line 1: a key is a line of",
-		"a canary " + sum:                    "line 1: a scope is one of",
-		"a read,canary " + sum:               "line 1: a scope is one of",
+		"canary":                             "line 1: a line must hold",
+		"a read " + sum + " canary":          "line 1: a line must hold",
+		"a canary " + sum:                    "line 1: a scope must be one of",
+		"a read,canary " + sum:               "line 1: a scope must be one of",
 		"\na read canary":                    "line 2: the SHA-256",
 		"a read " + sum[1:]:                  "line 1: the SHA-256",
 		"a read " + sum + "00":               "line 1: the SHA-256",
-		"a read " + sum + "\na token " + sum: "line 2: the name is that of another key",
-		"canary/ read " + sum:                "line 1: a name is of letters",
+		"a read " + sum + "\na token " + sum: "line 2: another key has the same name",
+		"canary/ read " + sum:                "line 1: a name consists of letters",
 	} {
 		_, err := ParseKeys(text, "keys", nil)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -9,7 +9,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// listing is what a list was asked for. A nil filter lets everything pass.
+// listing is the query of a list. A nil filter matches everything.
 type listing struct {
 	enterprise string
 	state      *lifecycle.State
@@ -19,17 +19,16 @@ type listing struct {
 	limit      int
 }
 
-// parseListing reads the query of a list. It returns what is wrong with it, in
-// words that quote nothing of it.
+// parseListing reads the query of a list. It returns what is wrong with it, without quoting it.
 func parseListing(rawQuery string) (l listing, wrong string) {
 	l.limit = defaultLimit
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return l, "the query cannot be read"
+		return l, "the query is not valid"
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return l, "a parameter is there twice"
+			return l, "a parameter is there twice; remove one"
 		}
 		value := []byte(values[0])
 		var err error
@@ -50,10 +49,10 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 		case "after":
 			l.after, err = readCursor(idCursor, values[0])
 		default:
-			return l, "there is no such parameter; there are enterprise, state, status, reason, after and limit"
+			return l, "unknown parameter; use enterprise, state, status, reason, after and limit"
 		}
 		if err != nil {
-			return l, "the value of " + name + " is none that it can have"
+			return l, "the value of " + name + " is not valid; see openapi.json"
 		}
 	}
 	return l, ""
@@ -66,14 +65,14 @@ func (l *listing) wants(r Row) bool {
 		(l.reason == nil || *l.reason == r.Reason)
 }
 
-// IntegrationsPage is one page of a list, in byte order of the ids. Next, as after, asks for
-// what follows; it is missing on the last page.
+// IntegrationsPage is one page of a list, in byte order of the ids. Next, passed as after,
+// asks for the next page; it is missing on the last one.
 type IntegrationsPage struct {
 	Integrations []Row  `json:"integrations"`
 	Next         string `json:"next,omitempty"`
 }
 
-// pageOf looks at every integration once and keeps the first few.
+// pageOf reads every integration once and keeps the first few.
 func (a *Server) pageOf(l listing) IntegrationsPage {
 	rows := make([]Row, 0, min(l.limit+1, defaultLimit+1))
 	byID := func(r Row, id string) int { return strings.Compare(r.Integration.ID, id) }

@@ -211,19 +211,19 @@ func TestOpenAPI(t *testing.T) {
 			ask("holder", "POST", one+"/token", "", "")
 			ask("holder", "POST", IntegrationsPath+"/canary/token", "", "")
 			if keys != "" {
-				if r := ask("reporter", "POST", "/v1/evidence", object, report(http.StatusUnauthorized)); !strings.Contains(r.Body, `"journalled":true`) {
+				if r := ask("reporter", "POST", "/v1/report", object, report(http.StatusUnauthorized)); !strings.Contains(r.Body, `"journalled":true`) {
 					t.Errorf("a 401 that is news: %s", r.Body)
 				}
 			}
-			ask("reporter", "POST", "/v1/evidence", object, report(http.StatusOK))
-			ask("reporter", "POST", "/v1/evidence", object, `{"token":"canary","status":200,"began":"2020-01-01T00:00:00Z"}`)
-			ask("reporter", "POST", "/v1/evidence", object, `"`+strings.Repeat("a", BodyLimit)+`"`)
-			ask("boss", "POST", IntegrationsPath+"/adopted/import", object, `{"token":"canary-adopted","enterprise":"e"}`)
+			ask("reporter", "POST", "/v1/report", object, report(http.StatusOK))
+			ask("reporter", "POST", "/v1/report", object, `{"token":"canary","status":200,"began":"2020-01-01T00:00:00Z"}`)
+			ask("reporter", "POST", "/v1/report", object, `"`+strings.Repeat("a", BodyLimit)+`"`)
+			ask("boss", "POST", IntegrationsPath+"/imported/import", object, `{"token":"canary-imported","enterprise":"e"}`)
 			ask("boss", "POST", one+"/import", object, `{"token":"`+strings.Repeat("a", BodyLimit)+`"}`)
 			ask("boss", "POST", one+"/probe", object, "{}")
 			ask("boss", "POST", "/v1/subscriptions/pause", object, `{"name":"canary"}`)
 			ask("boss", "POST", "/v1/subscriptions/resume", object, `{"name":"canary"}`)
-			ask("boss", "POST", "/v1/subscriptions/replay", object, `{"name":"canary","after":0}`)
+			ask("boss", "POST", "/v1/subscriptions/rewind", object, `{"name":"canary","after":0}`)
 			for _, event := range []string{"disabled.json", "enabled.json", "api_key_created.json", "canceled.json", "reinstated.json"} {
 				p.deliver(t, event)
 				ask("reader", "GET", one, "", "")

@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// clockSkew is how far the clock of whoever reports may be ahead of ours.
+	// clockSkew is how far the clock of a caller may be ahead of ours.
 	clockSkew = 5 * time.Second
 )
 
-const reportShape = "the body must be a JSON object with token, status (a number) and began (a time by RFC 3339), and no more"
+const reportShape = "the body must be a JSON object with only token, status (a number) and began (a time as in RFC 3339)"
 
-// reportRequest is what the application saw.
+// reportRequest is what the application saw on a call of its own to Mews.
 type reportRequest struct {
 	Token  string    `json:"token"`
 	Status int       `json:"status"`
 	Began  time.Time `json:"began"`
 }
 
-// reportAnswer is what became of a report: the verdict on the token afterwards.
+// reportAnswer is what became of a report, and the verdict on the token afterwards.
 type reportAnswer struct {
-	// Journalled is false for what told nothing new.
+	// Journalled is false if the report brought nothing new.
 	Journalled bool `json:"journalled"`
 	Introspection
 }
 
-// evidence takes in what the application saw on a call of its own to Mews.
-func (a *Server) evidence(w http.ResponseWriter, req *http.Request) {
+// report takes in what the application saw on a call of its own to Mews.
+func (a *Server) report(w http.ResponseWriter, req *http.Request) {
 	report, ok := readJSON[reportRequest](w, req, reportShape)
 	if !ok {
 		return
@@ -38,13 +38,13 @@ func (a *Server) evidence(w http.ResponseWriter, req *http.Request) {
 	now := time.Now()
 	switch {
 	case report.Token == "":
-		refuse(w, http.StatusBadRequest, "invalid_request", "there is no token")
+		refuse(w, http.StatusBadRequest, "invalid_request", "token is missing")
 		return
 	case report.Status < 100 || report.Status > 599:
-		refuse(w, http.StatusBadRequest, "invalid_request", "status is the one of Mews's answer, from 100 to 599")
+		refuse(w, http.StatusBadRequest, "invalid_request", "status must be the status of Mews's answer, from 100 to 599")
 		return
 	case report.Began.IsZero() || report.Began.After(now.Add(clockSkew)):
-		refuse(w, http.StatusBadRequest, "invalid_request", "began is when the request to Mews began, and not in the future")
+		refuse(w, http.StatusBadRequest, "invalid_request", "began must be when the request to Mews began, not in the future")
 		return
 	}
 	if report.Began.After(now) {

@@ -12,10 +12,10 @@ import (
 // BodyLimit is the largest body of a request, in bytes.
 const BodyLimit = 64 << 10
 
-// jsonShape is what is said of a body that cannot be read.
-const jsonShape = "the body is not the JSON object that this path takes, or did not come whole"
+// jsonShape is what is said about a body that cannot be read.
+const jsonShape = "the body is not a complete JSON object as openapi.json describes it"
 
-// readJSON reads the body of a request, or answers: shape is what the body must be.
+// readJSON reads the body of a request, or answers. shape says what the body must be.
 func readJSON[T any](w http.ResponseWriter, req *http.Request, shape string) (value T, ok bool) {
 	const form = "application/json"
 	if media, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || media != form {

@@ -1,3 +1,13 @@
+// Package api answers HTTP requests about tokens and integrations: what keyrack serve
+// listens for on its API listener.
+//
+//	request ──▶ access ──▶ route ──▶ scope ──▶ handler ──▶ wire document
+//	            (key)      (exact)             (a Rack)    or Problem
+//
+// Server is the handler. Its wire documents, which package client reads back, are Go types
+// here and are described for everyone else by openapi.json; a test holds the two to each
+// other. Paths are exact, and no answer is a redirection. Without API keys the API is
+// read-only and serves this machine alone.
 package api
 
 import (
@@ -14,19 +24,18 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 )
 
-// Options are what an API answers from.
+// Options are what a Server needs.
 type Options struct {
 	Rack     *keyrack.Rack
-	Keys     Keys // empty: without keys
-	AsksMews bool // the rack has a prober
+	Keys     Keys // empty: no keys, and read-only
+	AsksMews bool // Rack has a prober
 	Metrics  *metrics.Metrics
 	Log      *slog.Logger
-	Ready    *atomic.Bool    // deliveries are taken in
-	Ending   <-chan struct{} // closed when streams should end
+	Ready    *atomic.Bool    // webhooks are accepted
+	Ending   <-chan struct{} // closed when streams must end
 }
 
-// Server answers questions on the API listener: on exact paths, and never with a
-// redirection.
+// Server answers requests to the API. It is an http.Handler.
 type Server struct {
 	Options
 	access access
@@ -47,7 +56,7 @@ const (
 	IntegrationsPath = "/v1/integrations"
 )
 
-// New gives an API its routes. They stand here and, for programs, in openapi.json.
+// New returns a Server. openapi.json describes the same routes.
 func New(o Options) *Server {
 	a := &Server{Options: o, access: access{keys: o.Keys}}
 	a.routes = map[string]route{
@@ -56,7 +65,7 @@ func New(o Options) *Server {
 		"/metrics":         {http.MethodGet, scopeRead, a.serveMetrics},
 		"/v1/openapi.json": {http.MethodGet, scopeNone, a.openAPI},
 		IntrospectPath:     {http.MethodPost, scopeIntrospect, a.introspect},
-		"/v1/evidence":     {http.MethodPost, scopeEvidence, a.evidence},
+		"/v1/report":       {http.MethodPost, scopeReport, a.report},
 		"/v1/changes":      {http.MethodGet, scopeRead, a.changes},
 		IntegrationsPath:   {http.MethodGet, scopeRead, a.list},
 		// Of one integration; its id is the path value "id".
@@ -69,7 +78,7 @@ func New(o Options) *Server {
 	return a
 }
 
-// find returns the route of a request's path, and notes the id in it.
+// find returns the route of a path, and sets the path value "id".
 func (a *Server) find(req *http.Request) (route, bool) {
 	if rest, ok := strings.CutPrefix(req.URL.EscapedPath(), IntegrationsPath+"/"); ok {
 		escaped, verb, deeper := strings.Cut(rest, "/")
@@ -99,7 +108,7 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	route, ok := a.find(req)
 	if !ok {
-		refuse(w, http.StatusNotFound, "not_found", "there is nothing at this path")
+		refuse(w, http.StatusNotFound, "not_found", "unknown path; GET /v1/openapi.json describes every path")
 		return
 	}
 	if req.Method != route.method && !(req.Method == http.MethodHead && route.method == http.MethodGet) {
@@ -108,7 +117,7 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			allow = "GET, HEAD"
 		}
 		w.Header().Set("Allow", allow)
-		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "this path answers "+allow)
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "the path accepts "+allow)
 		return
 	}
 	if !a.access.permit(w, key, route.needs) {
@@ -120,12 +129,11 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	route.answer(w, req)
 }
 
-// callerKey is the key of the caller's name in the context of a request that needs
-// more than to read.
+// callerKey is the context key of the name of the API key, for requests that need a key.
 type callerKey struct{}
 
-// callerOf returns the name of the API key that a request presents; "" where reading
-// would do.
+// callerOf returns the name of the API key that a request presents, or "" for a request
+// that needs no key.
 func callerOf(req *http.Request) string {
 	name, _ := req.Context().Value(callerKey{}).(string)
 	return name

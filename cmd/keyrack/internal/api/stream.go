@@ -14,27 +14,26 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// stream writes events to one who follows.
+// stream writes events to one reader.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	wants   func(keyrack.Entry) bool
 	grace   time.Duration // before the headers are sent
 	begun   bool
-	passed  store.Position // up to it everything was told, or was not wanted
+	passed  store.Position // everything up to it was sent, or not wanted
 	told    store.Position // the latest id that was sent
 	buffer  bytes.Buffer
 }
 
-// change is what the journal had next.
+// change is the next entry of the journal, or an error.
 type change struct {
 	entry keyrack.Entry
 	err   error
 }
 
-// run writes until the context ends, ending is closed, the journal fails or who
-// follows does not read. The goroutine that reads the journal has ended when it
-// returns.
+// run writes until ctx ends, ending is closed, the journal fails or the reader stops reading.
+// When it returns, the goroutine that reads the journal has ended.
 func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq2[keyrack.Entry, error], ending <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	found := make(chan change)
@@ -86,9 +85,9 @@ func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq
 	}
 }
 
-// begin sends the headers, and where the stream begins: who loses it before the
-// first event connects again from there, and not from what is new by then. An id
-// without data is no event (HTML, section 9.2.6), but is remembered as the last.
+// begin sends the headers and the position where the stream begins, so that a reader who
+// loses it before the first event reconnects from there. An id without data is not an
+// event (HTML, section 9.2.6), but is remembered as the last one.
 func (s *stream) begin() {
 	if s.begun {
 		return
@@ -96,11 +95,11 @@ func (s *stream) begin() {
 	s.begun, s.told = true, s.passed
 	s.w.Header().Set("Content-Type", "text/event-stream")
 	s.w.WriteHeader(http.StatusOK)
-	_, _ = fmt.Fprintf(s.w, "id: %d\n\n", s.passed) // what follows fails as well
+	_, _ = fmt.Fprintf(s.w, "id: %d\n\n", s.passed) // the next write fails as well
 }
 
-// beat shows that the stream lives, and up to where there was nothing to tell: who
-// connects again goes on from there.
+// beat shows that the stream is alive, and the position up to which there was nothing to
+// send, from which a reader who reconnects continues.
 func (s *stream) beat() error {
 	s.begin()
 	if s.passed == s.told {
@@ -138,14 +137,14 @@ func (s *stream) flush() error {
 	return s.control.Flush()
 }
 
-// fail tells of an error: with a status where none was sent yet. 410 is for ever:
-// what who follows missed is no longer in the journal, and he has to begin
-// anew, with the list of integrations.
+// fail reports an error: with a status if none was sent yet. A 410 is final: what the reader
+// missed is no longer in the journal, and the reader has to start again from the list of
+// integrations.
 func (s *stream) fail(err error) {
-	status, code, detail := http.StatusServiceUnavailable, "unavailable", "the store did not answer; connect again"
+	status, code, detail := http.StatusServiceUnavailable, "unavailable", "the store did not answer; reconnect"
 	if errors.Is(err, store.ErrTrimmed) {
 		status, code = http.StatusGone, "trimmed"
-		detail = "what came after that is no longer in the journal; read the list of integrations, and follow from now on"
+		detail = "the entries after that position are no longer in the journal; read the list of integrations, and stream from now on"
 	}
 	if !s.begun {
 		refuse(s.w, status, code, detail)

@@ -10,8 +10,8 @@ import (
 // Subscription is where a subscription stands.
 type Subscription struct {
 	Name     string         `json:"name"`
-	Position store.Position `json:"position"` // everything up to it is done
-	Behind   uint64         `json:"behind"`   // positions between it and the journal's end
+	Position store.Position `json:"position"` // everything up to it is handled
+	Behind   uint64         `json:"behind"`   // positions between it and the end of the journal
 	Paused   bool           `json:"paused"`
 	Dead     int            `json:"dead_letters"`
 }
@@ -36,34 +36,34 @@ func (a *Server) subscriptions(w http.ResponseWriter, req *http.Request) {
 	}{documents})
 }
 
-// SubscriptionControl is what is wanted of a subscription.
+// SubscriptionControl names a subscription to pause, resume or rewind.
 type SubscriptionControl struct {
 	Name  string          `json:"name"`
-	After *store.Position `json:"after,omitempty"` // of a replay: where to begin again; 0 is the oldest
+	After *store.Position `json:"after,omitempty"` // for rewind: where to continue; 0 is the oldest entry
 }
 
 func (a *Server) pause(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, false, func(s SubscriptionControl) error { return atrest.Pause(req.Context(), a.Rack.Store(), s.Name) })
+	a.control(w, req, false, func(s SubscriptionControl) error { return atrest.Pause(req.Context(), a.Rack.Store(), s.Name) })
 }
 
 func (a *Server) resume(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, false, func(s SubscriptionControl) error { return atrest.Resume(req.Context(), a.Rack.Store(), s.Name) })
+	a.control(w, req, false, func(s SubscriptionControl) error { return atrest.Resume(req.Context(), a.Rack.Store(), s.Name) })
 }
 
-func (a *Server) replay(w http.ResponseWriter, req *http.Request) {
-	a.steer(w, req, true, func(s SubscriptionControl) error {
+func (a *Server) rewind(w http.ResponseWriter, req *http.Request) {
+	a.control(w, req, true, func(s SubscriptionControl) error {
 		return atrest.Rewind(req.Context(), a.Rack.Store(), s.Name, *s.After)
 	})
 }
 
-// steer does what is wanted of a subscription that there is.
-func (a *Server) steer(w http.ResponseWriter, req *http.Request, replays bool, do func(SubscriptionControl) error) {
+// control checks that a subscription exists and calls do.
+func (a *Server) control(w http.ResponseWriter, req *http.Request, rewinds bool, do func(SubscriptionControl) error) {
 	s, ok := readJSON[SubscriptionControl](w, req, jsonShape)
 	if !ok {
 		return
 	}
-	if replays != (s.After != nil) {
-		refuse(w, http.StatusBadRequest, "invalid_request", "a replay takes after, a position, and nothing else does")
+	if rewinds != (s.After != nil) {
+		refuse(w, http.StatusBadRequest, "invalid_request", "rewind requires after, a position; pause and resume do not take it")
 		return
 	}
 	all, err := atrest.Subscriptions(req.Context(), a.Rack.Store())
@@ -76,14 +76,14 @@ func (a *Server) steer(w http.ResponseWriter, req *http.Request, replays bool, d
 		known = known || one.Name == s.Name
 	}
 	if !known {
-		refuse(w, http.StatusNotFound, "not_found", "there is no such subscription")
+		refuse(w, http.StatusNotFound, "not_found", "the subscription is not known; GET /v1/subscriptions lists all")
 		return
 	}
 	if latest, err := a.Rack.Latest(req.Context()); err != nil {
 		a.fail(w, req, err)
 		return
-	} else if replays && *s.After > latest {
-		refuse(w, http.StatusBadRequest, "invalid_request", "the journal does not reach that far")
+	} else if rewinds && *s.After > latest {
+		refuse(w, http.StatusBadRequest, "invalid_request", "after is beyond the end of the journal")
 		return
 	}
 	if err := do(s); err != nil {
@@ -91,7 +91,7 @@ func (a *Server) steer(w http.ResponseWriter, req *http.Request, replays bool, d
 		return
 	}
 	key := callerOf(req)
-	a.Log.Info("subscription steered", "act", req.URL.Path[len(subscriptionsPath)+1:], "subscription", s.Name, "by", key)
+	a.Log.Info("subscription changed", "action", req.URL.Path[len(subscriptionsPath)+1:], "subscription", s.Name, "by", key)
 	answer(w, http.StatusOK, struct {
 		Name string `json:"name"`
 	}{s.Name})

@@ -84,7 +84,7 @@ func (e *Error) Error() string {
 	case e.code == "keys_required", e.code == "insufficient_scope":
 	case e.Status >= 300 && e.Status < 400, e.Status == http.StatusNotFound && e.code == "":
 		text += "; check that --api is the URL of a sidecar's API"
-	case e.Status == http.StatusNotFound && e.Detail == "there is nothing at this path":
+	case e.Status == http.StatusNotFound && strings.HasPrefix(e.Detail, "unknown path"):
 		text += "; it may be an older version"
 	}
 	return text

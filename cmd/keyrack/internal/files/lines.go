@@ -9,10 +9,10 @@ import (
 	"os"
 )
 
-// lineLimit is the longest line of a file of bodies or of integrations, in bytes.
+// lineLimit is the longest line that Lines reads, in bytes.
 const lineLimit = 1 << 20
 
-// Open opens what an argument names: a file, or stdin for "-".
+// Open opens the file that an argument names, or stdin for "-".
 func Open(name string, stdin io.Reader) (in io.Reader, close func(), err error) {
 	if name == "-" {
 		return stdin, func() {}, nil
@@ -24,8 +24,8 @@ func Open(name string, stdin io.Reader) (in io.Reader, close func(), err error) 
 	return f, func() { f.Close() }, nil
 }
 
-// Lines yields the lines of a text that are not empty, with their numbers from 1.
-// What ended it too early is in failed.
+// Lines yields the lines of a text that are not empty, with their numbers from 1. What ended
+// it early is in failed.
 func Lines(in io.Reader, failed *error) func(yield func(int, []byte) bool) {
 	return func(yield func(int, []byte) bool) {
 		scanner := bufio.NewScanner(in)

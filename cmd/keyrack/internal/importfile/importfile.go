@@ -1,3 +1,9 @@
+// Package importfile reads the file that keyrack import takes: integrations with their
+// tokens, as CSV or JSON Lines.
+//
+// Read yields a Record for each line. A line that cannot be read has a Problem, and the
+// lines after it are read all the same. No Problem and no error quotes the file, which
+// holds tokens.
 package importfile
 
 import (
@@ -18,7 +24,8 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 )
 
-// Record is one line of a file of integrations.
+// Record is one line of the file. If Problem is not empty, the other fields mean nothing, but
+// for Line and perhaps Integration.
 type Record struct {
 	Line        int
 	Integration string
@@ -32,13 +39,13 @@ type jsonRecord struct {
 	api.ImportRequest
 }
 
-// columns are the names that a file of CSV may have.
+// columns are the names that the columns of CSV may have.
 var columns = []string{
 	"integration", "integration_name", "enterprise", "enterprise_name", "service", "service_name", "token", "disabled", "created_utc",
 }
 
-// Read reads integrations with their tokens: CSV, or JSON Lines if the first
-// thing is a brace. What ends it too early is in failed, and quotes nothing.
+// Read yields the integrations of a file: JSON Lines if it begins with a brace, else CSV. What
+// ends it early is in failed.
 func Read(in io.Reader, failed *error) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		text := bufio.NewReader(in)
@@ -48,7 +55,7 @@ func Read(in io.Reader, failed *error) iter.Seq[Record] {
 		first, err := firstByte(text)
 		switch {
 		case errors.Is(err, io.EOF):
-			*failed = errors.New("there is nothing in it")
+			*failed = errors.New("the file is empty")
 		case err != nil:
 			*failed = err
 		case first == '{':
@@ -59,7 +66,7 @@ func Read(in io.Reader, failed *error) iter.Seq[Record] {
 	}
 }
 
-// firstByte returns the first byte that is no space, without reading it.
+// firstByte returns the first byte that is not white space, without consuming it.
 func firstByte(text *bufio.Reader) (byte, error) {
 	for n := 1; ; n++ {
 		ahead, err := text.Peek(n)
@@ -78,7 +85,7 @@ func readJSONRecords(text io.Reader, failed *error) iter.Seq[Record] {
 			var j jsonRecord
 			r := Record{Line: n}
 			if err := json.Unmarshal(line, &j, json.RejectUnknownMembers(true)); err != nil {
-				r.Problem = "not a JSON object of the names that keyrack adopt --help lists"
+				r.Problem = "not a JSON object with the names that keyrack import --help lists"
 			} else {
 				r.Integration, r.Request = j.Integration, j.ImportRequest
 				r.check()
@@ -98,12 +105,12 @@ func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[Record] {
 		reader.TrimLeadingSpace = true
 		names, err := reader.Read()
 		if err != nil || !slices.Contains(names, "integration") || !slices.Contains(names, "token") {
-			*failed = errors.New("its first line must name the columns, integration and token among them; see keyrack adopt --help")
+			*failed = errors.New("the first line must name the columns, including integration and token; see keyrack import --help")
 			return
 		}
 		for i, name := range names {
 			if !slices.Contains(columns, name) || slices.Index(names, name) != i {
-				*failed = errors.New("a column has a name that is none, or is there twice; see keyrack adopt --help")
+				*failed = errors.New("a column has an unknown name or is there twice; see keyrack import --help")
 				return
 			}
 		}
@@ -131,7 +138,7 @@ func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[Record] {
 	}
 }
 
-// separator is a comma, or what spreadsheets of other countries write instead.
+// separator returns the comma, or what spreadsheets of some countries write instead.
 func separator(text *bufio.Reader) rune {
 	ahead, _ := text.Peek(text.Buffered())
 	first, _, _ := bytes.Cut(bytes.TrimLeft(ahead, "\r\n"), []byte("\n"))
@@ -143,11 +150,11 @@ func separator(text *bufio.Reader) rune {
 	return ','
 }
 
-// recordOf makes a record of the fields of a line.
+// recordOf makes a Record of the fields of a line.
 func recordOf(line int, names, fields []string) Record {
 	r := Record{Line: line}
 	if len(fields) != len(names) {
-		r.Problem = "it has " + strconv.Itoa(len(fields)) + " fields, and the first line has " + strconv.Itoa(len(names))
+		r.Problem = "it has " + strconv.Itoa(len(fields)) + " fields, but the first line has " + strconv.Itoa(len(names))
 		return r
 	}
 	for i, name := range names {
@@ -170,13 +177,13 @@ func recordOf(line int, names, fields []string) Record {
 		case "disabled":
 			disabled, err := strconv.ParseBool(strings.ToLower(value))
 			if value != "" && err != nil {
-				r.Problem = "disabled is true or false"
+				r.Problem = "disabled must be true or false"
 			}
 			r.Request.Disabled = disabled
 		case "created_utc":
 			at, err := time.Parse(time.RFC3339, value)
 			if value != "" && err != nil {
-				r.Problem = "created_utc is a time such as 2019-12-13T14:42:52Z"
+				r.Problem = "created_utc must be a time such as 2019-12-13T14:42:52Z"
 			}
 			r.Request.CreatedUtc = at
 		}
@@ -187,13 +194,13 @@ func recordOf(line int, names, fields []string) Record {
 	return r
 }
 
-// check finds what cannot be meant.
+// check sets the Problem of a record that cannot be imported.
 func (r *Record) check() {
 	switch {
 	case r.Integration == "":
-		r.Problem = "the integration's id is missing"
+		r.Problem = "the id of the integration is missing"
 	case !api.ValidIdentifier(r.Integration) || r.Integration == "." || r.Integration == "..":
-		r.Problem, r.Integration = "the integration's id cannot be one", ""
+		r.Problem, r.Integration = "the id of the integration is not valid", ""
 	case r.Request.Token == "":
 		r.Problem = "the token is missing"
 	case r.Integration == r.Request.Token, isGUID(r.Request.Token) && !isGUID(r.Integration):
@@ -201,7 +208,7 @@ func (r *Record) check() {
 	}
 }
 
-// isGUID tells whether an identifier is written as Mews writes all of its own.
+// isGUID reports whether an identifier is written as Mews writes its own.
 func isGUID(s string) bool {
 	if len(s) != 36 {
 		return false

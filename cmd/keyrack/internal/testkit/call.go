@@ -17,7 +17,7 @@ import (
 var APIKeys = func() string {
 	var lines []string
 	for _, k := range []struct{ name, scopes string }{
-		{"reader", "read"}, {"asker", "introspect"}, {"holder", "read,token"}, {"reporter", "evidence"}, {"boss", "admin"},
+		{"reader", "read"}, {"asker", "introspect"}, {"holder", "read,token"}, {"reporter", "report"}, {"boss", "admin"},
 	} {
 		lines = append(lines, fmt.Sprintf("%s %s %x", k.name, k.scopes, sha256.Sum256([]byte("canary-"+k.name))))
 	}
