@@ -374,6 +374,45 @@ func TestASweepGoesOn(t *testing.T) {
 	})
 }
 
+// An instance that leads again asks nothing anew as long as another one led meanwhile.
+func TestNoSweepWhereAnotherInstanceLed(t *testing.T) {
+	const hotels = 10
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle()
+		leases := &slowLeases{Store: s}
+		open := func(s store.Store) *keyrack.Rack {
+			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Prober: o, Sealer: sealer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return rack
+		}
+		rack, other := open(leases), open(s)
+		defer rack.Close()
+		for i := range hotels {
+			name := fmt.Sprint(i)
+			o.set(func(o *oracle) { o.works[tokenText(name)] = enterpriseID("H") })
+			bench{T: t, Rack: rack}.deliver(creation(name, name, lifecycle.Yes))
+		}
+		settle(time.Minute)
+		leases.hang.Store(true) // the other one leads
+		settle(10 * time.Minute)
+		leases.hang.Store(false)
+		other.Close() // and no longer does
+		settle(10 * time.Minute)
+		o.set(func(o *oracle) {
+			if n := len(o.asked); n != hotels {
+				t.Errorf("%d questions about %d integrations", n, hotels)
+			}
+		})
+		alive, err := s.Cursor(context.Background(), "probe")
+		if age := time.Since(lifecycle.Instant(alive).Time()); err != nil || age > time.Minute {
+			t.Errorf("the first does not lead again: the cursor is %v old, %v", age, err)
+		}
+	})
+}
+
 // A sweep ends although there is nothing to ask with about some.
 func TestASweepEndsWithoutTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

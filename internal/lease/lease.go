@@ -24,11 +24,6 @@ type Keeper struct {
 	// Patience bounds one call of the store. 0 leaves that to the store, but for the
 	// call that gives the lease up, which then takes at most 4 s.
 	Patience time.Duration
-	// Renewed, if not nil, is told what came of each renewal: nil, or why the store did
-	// not renew the lease, which then still holds until it runs out. It is called while
-	// the work runs, on another goroutine, and never once the lease is lost. The next
-	// renewal waits for it.
-	Renewed func(error)
 }
 
 // releasePatience bounds how long the end of a process waits for a store that does not
@@ -112,9 +107,6 @@ func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer, l
 			return
 		case err == nil:
 			expiry.Reset(time.Until(asked.Add(k.TTL)))
-		}
-		if k.Renewed != nil {
-			k.Renewed(err)
 		}
 	}
 }

@@ -26,25 +26,26 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.begin(lifecycle.At(s.Owner.Now()), last)
+	now := lifecycle.At(s.Owner.Now())
+	s.begin(now, last)
+	s.alive = now
 	tick := time.NewTicker(s.Takeover / 3)
 	defer tick.Stop()
 	for {
-		now := lifecycle.At(s.Owner.Now())
-		if s.alive != 0 && now.Sub(s.alive) > away { // the machine slept
-			s.begin(now, s.alive)
-		}
-		s.alive = now
 		// A sweep that is not finished begins anew after a crash: until then the cursor
 		// stays where it was.
 		if s.swept() {
-			s.advance(ctx, l, now)
+			s.advance(ctx, l, s.alive)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
+		if now = lifecycle.At(s.Owner.Now()); now.Sub(s.alive) > away { // the machine slept
+			s.begin(now, s.alive)
+		}
+		s.alive = now
 	}
 }
 

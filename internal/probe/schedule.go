@@ -75,7 +75,7 @@ type Schedule struct {
 	Options
 	between time.Duration // two questions about different integrations
 	wake    chan struct{}
-	alive   lifecycle.Instant // the latest renewal; lead's alone
+	alive   lifecycle.Instant // when this instance last led; lead's alone
 
 	mu          sync.Mutex
 	leading     bool
