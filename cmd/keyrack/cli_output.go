@@ -33,7 +33,7 @@ type output struct {
 }
 
 func (o *output) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.format, "format", formatText, "`format`: text for people; json or jsonl for programs")
+	flags.StringVar(&o.format, "format", formatText, "`text` for people; json or jsonl for programs")
 }
 
 // open checks the format and takes the stream that the verb writes to.

@@ -97,13 +97,7 @@ exit-codes.`,
 	root.PersistentFlags().StringVar(&config.name, "config", "", "`file` of settings; flags and the environment come first")
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Errorf("%w", err) })
-	root.AddCommand(newServe(env), newDemo(), newAPIKeyVerb(), newVersion(env))
-	root.AddCommand(storeVerbs(env)...)
-	root.AddCommand(otherVerbs(env, config)...)
-	for _, verb := range root.Commands() {
-		complete(verb)
-	}
-	group(root)
+	addVerbs(root, verbGroups(env, config))
 	for _, verb := range append(root.Commands(), root) {
 		verb.DisableFlagsInUseLine = true
 	}

@@ -7,44 +7,48 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// groups are the verbs by what they work on, in the order of the help.
-var groups = []struct {
+// verbGroup is a part of the help: what the verbs in it work on, and the verbs.
+type verbGroup struct {
 	title string
-	verbs []string
-}{
-	{"Receive and answer:", []string{"serve", "apikey", "demo"}},
-	{"Ask a running sidecar (--api):", []string{"check", "list", "show", "explain", "history", "tail"}},
-	{"Act on a running sidecar (--api), or on a store at rest (--store):", []string{"import", "probe", "subscriptions"}},
-	{"Work on a store (--store):", []string{"export", "restore", "backup", "doctor"}},
-	{"Develop and test (--to a receiver of any make):", []string{"trigger", "replay", "simulate", "graph"}},
+	verbs []*cobra.Command
 }
 
-// group assigns the verbs to their groups. The help lists verbs without a group last.
-func group(root *cobra.Command) {
-	for _, g := range groups {
-		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
-		for _, name := range g.verbs {
-			for _, verb := range root.Commands() {
-				if verb.Name() == name {
-					verb.GroupID = g.title
-				}
-			}
-		}
+// verbGroups are all verbs, in the order of the help. A new verb is a line here. The help
+// lists the last group, which has no title, without one.
+func verbGroups(env environment, config *layers) []verbGroup {
+	return []verbGroup{
+		{"Receive and answer:", []*cobra.Command{
+			newServe(env), newAPIKeyVerb(), newDemo(),
+		}},
+		{"Ask a running sidecar (--api):", []*cobra.Command{
+			newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
+		}},
+		{"Act on a running sidecar (--api), or on a store at rest (--store):", []*cobra.Command{
+			newImport(env), newProbe(env), newSubscriptions(env),
+		}},
+		{"Work on a store (--store):", []*cobra.Command{
+			newExport(env), newRestore(env), newBackup(env), newDoctor(env),
+		}},
+		{"Develop and test (--to a receiver of any make):", []*cobra.Command{
+			newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
+		}},
+		{"", []*cobra.Command{
+			newConfig(config), newCompletion(), newMan(), newVersion(env), newExitCodes(),
+		}},
 	}
 }
 
-// storeVerbs are the verbs that work on a store.
-func storeVerbs(env environment) []*cobra.Command {
-	return []*cobra.Command{newExport(env), newRestore(env), newBackup(env), newDoctor(env)}
-}
-
-// otherVerbs are all verbs but those of serve and of stores.
-func otherVerbs(env environment, l *layers) []*cobra.Command {
-	return []*cobra.Command{
-		newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
-		newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
-		newImport(env), newProbe(env), newSubscriptions(env),
-		newConfig(l), newCompletion(), newMan(), newExitCodes(),
+// addVerbs adds all verbs to the root, in their groups.
+func addVerbs(root *cobra.Command, groups []verbGroup) {
+	for _, g := range groups {
+		if g.title != "" {
+			root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		}
+		for _, verb := range g.verbs {
+			verb.GroupID = g.title
+			complete(verb)
+			root.AddCommand(verb)
+		}
 	}
 }
 

@@ -1,9 +1,37 @@
-// Keyrack is the command of the Keyrack library: a receiver of Mews's
-// Integration Webhooks that any program can ask over HTTP whether a hotel's
-// access token is still valid, and a developer's desk.
+// Keyrack is the command of the Keyrack library. Its verb serve is a sidecar: it receives
+// Mews's Integration Webhooks, and any program can ask it over HTTP whether a hotel's
+// access token is still valid. The other verbs ask a sidecar, work on its store, or help
+// to develop and test a receiver of webhooks.
 //
-// In come flags, environment variables and HTTP requests; out go answers over
-// HTTP, lines for people, and an exit code.
+// # Map
+//
+// main.go turns signals into the end of a context and calls run.
+//
+//	cli_root.go      run: from arguments to an exit code; the root of the verbs
+//	cli_verbs.go     the list of verbs, in the groups of the help
+//	cli_settings.go  flags, environment, settings file: where a value comes from
+//	cli_secrets.go   settings that come from the environment alone
+//	cli_args.go      positional arguments, and a token from stdin
+//	cli_output.go    --format: text, json, jsonl; tables and colours
+//	cli_exit.go      exit codes
+//	cli_log.go       the log of serve
+//	cli_notify.go    systemd: readiness and the watchdog
+//	cli_backend.go   --api and --store: a running sidecar, or a store at rest
+//	cli_target.go    --to: a receiver of webhooks
+//	verb_*.go        a verb each, or a few that belong together
+//
+// A verb_*.go file checks its flags, calls a package and prints. The work is done by the
+// library and by the packages under internal:
+//
+//	api         the HTTP API: server, wire documents, openapi.json
+//	client      asks that API, over the network or in this process
+//	metrics     the page of /metrics
+//	storage     --store and the sealing key
+//	importfile  the file that import reads
+//	simulation  the hotels of simulate     demo  the steps of demo
+//	httpserver  files  terminal  pause  usage    small things that several share
+//
+// CONTRIBUTING.md says how to add a verb.
 package main
 
 import (
@@ -12,7 +40,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // where the system has no roots of its own, as in a container
+	_ "golang.org/x/crypto/x509roots/fallback" // for systems without root certificates, such as containers
 )
 
 func main() {
@@ -21,7 +49,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		signal.Stop(signals) // before anybody is told: from then on, one more ends the process at once
+		signal.Stop(signals) // first, so that a second signal ends the process at once
 		end()
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))

@@ -57,7 +57,9 @@ func newVersion(env environment) *cobra.Command {
 	version := &cobra.Command{
 		Use:   "version [flags]",
 		Short: "Print the version, its commit and the Go version it was built with",
-		Args:  noArguments,
+		Example: `  keyrack version
+  keyrack version --format json`,
+		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
 			if err := o.open(verb, env); err != nil {
 				return err

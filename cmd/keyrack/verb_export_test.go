@@ -150,21 +150,3 @@ func TestAtRestRefuses(t *testing.T) {
 		testkit.Silent(t, "stderr", stderr)
 	}
 }
-
-// TestHelpAtRest keeps the help of these verbs where a person can review it.
-func TestHelpAtRest(t *testing.T) {
-	var all strings.Builder
-	for _, verb := range []string{"export", "restore", "backup", "doctor", "apikey"} {
-		code, stdout, stderr := once(t, nil, verb, "--help")
-		if code != exitOK || stderr != "" {
-			t.Errorf("keyrack %s --help: exit code %d, stderr:\n%s", verb, code, stderr)
-		}
-		all.WriteString("$ keyrack " + verb + " --help\n" + stdout + "\n")
-	}
-	testkit.Golden(t, "help_rest.txt", all.String())
-	for line := range strings.Lines(all.String()) {
-		if len(line) > 101 {
-			t.Errorf("too long for a terminal: %s", line)
-		}
-	}
-}

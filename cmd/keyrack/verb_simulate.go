@@ -45,7 +45,7 @@ func newSimulate(env environment) *cobra.Command {
 	var s simulate
 	verb := &cobra.Command{
 		Use:   "simulate [flags]",
-		Short: "Play a fleet of hotels and compare the receiver with the truth",
+		Short: "Play a fleet of hotels and compare the answers with the truth",
 		Long: `Simulate plays hotels that connect, disable, cancel, rotate their tokens and delete,
 and sends the webhooks as Mews would: late and, if you set it so, twice, out of order
 or never. It ends by itself.
