@@ -56,16 +56,17 @@ var rooms = map[string]string{
 	"internal/striped":      "",
 	"internal/notifier":     "",
 	"internal/subscription": "store internal/backoff internal/lease",
-	"internal/deployment":   "lifecycle events store seal keyrack", // for tests
+	"internal/digestkey":    "seal store",
+	"internal/deployment":   "lifecycle events store seal keyrack atrest", // for tests
 
-	"atrest": "store internal/guard internal/subscription",
+	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/view internal/striped internal/notifier " +
-		"internal/guard internal/lease internal/probe internal/subscription",
+		"internal/digestkey internal/guard internal/lease internal/probe internal/subscription",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
-	"cmd/keyrack": "lifecycle events connector keyrack sqlitestore store mewstest " +
+	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest " +
 		inCommand("api client demo files httpserver importfile metrics pause simulation storage terminal usage"),
 	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack " + inCommand("metrics"),
 	"cmd/keyrack/internal/client":     "lifecycle mewstest " + inCommand("api pause terminal"),

@@ -619,7 +619,7 @@ func (a *aviary) all() {
 			a.err("Forget", err)
 		}
 	}
-	_, err = a.rack.Reseal(a.ctx)
+	_, err = atrest.Reseal(a.ctx, a.store, a.sealer)
 	a.err("Reseal", err)
 	_, err = a.rack.Trim(a.ctx)
 	a.err("Trim", err)
@@ -650,14 +650,14 @@ func (a *aviary) all() {
 		}
 	}
 	var out bytes.Buffer
-	_, err = keyrack.Export(a.ctx, a.store, &out, true)
+	_, err = atrest.Export(a.ctx, a.store, &out, true)
 	a.err("Export", err)
 	search(a.t, "an export", out.String(), secretNeedles)
-	for one, err := range keyrack.Restore(a.ctx, &chatty{Store: memstore.New(nil), mood: a.store.mood}, a.sealer, &out) {
+	for one, err := range atrest.Restore(a.ctx, &chatty{Store: memstore.New(nil), mood: a.store.mood}, a.sealer, &out) {
 		a.err("Restore", err)
 		a.keep(one)
 	}
-	for finding, err := range keyrack.Examine(a.ctx, a.store, a.sealer) {
+	for finding, err := range atrest.Examine(a.ctx, a.store, a.sealer) {
 		a.err("Examine", err)
 		a.keep(finding)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -90,7 +90,7 @@ func TestTheClockIsSetBetweenTwoLives(t *testing.T) {
 					}
 					b.is(token, status, reason)
 				}
-				for finding, err := range keyrack.Examine(context.Background(), s, sealer) {
+				for finding, err := range atrest.Examine(context.Background(), s, sealer) {
 					t.Errorf("the journal and the records differ: %+v, %v", finding, err)
 				}
 			})

@@ -23,14 +23,14 @@ import (
 
 // The ceilings.
 const (
-	rootFiles = 26  // production files of the root package
+	rootFiles = 23  // production files of the root package
 	rootLines = 345 // of the longest of them
 	rootKnot  = 16  // files of the root package that all know each other
 )
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   122,
+	"keyrack":   115,
 	"lifecycle": 184, // 4 of them for what reinstating does
 }
 

@@ -1,12 +1,9 @@
 package keyrack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,7 +34,7 @@ func (b bench) entriesOf(integration string) int {
 // examined fails for everything that Examine finds.
 func (b bench) examined(sealer seal.Sealer) {
 	b.Helper()
-	for finding, err := range keyrack.Examine(context.Background(), b.store, sealer) {
+	for finding, err := range atrest.Examine(context.Background(), b.store, sealer) {
 		b.Errorf("found in the store: %v, %v", finding, err)
 	}
 }
@@ -95,48 +92,6 @@ func TestTrimming(t *testing.T) {
 		trim(0)
 		if n := b.entriesOf("b"); n != 0 {
 			t.Errorf("%d entries that are too old", n)
-		}
-	})
-}
-
-// What is sealed under an old key is sealed anew, and then opens without it.
-func TestResealing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		old, young := seal.NewKey(), seal.NewKey()
-		ring := func(keys ...[]byte) *seal.Ring {
-			r, err := seal.NewRing(keys...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return r
-		}
-		f := fixture{t, memstore.New(nil), ring(old)}
-		b := f.open()
-		for i := range 10 {
-			b.deliver(creation(fmt.Sprint(i), fmt.Sprint("k", i), lifecycle.Yes))
-		}
-		b.Close()
-		f.sealer = ring(young, old)
-		b = f.open()
-		n, err := b.Reseal(context.Background())
-		if err != nil || n != 21 { // ten tokens, ten bodies, the key of the digests
-			t.Errorf("Reseal: %d, %v", n, err)
-		}
-		if n, err := b.Reseal(context.Background()); err != nil || n != 0 {
-			t.Errorf("Reseal again: %d, %v", n, err)
-		}
-		b.Close()
-		f.sealer = ring(young)
-		b = f.open()
-		defer b.Close()
-		for i := range 10 {
-			if token, _, err := b.Token(context.Background(), integrationID(fmt.Sprint(i))); err != nil || token.Reveal() != tokenText(fmt.Sprint("k", i)) {
-				t.Errorf("token %d does not open under the new key: %v", i, err)
-			}
-		}
-		b.examined(f.sealer)
-		if _, err := keyrack.Open(context.Background(), f.store, &keyrack.Options{Sealer: ring(old)}); !errors.Is(err, keyrack.ErrSealer) {
-			t.Errorf("the old key still opens the store: %v", err)
 		}
 	})
 }
@@ -233,42 +188,6 @@ func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
 				t.Errorf("%d entries are left, want %d", n, want)
 			}
 			one.examined(f.sealer)
-		}
-	})
-}
-
-// Examine finds nothing where deliveries come in and the journal is trimmed
-// meanwhile, and hides no failure of the store's.
-func TestExaminingAStoreInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		b := f.keeping(f.store, keyrack.Retention{Entries: 5})
-		defer b.Close()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		for i := range 20 {
-			b.toggle("a", i%2 == 1)
-		}
-		settle(2 * time.Hour)
-		for _, meddle := range []func(){
-			func() { b.toggle("a", false) },
-			func() {
-				if n, err := b.Trim(context.Background()); n != 1 || err != nil {
-					t.Errorf("Trim: %d, %v", n, err)
-				}
-			},
-		} {
-			for finding, err := range keyrack.Examine(context.Background(), &meddling{Store: f.store, meddle: meddle}, f.sealer) {
-				t.Errorf("found in the store: %v, %v", finding, err)
-			}
-		}
-		broken := &faulty{Store: f.store}
-		broken.fail(noFault, noFault, failsBefore) // the key of the digests, the owner of the one digest, the first sealed value
-		failed := false
-		for _, err := range keyrack.Examine(context.Background(), broken, f.sealer) {
-			failed = failed || err != nil
-		}
-		if !failed {
-			t.Error("what could not be read was taken for sound")
 		}
 	})
 }
@@ -442,141 +361,6 @@ func TestANewerRecordHoldsNobodyUp(t *testing.T) {
 		}
 		if _, _, err := c.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNotFound) {
 			t.Errorf("its token is handed out: %v", err)
-		}
-	})
-}
-
-// An export goes into any other store, tokens and all; what is there already, and
-// what cannot be read, is refused by line.
-func TestExportAndRestore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		b := f.open()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		b.deliver(rotation("a", "k2"))
-		b.deliver(creation("b", "l", lifecycle.No))
-		b.deliver(creation("d", "m", lifecycle.Yes))
-		b.deliver(deletion("d", time.Time{}))
-		var with, without bytes.Buffer
-		if n, err := keyrack.Export(context.Background(), f.store, &with, true); n != 3 || err != nil {
-			t.Fatalf("Export: %d, %v", n, err)
-		}
-		if _, err := keyrack.Export(context.Background(), f.store, &without, false); err != nil {
-			t.Fatal(err)
-		}
-		b.Close()
-		for _, name := range []string{"k", "k2", "l", "m"} {
-			if strings.Contains(with.String()+without.String(), tokenText(name)) {
-				t.Error("the export has a token in clear")
-			}
-		}
-		g := fixture{t, memstore.New(nil), f.sealer}
-		restore := func(text string, want ...string) {
-			t.Helper()
-			var got []string
-			for r, err := range keyrack.Restore(context.Background(), g.store, g.sealer, strings.NewReader(text)) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, r.Refused)
-			}
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("restored with %q, want %q", got, want)
-			}
-		}
-		lines := strings.SplitAfter(with.String(), "\n")
-		restore(lines[0]+lines[1]+"rubbish\n"+lines[2]+lines[3], "", "the line cannot be read", "", "")
-		restore(with.String(), "the store has this integration already", "the store has this integration already", "the store has this integration already")
-		c := g.open()
-		defer c.Close()
-		c.is("k", lifecycle.Invalid, lifecycle.ReasonSuperseded)
-		c.is("k2", lifecycle.Valid, lifecycle.ReasonLive)
-		c.is("l", lifecycle.Invalid, lifecycle.ReasonDisabled)
-		c.is("m", lifecycle.Invalid, lifecycle.ReasonDeleted)
-		if token, _, err := c.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k2") {
-			t.Errorf("the token did not come along: %v", err)
-		}
-		c.toggle("b", true) // and life goes on
-		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
-		c.examined(g.sealer)
-
-		bare := fixture{t, memstore.New(nil), f.sealer}
-		for _, err := range keyrack.Restore(context.Background(), bare.store, bare.sealer, &without) {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		d := bare.open()
-		defer d.Close()
-		d.is("k2", lifecycle.Valid, lifecycle.ReasonLive) // to whoever has it
-		if _, v, err := d.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNoToken) || v.Status != lifecycle.Unknown {
-			t.Errorf("a token that was left out is %v, %v", v.Status, err)
-		}
-		d.deliver(rotation("a", "k2")) // Mews repeats itself
-		if token, _, err := d.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k2") {
-			t.Errorf("a token that came again is not kept: %v", err)
-		}
-
-		for _, rubbish := range []string{"", "rubbish", `{"Keyrack":"export","Format":2}`} {
-			for _, err := range keyrack.Restore(context.Background(), g.store, g.sealer, strings.NewReader(rubbish)) {
-				if !errors.Is(err, keyrack.ErrExport) {
-					t.Errorf("restored from %q: %v", rubbish, err)
-				}
-			}
-		}
-		for _, err := range keyrack.Restore(context.Background(), memstore.New(nil), seal.Ephemeral(), &with) {
-			if !errors.Is(err, keyrack.ErrSealer) {
-				t.Errorf("restored under another key: %v", err)
-			}
-		}
-	})
-}
-
-// Examine finds what is wrong.
-func TestExamining(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
-		b := f.open()
-		defer b.Close()
-		receipt := b.deliver(creation("a", "k", lifecycle.Yes))
-		b.examined(f.sealer)
-		ref := store.Ref{Entry: receipt.ID}
-		body, err := f.store.Sealed(context.Background(), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.store.Reseal(context.Background(), ref, body, append([]byte{9}, body...)); err != nil {
-			t.Fatal(err)
-		}
-		// A commit of somebody else's that is not the fold of anything.
-		record, _ := b.Record(integrationID("a"))
-		record.State, record.Version = lifecycle.CanceledDisabled, record.Version+1
-		_, err = f.store.Commit(context.Background(), store.Commit{
-			Expect: 1, Record: lifecycle.AppendRecord(nil, record),
-			Entry: store.Entry{
-				ID: store.NewEntryID(time.Now()), Integration: record.ID, Version: 2,
-				Evidence: lifecycle.AppendEvidence(nil, lifecycle.Evidence{
-					Kind: lifecycle.KindDelivery, At: lifecycle.At(time.Now()), Action: lifecycle.IntegrationEnabled,
-					Integration: lifecycle.Named{ID: record.ID},
-				}),
-				Decision: []byte(`{"Decision":{"Outcome":"applied","To":"canceled_disabled"}}`),
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var problems []string
-		for finding, err := range keyrack.Examine(context.Background(), f.store, f.sealer) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			problems = append(problems, finding.Problem)
-		}
-		all := strings.Join(problems, "\n")
-		for _, want := range []string{"decided otherwise", "not the fold of its journal", "a body does not open"} {
-			if !strings.Contains(all, want) {
-				t.Errorf("nothing says %q among:\n%s", want, all)
-			}
 		}
 	})
 }

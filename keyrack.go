@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/probe"
@@ -59,7 +60,7 @@ var (
 	// ErrNoSealer: the store outlives the process, so Open needs Options.Sealer.
 	ErrNoSealer = errors.New("keyrack: a durable store needs a sealer")
 	// ErrSealer: the sealer is not the one with which the store was begun.
-	ErrSealer = errors.New("keyrack: the sealing key does not open this store")
+	ErrSealer = digestkey.ErrSealer
 	// ErrNoToken: the integration has no token to hand out.
 	ErrNoToken = errors.New("keyrack: no token")
 	// ErrNotFound: there is no such integration.
@@ -265,9 +266,6 @@ func (r *Rack) start(name string, run func(context.Context)) error {
 	return nil
 }
 
-// digestKey is where the store keeps the key of the token digests, sealed.
-var digestKey = store.Ref{Name: "digest key"}
-
 // unseal gets the key of the token digests from the store, or begins the store
 // with a new one. That the sealer opens it proves that it is the right one.
 func (r *Rack) unseal(ctx context.Context) error {
@@ -279,39 +277,10 @@ func (r *Rack) unseal(ctx context.Context) error {
 		r.sealer = seal.Ephemeral()
 	}
 	r.sealer = guard.Sealer(r.sealer)
-	if err := beginDigestKey(ctx, r.store, r.sealer); err != nil {
+	if err := digestkey.Begin(ctx, r.store, r.sealer); err != nil {
 		return err
 	}
 	var err error
-	r.digester, err = openDigester(ctx, r.store, r.sealer)
+	r.digester, err = digestkey.Open(ctx, r.store, r.sealer)
 	return err
-}
-
-// beginDigestKey gives a new store its key of the token digests.
-func beginDigestKey(ctx context.Context, s store.Store, sealer seal.Sealer) error {
-	_, err := s.Sealed(ctx, digestKey)
-	if errors.Is(err, store.ErrNotFound) {
-		var fresh []byte
-		if fresh, err = sealer.Seal(seal.NewKey(), digestKey.Name); err != nil {
-			return fmt.Errorf("keyrack: sealing: %w", err)
-		}
-		err = s.Reseal(ctx, digestKey, nil, fresh) // unless another instance was faster
-	}
-	if err != nil {
-		return fmt.Errorf("keyrack: reading the store: %w", err)
-	}
-	return nil
-}
-
-// openDigester opens the key of the token digests.
-func openDigester(ctx context.Context, s store.Store, sealer seal.Sealer) (seal.Digester, error) {
-	sealed, err := s.Sealed(ctx, digestKey)
-	if err != nil {
-		return seal.Digester{}, fmt.Errorf("keyrack: reading the store: %w", err)
-	}
-	key, err := sealer.Open(sealed, digestKey.Name)
-	if err != nil {
-		return seal.Digester{}, fmt.Errorf("%w: %w", ErrSealer, err)
-	}
-	return seal.NewDigester(key)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -317,13 +318,13 @@ func TestRestoredIntegrationsAreAskedAbout(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		var export bytes.Buffer
-		if _, err := keyrack.Export(context.Background(), s, &export, true); err != nil {
+		if _, err := atrest.Export(context.Background(), s, &export, true); err != nil {
 			t.Fatal(err)
 		}
 		b.Close()
 		o.set(func(o *oracle) { delete(o.works, tokenText("k")) })
 		s = memstore.New(nil)
-		for _, err := range keyrack.Restore(context.Background(), s, sealer, &export) {
+		for _, err := range atrest.Restore(context.Background(), s, sealer, &export) {
 			if err != nil {
 				t.Fatal(err)
 			}

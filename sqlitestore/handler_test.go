@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 )
@@ -82,7 +83,7 @@ func (r *receiver) kept(s *sqlitestore.Store) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for finding, err := range keyrack.Examine(r.t.Context(), s, ring) {
+	for finding, err := range atrest.Examine(r.t.Context(), s, ring) {
 		r.t.Errorf("Examine: %v, %v", finding, err)
 	}
 	for id, n := range r.known {

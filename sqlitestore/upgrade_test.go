@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -46,7 +47,7 @@ func TestStoreOfFormat1(t *testing.T) {
 	}
 	inOrder := func(when string) {
 		t.Helper()
-		for finding, err := range keyrack.Examine(t.Context(), s, sealer) {
+		for finding, err := range atrest.Examine(t.Context(), s, sealer) {
 			t.Errorf("%s: %+v, %v", when, finding, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
@@ -159,7 +160,7 @@ func (x *checkup) contents(ctx context.Context, s store.Store) error {
 		}
 		integrations++
 	}
-	for f, err := range keyrack.Examine(ctx, s, x.ring.Ring) {
+	for f, err := range atrest.Examine(ctx, s, x.ring.Ring) {
 		finding := examined{Check: "record", Integration: f.Integration, Detail: f.Problem}
 		switch {
 		case errors.Is(err, store.ErrNotFound):

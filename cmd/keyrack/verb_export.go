@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -35,7 +35,7 @@ but has no token to issue until Mews sends another. The journal is not exported.
 			n := 0
 			write := func(w io.Writer) error {
 				return d.With(verb.Context(), func(s store.Store) (err error) {
-					n, err = keyrack.Export(verb.Context(), s, w, tokens)
+					n, err = atrest.Export(verb.Context(), s, w, tokens)
 					return err
 				})
 			}

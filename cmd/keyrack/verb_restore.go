@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
@@ -88,7 +89,7 @@ type refusedLine struct {
 // restore restores an export and reports on it line by line.
 func restore(ctx context.Context, o *output, s store.Store, ring storage.KeyRing, in io.Reader) error {
 	account := restored{Refused: []refusedLine{}}
-	for one, err := range keyrack.Restore(ctx, s, ring.Ring, in) {
+	for one, err := range atrest.Restore(ctx, s, ring.Ring, in) {
 		if errors.Is(err, keyrack.ErrSealer) {
 			return ring.Explain(err, "does not open the export; give the key that it was made with")
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -173,7 +174,7 @@ func Run(ctx context.Context, d Deployment) (err error) {
 
 // compareViews holds all views to the store, and the store to its journal.
 func (d *Deployment) compareViews(ctx context.Context, instances []Instance) error {
-	for finding, err := range keyrack.Examine(ctx, d.Store, d.Sealer) {
+	for finding, err := range atrest.Examine(ctx, d.Store, d.Sealer) {
 		if err != nil {
 			return err
 		}

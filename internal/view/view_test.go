@@ -95,12 +95,12 @@ func TestViewIsItsModel(t *testing.T) {
 			for record := range v.All {
 				all[record.ID] = *record
 			}
-			if diff := cmp.Diff(m.records, all); diff != "" {
+			if diff := cmp.Diff(m.records, all, whole); diff != "" {
 				t.Errorf("All (-want +got):\n%s", diff)
 			}
 			for _, id := range ids {
 				want, known := m.records[id]
-				if record := v.Record(id); (record != nil) != known || known && !cmp.Equal(*record, want) {
+				if record := v.Record(id); (record != nil) != known || known && !cmp.Equal(*record, want, whole) {
 					t.Errorf("record of %s: %v, want %v", id, record, want)
 				}
 			}

@@ -1,4 +1,4 @@
-package keyrack
+package atrest
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -16,15 +17,14 @@ import (
 
 // Finding is something in a store that should not be so. It holds no secret.
 type Finding struct {
-	Integration string // empty where it is about the whole store
+	Integration string // empty if it is about the whole store
 	Problem     string
 }
 
-// Examine looks at everything in a store, with the sealer that it was begun with,
-// and yields what is wrong: records that are not the fold of their journal,
-// digests with another owner, sealed values that do not open. A store without
-// findings yields nothing. The error is ErrSealer where the key is the wrong one,
-// else the store's; the iteration ends with it.
+// Examine looks at everything in a store, with the sealer that it was begun with, and
+// yields what is wrong: records that are not the fold of their journal, digests with
+// another owner, sealed values that do not open. It yields nothing for a sound store.
+// It ends at its first error: ErrSealer if the sealer is another one, or the store's.
 func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		x := examination{ctx: ctx, store: guard.Store(s, nil), sealer: guard.Sealer(sealer)}
@@ -34,6 +34,10 @@ func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[F
 		}
 	}
 }
+
+// examineAttempts bounds how often an integration is examined anew because somebody
+// committed or trimmed meanwhile.
+const examineAttempts = 16
 
 type examination struct {
 	ctx    context.Context
@@ -51,12 +55,12 @@ func (x *examination) tell(f Finding) {
 }
 
 func (x *examination) all() error {
-	if _, err := openDigester(x.ctx, x.store, x.sealer); err != nil {
+	if _, err := digestkey.Open(x.ctx, x.store, x.sealer); err != nil {
 		return err
 	}
 	for stored, err := range x.store.Scan(x.ctx, "") {
 		if err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			return reading(err)
 		}
 		if err := x.steady(stored); err != nil || x.done {
 			return err
@@ -64,7 +68,7 @@ func (x *examination) all() error {
 	}
 	for ref, err := range x.store.ScanSealed(x.ctx) {
 		if err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			return reading(err)
 		}
 		if err := x.sealed(ref); err != nil || x.done {
 			return err
@@ -73,10 +77,10 @@ func (x *examination) all() error {
 	return nil
 }
 
-// steady examines one integration. What is found is found again where somebody
-// committed or trimmed meanwhile.
+// steady examines one integration. It begins again if something was found and somebody
+// has committed or trimmed meanwhile, which may be why.
 func (x *examination) steady(stored store.Stored) error {
-	for range attempts {
+	for range examineAttempts {
 		x.found = nil
 		if err := x.integration(stored); err != nil {
 			return err
@@ -86,7 +90,7 @@ func (x *examination) steady(stored store.Stored) error {
 		}
 		now, err := x.store.Load(x.ctx, stored.Integration)
 		if err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			return reading(err)
 		}
 		if now.Version == stored.Version && now.BaseVersion == stored.BaseVersion {
 			break
@@ -99,7 +103,7 @@ func (x *examination) steady(stored store.Stored) error {
 	return nil
 }
 
-// integration folds one integration's journal, and compares.
+// integration folds one integration's journal, and compares the result with its record.
 func (x *examination) integration(stored store.Stored) error {
 	id := stored.Integration
 	find := func(format string, args ...any) {
@@ -113,19 +117,19 @@ func (x *examination) integration(stored store.Stored) error {
 	if record.ID != id || record.Version != stored.Version {
 		find("the record is that of another integration or version")
 	}
-	folded := Record{ID: id}
+	folded := lifecycle.Record{ID: id}
 	if stored.BaseVersion > 0 {
 		if folded, err = lifecycle.ParseRecord(stored.Base); err != nil {
 			find("the base of the journal cannot be read: %v", err)
 			return nil
 		}
 	}
-	// What earlier rules decided need not be what the rules of now decide: it counts
-	// from the upgrade on.
+	// Earlier rules may have decided otherwise than today's. Decisions are compared from
+	// the upgrade on.
 	var otherwise []string
 	for e, err := range x.store.History(x.ctx, id) {
 		if err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			return reading(err)
 		}
 		if e.Version <= stored.BaseVersion {
 			continue // the entry that came with the base
@@ -162,7 +166,7 @@ func (x *examination) integration(stored store.Stored) error {
 	for _, k := range record.Keys {
 		owner, err := x.store.Owner(x.ctx, k.Digest)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			return reading(err)
 		}
 		if owner != id {
 			find("the digest %v of its token does not belong to it", k.Digest)
@@ -182,7 +186,7 @@ func (x *examination) sealed(ref store.Ref) error {
 		return nil // erased meanwhile
 	}
 	if err != nil {
-		return fmt.Errorf("keyrack: reading the store: %w", err)
+		return reading(err)
 	}
 	if _, err := x.sealer.Open(value, owner); err != nil {
 		what := "a body"
