@@ -21,14 +21,21 @@ type Keeper struct {
 	Name   string
 	Holder string        // unique to this keeper
 	TTL    time.Duration // how long the lease lasts without being renewed
-	// Patience bounds one call of the store. 0 leaves that to the store, but for the
-	// call that gives the lease up, which then takes at most 4 s.
+	// Patience bounds one call of the store, and the one that gives the lease up to at
+	// most 4 s. 0 means half the TTL: a call that hangs leaves time for another.
 	Patience time.Duration
 }
 
 // releasePatience bounds how long the end of a process waits for a store that does not
 // take a lease back.
 const releasePatience = 4 * time.Second
+
+func (k *Keeper) patience() time.Duration {
+	if k.Patience > 0 {
+		return k.Patience
+	}
+	return k.TTL / 2
+}
 
 // Work is what is done while a lease is held. It returns soon after its context ends.
 // The cause of that ([context.Cause]) is store.ErrFenced where another holder has the
@@ -112,21 +119,14 @@ func (k *Keeper) renew(ctx context.Context, l store.Lease, expiry *time.Timer, l
 }
 
 func (k *Keeper) acquire(ctx context.Context) (store.Lease, error) {
-	if k.Patience > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, k.Patience)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, k.patience())
+	defer cancel()
 	return k.Store.Acquire(ctx, k.Name, k.Holder, k.TTL)
 }
 
 // release gives the lease up, also where ctx has ended.
 func (k *Keeper) release(ctx context.Context, l store.Lease) {
-	patience := k.Patience
-	if patience <= 0 {
-		patience = releasePatience
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(k.patience(), releasePatience))
 	defer cancel()
 	_ = k.Store.Release(ctx, l)
 }

@@ -233,17 +233,18 @@ func steal(t *testing.T, s *memstore.Store) store.Lease {
 func TestShortOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &leaser{Store: memstore.New(nil)}
-		err := keeper(s, "a").Hold(t.Context(), func(ctx context.Context, l store.Lease) error {
+		k := &lease.Keeper{Store: s, Name: "work", Holder: "a", TTL: ttl}
+		err := k.Hold(t.Context(), func(ctx context.Context, l store.Lease) error {
 			time.Sleep(time.Second) // so that each outage has one renewal in it
 			for range 10 {
 				s.set(errors.New("made-up failure"), false)
 				time.Sleep(ttl / 3)
 				s.set(nil, false)
-				time.Sleep(ttl / 3)
+				time.Sleep(ttl)
 				s.set(nil, true)
 				time.Sleep(ttl / 3)
 				s.set(nil, false)
-				time.Sleep(ttl / 3)
+				time.Sleep(ttl)
 			}
 			if now, err := s.Store.Acquire(ctx, "work", "a", ttl); err != nil || now.Fence != l.Fence {
 				t.Errorf("the lease is %+v, %v; it was %+v", now, err, l)
