@@ -2,9 +2,7 @@ package keyrack
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -32,10 +30,4 @@ type Alarm struct {
 func (r *Rack) alarm(ctx context.Context, a Alarm) {
 	r.log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause.String())
 	r.tell.alarmed(ctx, a)
-	if r.options.Alarm == nil {
-		return
-	}
-	if v := guard.Panicked(func() { r.options.Alarm(a) }); v != nil {
-		r.log.ErrorContext(ctx, "panic in Alarm", "type", fmt.Sprintf("%T", v))
-	}
 }

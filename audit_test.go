@@ -160,7 +160,7 @@ func ask(r *keyrack.Rack, tokens, enterprises []string) answers {
 	}
 	for record := range r.Integrations() {
 		a.Records[record.ID] = string(lifecycle.AppendRecord(nil, record))
-		a.Integrations[record.ID] = r.Integration(record.ID)
+		a.Integrations[record.ID] = r.CheckIntegration(record.ID)
 		token, v, err := r.Token(context.Background(), record.ID)
 		a.HandedOut[record.ID] = tokenName(token, tokens)
 		if err != nil {

@@ -193,7 +193,7 @@ func BenchmarkIntegration(b *testing.B) {
 			}, func(from, to int) bool {
 				valid := 0
 				for _, id := range c.ids[from:to] {
-					if c.rack.Integration(id).Status == lifecycle.Valid {
+					if c.rack.CheckIntegration(id).Status == lifecycle.Valid {
 						valid++
 					}
 				}
@@ -270,13 +270,13 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// What a census costs an integration: one look at its record, and the verdict.
-func BenchmarkCensus(b *testing.B) {
+// What Stats costs an integration: one look at its record, and the verdict.
+func BenchmarkStats(b *testing.B) {
 	for _, size := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			c := crowdOf(b, size)
 			for b.Loop() {
-				if n := c.rack.Census().Verdicts[keyrack.Standing{Status: lifecycle.Valid, Reason: lifecycle.ReasonLive}]; n != size {
+				if n := c.rack.Stats().Verdicts[keyrack.Standing{Status: lifecycle.Valid, Reason: lifecycle.ReasonLive}]; n != size {
 					b.Fatalf("%d are valid, want %d", n, size)
 				}
 			}
@@ -300,8 +300,8 @@ func TestQuestionsDoNotAllocate(t *testing.T) {
 		"Check":                         func() { c.rack.Check(c.tokens[7]) },
 		"Check of an unfamiliar token":  func() { c.rack.Check("unfamiliar") },
 		"Check of no token":             func() { c.rack.Check("") },
-		"Integration":                   func() { c.rack.Integration(c.ids[7]) },
-		"Integration that nobody knows": func() { c.rack.Integration("unknown") },
+		"Integration":                   func() { c.rack.CheckIntegration(c.ids[7]) },
+		"Integration that nobody knows": func() { c.rack.CheckIntegration("unknown") },
 		"Report that tells nothing new": func() { c.rack.Report(context.Background(), c.tokens[7], 404, time.Time{}) },
 	} {
 		if n := testing.AllocsPerRun(1000, ask); n != 0 {

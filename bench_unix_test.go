@@ -158,7 +158,7 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler, err = r.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "test", Value: keyrack.NewToken(secretText)}}})
+		handler, err = r.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(secretText)}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,13 +8,13 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// HandOut returns the current token of an integration, as Token does, for
+// IssueToken returns the current token of an integration, as Token does, for
 // somebody outside of the process, and has the journal say who got it. by names
 // the one who asked, such as an API key; it is journalled and must be no person's
 // name. A token is handed out only if its verdict is Active; else the error is a
 // *NotActiveError. Other errors are those of Token and Deliver, and
 // then nothing is handed out.
-func (r *Rack) HandOut(ctx context.Context, integration, by string) (Token, Verdict, error) {
+func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {
 	token, v, err := r.Token(ctx, integration)
 	if err != nil {
 		return Token{}, v, err
@@ -28,10 +28,10 @@ func (r *Rack) HandOut(ctx context.Context, integration, by string) (Token, Verd
 	return token, v, nil
 }
 
-// Ask has Mews asked anew about an integration, by whichever instance does the
+// Probe has Mews asked anew about an integration, by whichever instance does the
 // asking, as soon as its turn comes. Until then the verdict stays as it is. The
 // error is ErrInvalid without a prober, ErrNotFound, or the store's.
-func (r *Rack) Ask(ctx context.Context, integration, by string) (Receipt, error) {
+func (r *Rack) Probe(ctx context.Context, integration, by string) (Receipt, error) {
 	if r.options.Prober == nil {
 		return Receipt{}, fmt.Errorf("%w: there is no prober to ask", ErrInvalid)
 	}

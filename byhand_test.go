@@ -16,12 +16,12 @@ func TestAskingByHand(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })
-		if _, err := b.Ask(context.Background(), integrationID("a"), "test"); err != nil {
+		if _, err := b.Probe(context.Background(), integrationID("a"), "test"); err != nil {
 			t.Fatal(err)
 		}
 		settle(time.Minute)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
-		if _, err := b.Ask(context.Background(), "nobody", "test"); !errors.Is(err, keyrack.ErrNotFound) {
+		if _, err := b.Probe(context.Background(), "nobody", "test"); !errors.Is(err, keyrack.ErrNotFound) {
 			t.Errorf("Ask about nobody: %v", err)
 		}
 	})
@@ -31,11 +31,11 @@ func TestHandingOutIsJournalled(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
-		token, v, err := b.HandOut(context.Background(), integrationID("a"), "billing")
+		token, v, err := b.IssueToken(context.Background(), integrationID("a"), "billing")
 		if err != nil || !v.Active() || token.Reveal() != tokenText("k") {
 			t.Fatalf("HandOut: %v, %v", v, err)
 		}
-		var last keyrack.Entry
+		var last keyrack.Change
 		for last = range b.History(context.Background(), integrationID("a")) {
 		}
 		if last.Evidence.Kind != lifecycle.KindHandOut || last.Evidence.By != "billing" {
@@ -43,7 +43,7 @@ func TestHandingOutIsJournalled(t *testing.T) {
 		}
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		if _, _, err := b.HandOut(context.Background(), integrationID("a"), "billing"); !errors.Is(err, keyrack.ErrNotActive) {
+		if _, _, err := b.IssueToken(context.Background(), integrationID("a"), "billing"); !errors.Is(err, keyrack.ErrNotActive) {
 			t.Errorf("a disabled integration's token is handed out: %v", err)
 		}
 	})

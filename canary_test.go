@@ -386,6 +386,7 @@ type aviary struct {
 	rack    *keyrack.Rack
 	handler *keyrack.Handler
 	options keyrack.Options
+	secrets []keyrack.Secret
 	choices keyrack.HandlerOptions
 	logs    lines
 	answers map[int]bool
@@ -412,7 +413,6 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 	structured := slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})
 	a.options = keyrack.Options{
 		Sealer: a.sealer, KeepRequestor: keep, Logger: slog.New(slog.NewMultiHandler(text, structured)),
-		Alarm: func(alarm keyrack.Alarm) { a.keep(alarm); a.talk() },
 	}
 	a.options.Telemetry = &keyrack.Telemetry{
 		Begin: func(ctx context.Context, work keyrack.Work, name string) context.Context {
@@ -421,7 +421,7 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 			a.talk()
 			return context.WithValue(ctx, work, name)
 		},
-		Answered: func(_ context.Context, o keyrack.Observation) { a.keep(o); a.talk() },
+		Answered: func(_ context.Context, o keyrack.ServedRequest) { a.keep(o, o.Receipt, o.Refusal); a.talk() },
 		Taken:    func(_ context.Context, e keyrack.Taken) { a.keep(e); a.err("Taken", e.Err); a.talk() },
 		Stored:   func(_ context.Context, s keyrack.Stored) { a.keep(s); a.err("Stored", s.Err); a.talk() },
 		Probed:   func(_ context.Context, p keyrack.Probed) { a.keep(p); a.talk() },
@@ -431,13 +431,12 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 	if probed {
 		a.options.Prober = new(prattling)
 	}
+	a.secrets = []keyrack.Secret{
+		{Name: "current", Value: keyrack.NewToken(canarySecrets[0])},
+		{Name: "former", Value: keyrack.NewToken(canarySecrets[1])},
+	}
 	a.choices = keyrack.HandlerOptions{
-		Secrets: []keyrack.Secret{
-			{Name: "current", Value: keyrack.NewToken(canarySecrets[0])},
-			{Name: "former", Value: keyrack.NewToken(canarySecrets[1])},
-		},
 		General: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { a.talk() }),
-		Observe: func(o keyrack.Observation) { a.keep(o, o.Receipt, o.Refusal); a.talk() },
 	}
 	return a
 }
@@ -510,7 +509,7 @@ func (a *aviary) open() error {
 	if a.rack, err = keyrack.Open(a.ctx, a.store, &a.options); err != nil {
 		return err
 	}
-	a.handler, err = a.rack.Handler(a.choices)
+	a.handler, err = a.rack.Handler(a.secrets, &a.choices)
 	return err
 }
 
@@ -595,13 +594,13 @@ func (a *aviary) all() {
 		a.transport(token)
 	}
 	for record := range a.rack.Integrations() {
-		a.keep(record, a.rack.Integration(record.ID))
+		a.keep(record, a.rack.CheckIntegration(record.ID))
 		token, verdict, err := a.rack.Token(a.ctx, record.ID)
 		a.err("Token", err)
 		a.keep(token, verdict)
-		_, _, err = a.rack.HandOut(a.ctx, record.ID, "key 1")
+		_, _, err = a.rack.IssueToken(a.ctx, record.ID, "key 1")
 		a.err("HandOut", err)
-		_, err = a.rack.Ask(a.ctx, record.ID, "key 1")
+		_, err = a.rack.Probe(a.ctx, record.ID, "key 1")
 		a.err("Ask", err)
 		explanation, err := a.rack.Explain(a.ctx, record.ID)
 		a.err("Explain", err)
@@ -632,13 +631,13 @@ func (a *aviary) all() {
 	for _, use := range a.handler.Secrets() {
 		a.keep(use)
 	}
-	a.keep(a.rack.Following(), *a.options.Telemetry)
-	census := a.rack.Census()
-	a.keep(census)
-	for standing := range census.Verdicts {
+	a.keep(a.rack.SyncStatus(), *a.options.Telemetry)
+	stats := a.rack.Stats()
+	a.keep(stats)
+	for standing := range stats.Verdicts {
 		a.keep(standing)
 	}
-	a.err("Following", a.rack.Following().Err)
+	a.err("Following", a.rack.SyncStatus().Err)
 	states, err := atrest.Subscriptions(a.ctx, a.store)
 	a.err("Subscriptions", err)
 	for _, state := range states {
@@ -715,9 +714,9 @@ func (a *aviary) fly() {
 	wrong.Sealer = seal.Ephemeral()
 	_, err := keyrack.Open(a.ctx, a.store, &wrong)
 	a.err("Open with another sealer", err)
-	_, err = a.rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "empty"}}})
+	_, err = a.rack.Handler([]keyrack.Secret{{Name: "empty"}}, nil)
 	a.err("Handler", err)
-	err = a.rack.Subscribe("told", func(_ context.Context, e keyrack.Entry) error {
+	err = a.rack.Subscribe("told", func(_ context.Context, e keyrack.Change) error {
 		a.keep(e)
 		a.talk()
 		return gossip(strings.Join(canaryTokens, " "))
@@ -745,7 +744,7 @@ func (a *aviary) fly() {
 			t.Errorf("nothing was answered %d: the canaries did not fly everywhere", status)
 		}
 	}
-	a.keep(a.rack, a.handler, a.options, a.choices, a.choices.Secrets[0])
+	a.keep(a.rack, a.handler, a.options, a.choices, a.secrets[0])
 	for name, values := range a.values {
 		for _, v := range values {
 			look(v, func(how, text string) {

@@ -22,9 +22,9 @@ func (r *Rack) Check(token string) Verdict {
 	return record.Verdict(d, &r.policy, r.clock.instant())
 }
 
-// Integration says whether the current token of an integration is valid. Like
+// CheckIntegration says whether the current token of an integration is valid. Like
 // Check, it needs no I/O and does not allocate.
-func (r *Rack) Integration(id string) Verdict {
+func (r *Rack) CheckIntegration(id string) Verdict {
 	record := r.view.Record(id)
 	if record == nil {
 		return Verdict{}

@@ -110,7 +110,7 @@ func mayNameRequestor(body []byte) bool {
 // not prove that its token works, since nobody says when Mews stops; but where
 // the verdict is not Valid, it is worth asking.
 func (r *Rack) signOfLife(id string) {
-	if r.schedule != nil && id != "" && !r.Integration(id).Active() {
+	if r.schedule != nil && id != "" && !r.CheckIntegration(id).Active() {
 		r.schedule.Hint(id)
 	}
 }

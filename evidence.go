@@ -93,10 +93,10 @@ const refresh = time.Hour
 // is not journalled (then the receipt is zero). The error is ErrNotFound for a
 // token that nobody knows, and otherwise as for Deliver.
 func (r *Rack) Report(ctx context.Context, token string, status int, began time.Time) (Receipt, error) {
-	return r.report(ctx, observation{r.digester.Sum(token), 0, status, began})
+	return r.report(ctx, seenAnswer{r.digester.Sum(token), 0, status, began})
 }
 
-func (r *Rack) report(ctx context.Context, o observation) (Receipt, error) {
+func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	now := r.clock.now()
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),

@@ -19,7 +19,7 @@ type Explanation struct {
 	// Record is what is known of the integration; zero for an unfamiliar token.
 	Record Record
 	// Entries is what happened, oldest first, as far as the journal reaches back.
-	Entries []Entry
+	Entries []Change
 	// Probe says what is asked, if there is a prober.
 	Probe ProbeState
 	// Change says what would change the verdict.
@@ -174,7 +174,7 @@ func firstTime(a, b lifecycle.Instant) lifecycle.Instant {
 
 // String returns the entry in one line: when, what, what was decided, what became
 // of the verdict, and how the delivery was answered.
-func (e Entry) String() string {
+func (e Change) String() string {
 	var b strings.Builder
 	what := e.Evidence.Action.String()
 	if e.Evidence.Kind != lifecycle.KindDelivery {

@@ -15,8 +15,8 @@ import (
 // committed, unless Options.Poll says otherwise.
 const DefaultPoll = time.Second
 
-// Following says how the view stands to the journal.
-type Following struct {
+// SyncStatus says how the view stands to the journal.
+type SyncStatus struct {
 	// Position is how far the view has followed the journal.
 	Position store.Position
 	// Synced is when the view last had everything that the store had. Answers rest on
@@ -30,12 +30,12 @@ type Following struct {
 	Err error
 }
 
-type following struct {
+type syncStatus struct {
 	mu    sync.Mutex
-	state Following
+	state SyncStatus
 }
 
-func (f *following) get() Following {
+func (f *syncStatus) get() SyncStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state
@@ -43,7 +43,7 @@ func (f *following) get() Following {
 
 // note notes a look that took from asked to now, and reports whether looks have begun
 // to fail, or to work again.
-func (f *following) note(position store.Position, asked, now time.Time, err error) (changed bool) {
+func (f *syncStatus) note(position store.Position, asked, now time.Time, err error) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	changed = (err == nil) != (f.state.Err == nil)
@@ -54,12 +54,12 @@ func (f *following) note(position store.Position, asked, now time.Time, err erro
 	return changed
 }
 
-// Following says how the view stands to the journal: how far it has got, and
+// SyncStatus says how the view stands to the journal: how far it has got, and
 // whether the store can be read.
-func (r *Rack) Following() Following { return r.following.get() }
+func (r *Rack) SyncStatus() SyncStatus { return r.sync.get() }
 
-// follow takes up what other instances commit, until the context ends.
-func (r *Rack) follow(ctx context.Context, from store.Position) {
+// tail takes up what other instances commit, until the context ends.
+func (r *Rack) tail(ctx context.Context, from store.Position) {
 	poll := r.options.Poll
 	if poll <= 0 {
 		poll = DefaultPoll
@@ -82,7 +82,7 @@ func (r *Rack) follow(ctx context.Context, from store.Position) {
 		}
 		from = next
 		r.keepNewSeen(ctx)
-		if r.following.note(from, asked, r.clock.now(), err) {
+		if r.sync.note(from, asked, r.clock.now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
 			} else {

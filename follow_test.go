@@ -44,7 +44,7 @@ func TestFollowing(t *testing.T) {
 			t.Helper()
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			f := rack.Following()
+			f := rack.SyncStatus()
 			if ago := time.Since(f.Looked); ago > within {
 				t.Errorf("%s: it was looked at %v ago", what, ago)
 			}

@@ -2,6 +2,7 @@ package keyrack_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,17 +35,19 @@ func FuzzHandler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const limit = 1 << 10
 		s := memstore.New(nil)
-		r, err := keyrack.Open(t.Context(), s, &keyrack.Options{Poll: time.Hour})
+		var seen keyrack.ServedRequest
+		r, err := keyrack.Open(t.Context(), s, &keyrack.Options{
+			Poll:      time.Hour,
+			Telemetry: &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { seen = o }},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		var seen keyrack.Observation
-		h, err := r.Handler(keyrack.HandlerOptions{
+		h, err := r.Handler(nil, &keyrack.HandlerOptions{
 			WithoutSecret: true,
 			BodyLimit:     limit,
 			General:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }),
-			Observe:       func(o keyrack.Observation) { seen = o },
 		})
 		if err != nil {
 			t.Fatal(err)

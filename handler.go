@@ -30,23 +30,18 @@ type HandlerOptions struct {
 	// DefaultPath. Nothing is ever redirected: Mews follows redirections, with
 	// the body and the token in it.
 	Path string
-	// Secrets are those of which a delivery must present one, as ?Token=SECRET.
-	Secrets []Secret
-	// WithoutSecret accepts every delivery. It must be set where Secrets is empty,
-	// and should be only where something in front authenticates.
+	// WithoutSecret accepts every delivery. It must be set if there are no secrets, and
+	// should be only if something in front authenticates.
 	WithoutSecret bool
 	// General gets the General Webhooks that come to the same URL, with the body
 	// as it came. What it answers is the answer. nil: they are answered 204.
 	General http.Handler
 	// BodyLimit is the largest body that is read, in bytes. 0: DefaultBodyLimit.
 	BodyLimit int64
-	// Observe, if set, is called after every answer, from the delivery's own
-	// goroutine: it must be quick.
-	Observe func(Observation)
 }
 
-// Observation is one request to a Handler and how it was answered.
-type Observation struct {
+// ServedRequest is one request to a Handler and how it was answered.
+type ServedRequest struct {
 	Status  int           // of the answer
 	Took    time.Duration // from the request's arrival to the answer
 	Receipt Receipt       // zero where nothing was taken in
@@ -73,13 +68,18 @@ type Handler struct {
 	buffers  sync.Pool
 }
 
-// Handler returns a handler that delivers to the Rack. It fails with ErrInvalid
-// where there is no secret, unless WithoutSecret says so.
-func (r *Rack) Handler(options HandlerOptions) (*Handler, error) {
-	if len(options.Secrets) == 0 && !options.WithoutSecret {
-		return nil, fmt.Errorf("%w: without a secret anybody can deliver; set Secrets, or WithoutSecret if something in front authenticates", ErrInvalid)
+// Handler returns a handler that delivers to the Rack what comes with one of the
+// secrets, as ?Token=SECRET. nil options mean the zero HandlerOptions. The error is
+// ErrInvalid if there is no secret, unless WithoutSecret is set, or an empty one.
+func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
+	var options HandlerOptions
+	if o != nil {
+		options = *o
 	}
-	secrets, err := newSecrets(options.Secrets)
+	if len(accepted) == 0 && !options.WithoutSecret {
+		return nil, fmt.Errorf("%w: without a secret anybody can deliver; give one, or set WithoutSecret if something in front authenticates", ErrInvalid)
+	}
+	secrets, err := newSecrets(accepted)
 	if err != nil {
 		return nil, err
 	}
@@ -208,19 +208,7 @@ func (h *Handler) answered(a arrival, status int, receipt Receipt) {
 	if !receipt.ID.IsZero() {
 		h.rack.answers.add(receipt.ID, store.Answer{Status: status, Took: took})
 	}
-	h.observe(a, Observation{Status: status, Took: took, Receipt: receipt})
-}
-
-// observe tells the application of an answer. A panic is contained: it would
-// take the answer with it.
-func (h *Handler) observe(a arrival, o Observation) {
-	h.rack.tell.answered(a.began, o)
-	if h.options.Observe == nil {
-		return
-	}
-	if v := guard.Panicked(func() { h.options.Observe(o) }); v != nil {
-		h.rack.log.Error("panic in Observe", "type", fmt.Sprintf("%T", v))
-	}
+	h.rack.tell.answered(a.began, ServedRequest{Status: status, Took: took, Receipt: receipt})
 }
 
 // statusWriter remembers the status that was answered.

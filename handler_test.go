@@ -171,7 +171,7 @@ var conversations = []struct {
 	{
 		"open", "Without a secret, where something in front authenticates; on a path of its own, with a limit of its own.",
 		func(s *server) {
-			s.options = keyrack.HandlerOptions{WithoutSecret: true, Path: "/mews hooks", BodyLimit: int64(len(enabledBody))}
+			s.secrets, s.options = nil, keyrack.HandlerOptions{WithoutSecret: true, Path: "/mews hooks", BodyLimit: int64(len(enabledBody))}
 		},
 		[]exchange{
 			{about: "no secret", line: "POST /mews%20hooks", body: enabledBody},
@@ -236,13 +236,14 @@ type server struct {
 	mem         *memstore.Store
 	store       *faulty
 	rackOptions keyrack.Options
+	secrets     []keyrack.Secret
 	options     keyrack.HandlerOptions
 	rack        *keyrack.Rack
 	handler     *keyrack.Handler
 	http        http.Server
 	connections connections
 	log         lines
-	seen        []keyrack.Observation
+	seen        []keyrack.ServedRequest
 	position    store.Position
 }
 
@@ -271,7 +272,7 @@ func newServer(t *testing.T) *server {
 			return a
 		},
 	}))}
-	s.options.Secrets = []keyrack.Secret{
+	s.secrets = []keyrack.Secret{
 		{Name: "2026", Value: keyrack.NewToken("current")},
 		{Name: "2025", Value: keyrack.NewToken("former")},
 		{Name: "odd", Value: keyrack.NewToken("ü+&= %20")},
@@ -282,11 +283,11 @@ func newServer(t *testing.T) *server {
 func (s *server) start() {
 	s.t.Helper()
 	var err error
+	s.rackOptions.Telemetry = &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { s.seen = append(s.seen, o) }}
 	if s.rack, err = keyrack.Open(s.t.Context(), s.store, &s.rackOptions); err != nil {
 		s.t.Fatal(err)
 	}
-	s.options.Observe = func(o keyrack.Observation) { s.seen = append(s.seen, o) }
-	if s.handler, err = s.rack.Handler(s.options); err != nil {
+	if s.handler, err = s.rack.Handler(s.secrets, &s.options); err != nil {
 		s.t.Fatal(err)
 	}
 	s.http.Handler = s.handler
@@ -524,18 +525,17 @@ func TestHandlerWithoutSecret(t *testing.T) {
 	defer r.Close()
 	for _, test := range []struct {
 		name    string
-		options keyrack.HandlerOptions
+		secrets []keyrack.Secret
+		options *keyrack.HandlerOptions
 		ok      bool
 	}{
-		{"nothing said", keyrack.HandlerOptions{}, false},
-		{"an empty secret", keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "empty"}}}, false},
-		{"an empty secret beside a good one", keyrack.HandlerOptions{Secrets: []keyrack.Secret{
-			{Name: "good", Value: keyrack.NewToken("good")}, {Name: "empty"},
-		}}, false},
-		{"said so", keyrack.HandlerOptions{WithoutSecret: true}, true},
-		{"a secret", keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Value: keyrack.NewToken("good")}}}, true},
+		{"nothing said", nil, nil, false},
+		{"an empty secret", []keyrack.Secret{{Name: "empty"}}, nil, false},
+		{"an empty secret beside a good one", []keyrack.Secret{{Name: "good", Value: keyrack.NewToken("good")}, {Name: "empty"}}, nil, false},
+		{"said so", nil, &keyrack.HandlerOptions{WithoutSecret: true}, true},
+		{"a secret", []keyrack.Secret{{Value: keyrack.NewToken("good")}}, nil, true},
 	} {
-		h, err := r.Handler(test.options)
+		h, err := r.Handler(test.secrets, test.options)
 		if (err == nil) != test.ok || (h != nil) != test.ok || err != nil && !errors.Is(err, keyrack.ErrInvalid) {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -582,12 +582,14 @@ func (s *slow) Commit(ctx context.Context, c store.Commit) (store.Receipt, error
 
 // What the application does when it is told of an answer is contained.
 func TestObserverPanics(t *testing.T) {
-	r, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	r, err := keyrack.Open(t.Context(), memstore.New(nil), &keyrack.Options{
+		Telemetry: &keyrack.Telemetry{Answered: func(context.Context, keyrack.ServedRequest) { panic("of the observer") }},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	h, err := r.Handler(keyrack.HandlerOptions{WithoutSecret: true, Observe: func(keyrack.Observation) { panic("of the observer") }})
+	h, err := r.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -612,7 +614,7 @@ func TestRefusedIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	h, err := r.Handler(keyrack.HandlerOptions{WithoutSecret: true})
+	h, err := r.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true})
 	if err != nil {
 		t.Fatal(err)
 	}

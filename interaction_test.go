@@ -203,7 +203,7 @@ func (s *scene) run(words []string) {
 		}
 		s.receipt(receipt, err)
 	case "probe":
-		receipt, err := a.Ask(ctx, integrationID(words[0]), "operator")
+		receipt, err := a.Probe(ctx, integrationID(words[0]), "operator")
 		s.receipt(receipt, err)
 	case "store":
 		a.store.set(words[0] == "down")
@@ -212,7 +212,7 @@ func (s *scene) run(words []string) {
 	case "check":
 		s.result("%s", verdictLine(a.Check(tokenText(words[0]))))
 	case "hotel":
-		s.result("%s", verdictLine(a.Integration(integrationID(words[0]))))
+		s.result("%s", verdictLine(a.CheckIntegration(integrationID(words[0]))))
 	case "subscribe":
 		s.subscribe(a, words[0], words[1:])
 	case "history":
@@ -234,13 +234,13 @@ func (s *scene) open(name string, options []string) {
 	a := &actor{name: name, options: options, store: &switchedStore{Store: s.memory, news: make(chan struct{}, 1)}}
 	o := &keyrack.Options{
 		Sealer: s.sealer, Poll: 10000 * time.Hour, Horizon: s.duration(option(options, "horizon", "30m")),
-		Alarm: func(alarm keyrack.Alarm) {
+		Telemetry: &keyrack.Telemetry{Alarmed: func(_ context.Context, alarm keyrack.Alarm) {
 			if alarm.Kind == keyrack.AlarmEvidence {
 				s.note("%s: alarm: %v", name, alarm.Cause)
 			} else {
 				s.note("%s: alarm: %s", name, alarm.Kind)
 			}
-		},
+		}},
 		Policy: keyrack.Policy{Grace: s.duration(option(options, "grace", "0s")), Assume: slices.Contains(options, "assume")},
 	}
 	switch option(options, "canceled", "") {
@@ -256,7 +256,7 @@ func (s *scene) open(name string, options []string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if a.handler, err = rack.Handler(keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
+	if a.handler, err = rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
 		s.Fatal(err)
 	}
 	a.Rack = rack
@@ -294,7 +294,7 @@ func (s *scene) subscribe(a *actor, name string, words []string) {
 	if slices.Contains(words, "any") {
 		options.Kinds = []keyrack.ChangeKind{keyrack.ChangeAny}
 	}
-	err := a.Subscribe(name, func(_ context.Context, e keyrack.Entry) error {
+	err := a.Subscribe(name, func(_ context.Context, e keyrack.Change) error {
 		s.note("%s hears: %s", name, entryLine(e))
 		return nil
 	}, &options)
@@ -341,7 +341,7 @@ func verdictLine(v keyrack.Verdict) string {
 	return text
 }
 
-func entryLine(e keyrack.Entry) string {
+func entryLine(e keyrack.Change) string {
 	what := e.Evidence.Action.String()
 	if e.Evidence.Kind != lifecycle.KindDelivery {
 		what = e.Evidence.Kind.String()

@@ -10,8 +10,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Entry is one thing that happened to an integration, and what became of it.
-type Entry struct {
+// Change is one thing that happened to an integration, and what became of it.
+type Change struct {
 	// Position is its place in the journal; newer entries have larger ones.
 	Position store.Position
 	// ID is given when the evidence arrives and never changes, so a program that acts
@@ -35,12 +35,12 @@ type Entry struct {
 }
 
 // Changed reports whether the entry changed the verdict's status.
-func (e Entry) Changed() bool { return e.Was != e.Is }
+func (e Change) Changed() bool { return e.Was != e.Is }
 
 // entryOf reads an entry of the store's journal.
-func entryOf(e store.Entry) (Entry, error) {
+func entryOf(e store.Entry) (Change, error) {
 	evidence, j, err := entry.Parse(e)
-	return Entry{
+	return Change{
 		Position: e.Position, ID: e.ID, Integration: e.Integration, Version: e.Version, At: e.At.Time(),
 		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken,
 		Answer: e.Answered,
@@ -48,10 +48,10 @@ func entryOf(e store.Entry) (Entry, error) {
 }
 
 // entriesOf reads entries of the store's journal, up to the first error.
-func entriesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func entriesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
 		for stored, err := range entries {
-			var e Entry
+			var e Change
 			if err == nil {
 				e, err = entryOf(stored)
 			}
@@ -65,18 +65,18 @@ func entriesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Entry, error] {
 // History returns what happened to an integration, oldest first, as far back as the
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
-func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Entry, error] {
+func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
 	return entriesOf(r.store.History(ctx, integration))
 }
 
-// Changes follows the journal from after a position; start at [Rack.Latest] to see
+// Changes follows the journal from after a position; start at [Rack.JournalEnd] to see
 // only what is new. It yields every committed entry, in the same order on all
 // instances, and waits for more at the end. It ends without an error when the context
 // ends, and otherwise at its first error. The journal itself is the buffer: a slow
 // consumer delays nobody, and misses only what the store trims meanwhile, which is
 // store.ErrTrimmed.
-func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
 		for {
 			news := r.news.Wait()
 			for e, err := range entriesOf(r.store.Journal(ctx, after)) {
@@ -97,8 +97,8 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Entr
 	}
 }
 
-// Latest returns the position of the journal's newest entry, or 0 if it is empty.
-func (r *Rack) Latest(ctx context.Context) (store.Position, error) {
+// JournalEnd returns the position of the journal's newest entry, or 0 if it is empty.
+func (r *Rack) JournalEnd(ctx context.Context) (store.Position, error) {
 	_, last, err := r.store.Bounds(ctx)
 	return last, err
 }

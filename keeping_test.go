@@ -356,7 +356,7 @@ func TestANewerRecordHoldsNobodyUp(t *testing.T) {
 		settle(2 * keyrack.DefaultPoll)
 		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
 		c.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
-		if err := c.Following().Err; err != nil {
+		if err := c.SyncStatus().Err; err != nil {
 			t.Errorf("the journal is not followed: %v", err)
 		}
 		if _, _, err := c.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNotFound) {

@@ -10,7 +10,7 @@
 //
 //	rack, err := keyrack.Open(ctx, memstore.New(nil), nil)
 //	...
-//	webhooks, err := rack.Handler(keyrack.HandlerOptions{Secrets: secrets})
+//	webhooks, err := rack.Handler(secrets, nil)
 //	http.ListenAndServe("127.0.0.1:8080", webhooks)
 //	...
 //	if rack.Check(token).Active() { ... }
@@ -100,10 +100,8 @@ type Options struct {
 	// Takeover is after how long another instance takes over the probes and
 	// subscriptions of one that died. 0 means DefaultTakeover.
 	Takeover time.Duration
-	// Alarm, if set, is called for what a person should look at. It must be quick
-	// and safe for concurrent use. Alarms are logged, too.
-	Alarm func(Alarm)
-	// Telemetry, if set, is told what the Rack does, for metrics and traces.
+	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
+	// alarms that a person should look at.
 	Telemetry *Telemetry
 	// Retention says how much of the journal is kept.
 	Retention Retention
@@ -164,9 +162,9 @@ type Rack struct {
 	answers  answers
 	seen     seen
 	schedule *probe.Schedule // nil without a prober
-	watched  chan observation
+	watched  chan seenAnswer
 
-	following following
+	sync syncStatus
 
 	mu      sync.Mutex
 	running map[string]bool // subscriptions
@@ -182,7 +180,7 @@ type Rack struct {
 // waits for. The context bounds the opening alone. nil options mean the zero Options. The store
 // stays the caller's, to be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{clock: newClock(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan observation, 256)}
+	r := &Rack{clock: newClock(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan seenAnswer, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -209,7 +207,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.keepSeen(ctx); err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	r.following.note(last, asked, r.clock.now(), nil)
+	r.sync.note(last, asked, r.clock.now(), nil)
 	background, stop := context.WithCancel(context.Background())
 	r.stop, r.running = stop, make(map[string]bool)
 	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }
@@ -217,7 +215,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 		r.schedule = newSchedule(r) // before anything runs that looks whether there is one
 	}
 	r.launch(r.noteAnswers)
-	r.launch(func(ctx context.Context) { r.follow(ctx, last) })
+	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
 	r.launch(r.noteWatched)
 	r.launch(r.housekeep)
 	if r.schedule != nil {

@@ -349,7 +349,7 @@ type trip struct {
 	options keyrack.Options
 	rack    *keyrack.Rack
 	handler *keyrack.Handler
-	seen    keyrack.Observation
+	seen    keyrack.ServedRequest
 	taken   int // what should be in the journal
 }
 
@@ -362,6 +362,7 @@ func begin(t *testing.T, options keyrack.Options) *trip {
 	tr := &trip{t: t, ctx: t.Context(), store: memstore.New(nil), options: options}
 	tr.options.Sealer = seal.Ephemeral()
 	tr.options.Poll = day // it is alone
+	tr.options.Telemetry = &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { tr.seen = o }}
 	tr.open()
 	return tr
 }
@@ -372,10 +373,7 @@ func (tr *trip) open() {
 	if tr.rack, err = keyrack.Open(tr.ctx, tr.store, &tr.options); err != nil {
 		tr.t.Fatal(err)
 	}
-	tr.handler, err = tr.rack.Handler(keyrack.HandlerOptions{
-		Secrets: []keyrack.Secret{{Name: "test", Value: keyrack.NewToken(secretText)}},
-		Observe: func(o keyrack.Observation) { tr.seen = o },
-	})
+	tr.handler, err = tr.rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(secretText)}}, nil)
 	if err != nil {
 		tr.t.Fatal(err)
 	}
@@ -435,7 +433,7 @@ func (tr *trip) stand(about string) (state, verdict string) {
 	if record, ok := tr.rack.Record(id); ok {
 		state = record.State.String()
 	}
-	return state, verdictText(tr.rack.Integration(id))
+	return state, verdictText(tr.rack.CheckIntegration(id))
 }
 
 func verdictText(v keyrack.Verdict) string {
@@ -710,13 +708,13 @@ func TestChanges(t *testing.T) {
 		tr := begin(t, keyrack.Options{})
 		defer tr.close()
 		enabled("A").do(tr)
-		latest, err := tr.rack.Latest(tr.ctx)
+		latest, err := tr.rack.JournalEnd(tr.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(tr.ctx)
-		follow := func(after store.Position) *[]keyrack.Entry {
-			seen := new([]keyrack.Entry)
+		follow := func(after store.Position) *[]keyrack.Change {
+			seen := new([]keyrack.Change)
 			go func() {
 				for e, err := range tr.rack.Changes(ctx, after) {
 					if err != nil {
@@ -767,8 +765,8 @@ func TestChanges(t *testing.T) {
 			t.Errorf("Changes (-want +got):\n%s", diff)
 		}
 		// How it was answered may become known before an entry is read, or after.
-		answerless := cmp.Transformer("answerless", func(e keyrack.Entry) keyrack.Entry { e.Answer = store.Answer{}; return e })
-		if diff := cmp.Diff((*all)[1:], *fresh, cmp.FilterValues(func(a, b keyrack.Entry) bool {
+		answerless := cmp.Transformer("answerless", func(e keyrack.Change) keyrack.Change { e.Answer = store.Answer{}; return e })
+		if diff := cmp.Diff((*all)[1:], *fresh, cmp.FilterValues(func(a, b keyrack.Change) bool {
 			return a.Answer != b.Answer
 		}, answerless)); diff != "" {
 			t.Errorf("from the latest position on (-want +got):\n%s", diff)

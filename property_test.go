@@ -40,7 +40,7 @@ type site struct {
 	options  keyrack.Options
 	racks    [2]*keyrack.Rack
 	handlers [2]*keyrack.Handler
-	seen     keyrack.Observation
+	seen     keyrack.ServedRequest
 	digester seal.Digester
 }
 
@@ -67,13 +67,11 @@ func newSite(t tb, options keyrack.Options) *site {
 
 func (s *site) open(i int) {
 	var err error
+	s.options.Telemetry = &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { s.seen = o }}
 	if s.racks[i], err = keyrack.Open(s.ctx, s.store, &s.options); err != nil {
 		s.t.Fatalf("Open: %v", err)
 	}
-	s.handlers[i], err = s.racks[i].Handler(keyrack.HandlerOptions{
-		WithoutSecret: true,
-		Observe:       func(o keyrack.Observation) { s.seen = o },
-	})
+	s.handlers[i], err = s.racks[i].Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true})
 	if err != nil {
 		s.t.Fatalf("Handler: %v", err)
 	}
@@ -129,7 +127,7 @@ func (s *site) checkVerdicts(r *keyrack.Rack, tokens []string) {
 		}
 	}
 	for record := range r.Integrations() {
-		if got, want := r.Integration(record.ID), record.Current(&s.options.Policy, now); got != want {
+		if got, want := r.CheckIntegration(record.ID), record.Current(&s.options.Policy, now); got != want {
 			s.t.Errorf("Integration says %+v, the record says %+v", got, want)
 		}
 	}
@@ -685,7 +683,7 @@ func TestTwoInstancesAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer racks[i].Close()
-		if handlers[i], err = racks[i].Handler(keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
+		if handlers[i], err = racks[i].Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -112,5 +112,5 @@ func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body
 		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
 	}
 	http.Error(w, refusal.text(), refusal.Status())
-	h.observe(a, Observation{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
+	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
 }

@@ -55,7 +55,7 @@ func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entr
 // day, on one of the instances. It returns how many integrations it shortened. What
 // a subscription has not worked off is not trimmed.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
-	worked, err := subscription.DoneBefore(ctx, r.store, r.Following().Position)
+	worked, err := subscription.DoneBefore(ctx, r.store, r.SyncStatus().Position)
 	if err != nil {
 		return 0, fmt.Errorf("keyrack: trimming: %w", err)
 	}

@@ -96,11 +96,11 @@ func opened(t *testing.T, o *oracle, s *memstore.Store, sealer seal.Sealer) benc
 	var alarms []keyrack.Alarm
 	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
 		Prober: o, Sealer: sealer,
-		Alarm: func(a keyrack.Alarm) {
+		Telemetry: &keyrack.Telemetry{Alarmed: func(_ context.Context, a keyrack.Alarm) {
 			mu.Lock()
 			defer mu.Unlock()
 			alarms = append(alarms, a)
-		},
+		}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, lif
 		t.Fatal(err)
 	}
 	defer rack.Close()
-	handler, err := rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "simulation", Value: secret}}})
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "simulation", Value: secret}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func simulate(t *testing.T, faults mewstest.Faults, seed uint64, hotels int, lif
 }
 
 func journalled(t *testing.T, rack *keyrack.Rack) int {
-	last, err := rack.Latest(t.Context())
+	last, err := rack.JournalEnd(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ const (
 )
 
 // Has tells whether the entry is a change of a kind.
-func (e Entry) Has(kind ChangeKind) bool {
+func (e Change) Has(kind ChangeKind) bool {
 	switch kind {
 	case ChangeStatus:
 		return e.Changed()
@@ -63,7 +63,7 @@ const (
 	defaultHandlerTimeout = 30 * time.Second
 )
 
-func (s *SubscribeOptions) wants(e Entry) bool {
+func (s *SubscribeOptions) wants(e Change) bool {
 	if len(s.Kinds) == 0 {
 		return e.Changed()
 	}
@@ -87,7 +87,7 @@ func (s *SubscribeOptions) wants(e Entry) bool {
 // A new name begins with what is committed after Subscribe was called, which for
 // that asks the store where the journal ends. The error is ErrInvalid for an
 // empty or running name, or ErrClosed.
-func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error, options *SubscribeOptions) error {
+func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
 	if name == "" || handle == nil {
 		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
 	}
@@ -101,10 +101,10 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error,
 	if o.Timeout <= 0 {
 		o.Timeout = defaultHandlerTimeout
 	}
-	s := &subscription.Subscriber[Entry]{
+	s := &subscription.Subscriber[Change]{
 		Name: name, Store: r.store, TTL: r.options.takeover(),
 		Attempts: o.Attempts, Parse: entryOf, Wants: o.wants, News: r.news.Wait, Log: r.log,
-		Handle: func(ctx context.Context, e Entry, attempt int) error {
+		Handle: func(ctx context.Context, e Change, attempt int) error {
 			return r.handle(ctx, name, &o, handle, e, attempt)
 		},
 	}
@@ -119,14 +119,14 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Entry) error,
 func (r *Rack) end() store.Position {
 	ctx, cancel := context.WithTimeout(context.Background(), r.options.storeTimeout())
 	defer cancel()
-	if end, err := r.Latest(ctx); err == nil {
+	if end, err := r.JournalEnd(ctx); err == nil {
 		return end
 	}
-	return r.Following().Position
+	return r.SyncStatus().Position
 }
 
 // handle calls a subscription's handler, and makes an error of a panic.
-func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, handle func(context.Context, Entry) error, e Entry, attempt int) (err error) {
+func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, handle func(context.Context, Change) error, e Change, attempt int) (err error) {
 	outer := ctx
 	ctx, began := r.tell.begin(ctx, WorkSubscription, name)
 	defer func() {
@@ -157,7 +157,7 @@ func (r *Rack) SubscriptionLags(ctx context.Context) (map[string]uint64, error) 
 	if len(names) == 0 {
 		return nil, nil
 	}
-	latest, err := r.Latest(ctx)
+	latest, err := r.JournalEnd(ctx)
 	if err != nil {
 		return nil, err
 	}

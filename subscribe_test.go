@@ -22,11 +22,11 @@ import (
 // heard is what a subscription's handler was called with.
 type heard struct {
 	mu   sync.Mutex
-	all  []keyrack.Entry
-	fail func(keyrack.Entry) error
+	all  []keyrack.Change
+	fail func(keyrack.Change) error
 }
 
-func (h *heard) handle(_ context.Context, e keyrack.Entry) error {
+func (h *heard) handle(_ context.Context, e keyrack.Change) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fail != nil {
@@ -51,7 +51,7 @@ func (h *heard) of(integration string) string {
 	return fmt.Sprint(s)
 }
 
-func (h *heard) failing(fail func(keyrack.Entry) error) {
+func (h *heard) failing(fail func(keyrack.Change) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fail = fail
@@ -129,7 +129,7 @@ func TestSubscriptionBuriesWhatAlwaysFails(t *testing.T) {
 		b := f.open()
 		defer b.Close()
 		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true, Attempts: 3})
-		h.failing(func(e keyrack.Entry) error {
+		h.failing(func(e keyrack.Change) error {
 			if e.Is == lifecycle.Valid {
 				panic("made-up panic")
 			}

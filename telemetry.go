@@ -16,7 +16,7 @@ import (
 
 // Telemetry is told what a Rack does while it does it, for metrics and traces. A
 // nil function is not called, and without a Telemetry not even the time is taken.
-// What can be read at any time is not told: see [Rack.Census], [Rack.Following]
+// What can be read at any time is not told: see [Rack.Stats], [Rack.SyncStatus]
 // and [Rack.Lags].
 //
 // The functions are called from the work's own goroutine, several at once: they
@@ -37,7 +37,7 @@ type Telemetry struct {
 	Begin func(ctx context.Context, work Work, name string) context.Context
 
 	// Answered ends WorkDelivery.
-	Answered func(context.Context, Observation)
+	Answered func(context.Context, ServedRequest)
 	// Taken ends WorkEvidence.
 	Taken func(context.Context, Taken)
 	// Stored ends WorkStore.
@@ -47,7 +47,7 @@ type Telemetry struct {
 	// Handled ends WorkSubscription.
 	Handled func(context.Context, Handled)
 
-	// Alarmed is called for every alarm, as Options.Alarm is.
+	// Alarmed is called for every alarm. Alarms are logged, too.
 	Alarmed func(context.Context, Alarm)
 }
 
@@ -228,7 +228,7 @@ func (t *teller) call(do func()) {
 	}
 }
 
-func (t *teller) answered(began span, o Observation) {
+func (t *teller) answered(began span, o ServedRequest) {
 	if t != nil && t.Answered != nil {
 		t.call(func() { t.Answered(began.ctx, o) })
 	}

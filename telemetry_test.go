@@ -90,7 +90,7 @@ func (l *tale) telemetry() *keyrack.Telemetry {
 			}
 			return context.WithValue(ctx, withinKey{}, where)
 		},
-		Answered: func(ctx context.Context, o keyrack.Observation) {
+		Answered: func(ctx context.Context, o keyrack.ServedRequest) {
 			l.tell(ctx, o.Took, "%d %v", o.Status, o.Refusal)
 		},
 		Taken: func(ctx context.Context, t keyrack.Taken) {
@@ -135,7 +135,7 @@ func TestTelemetry(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer rack.Close()
-		handler, err := rack.Handler(keyrack.HandlerOptions{WithoutSecret: true})
+		handler, err := rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestTelemetryOfSubscriptions(t *testing.T) {
 			t.Errorf("without a subscription: %v, %v", lags, err)
 		}
 		b := bench{T: t, Rack: rack}
-		h := heard{fail: func(keyrack.Entry) error { return errors.New("made-up") }}
+		h := heard{fail: func(keyrack.Change) error { return errors.New("made-up") }}
 		b.subscribe(&h, &keyrack.SubscribeOptions{FromStart: true, Attempts: 2, Timeout: time.Hour})
 		lag := func() uint64 {
 			lags, err := rack.SubscriptionLags(context.Background())
@@ -271,7 +271,7 @@ func TestTelemetryOfSubscriptions(t *testing.T) {
 		if told := l.take(); !slices.Contains(told, subscription+`attempt 1, failure "", dead false, after 0s`) {
 			t.Errorf("told %q", told)
 		}
-		h.failing(func(keyrack.Entry) error { panic("made-up") })
+		h.failing(func(keyrack.Change) error { panic("made-up") })
 		b.toggle("a", true)
 		settle(time.Millisecond)
 		if told := l.take(); !slices.ContainsFunc(told, func(line string) bool { return strings.Contains(line, `attempt 1, failure "*`) }) {
@@ -334,15 +334,15 @@ func TestTelemetryCannotHurt(t *testing.T) {
 					}
 					if rack := asked.Load(); rack != nil {
 						rack.Check(tokenText("k"))
-						rack.Census()
-						rack.Following()
+						rack.Stats()
+						rack.SyncStatus()
 					}
 				}
 				rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
 					Prober: newOracle("k"), Logger: slog.New(slog.NewTextHandler(&locked{mu: &mu, w: &log}, &slog.HandlerOptions{Level: slog.LevelError})),
 					Telemetry: &keyrack.Telemetry{
 						Begin:    func(ctx context.Context, _ keyrack.Work, _ string) context.Context { return begin(ctx) },
-						Answered: func(context.Context, keyrack.Observation) { hurt() },
+						Answered: func(context.Context, keyrack.ServedRequest) { hurt() },
 						Taken:    func(context.Context, keyrack.Taken) { hurt() },
 						Stored:   func(context.Context, keyrack.Stored) { hurt() },
 						Probed:   func(context.Context, keyrack.Probed) { hurt() },
@@ -357,7 +357,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 				if name == "asks the Rack" {
 					asked.Store(rack)
 				}
-				handler, err := rack.Handler(keyrack.HandlerOptions{WithoutSecret: true})
+				handler, err := rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true})
 				if err != nil {
 					t.Fatal(err)
 				}

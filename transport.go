@@ -271,8 +271,8 @@ func withToken(body []byte, begin, end, closing int, token string) []byte {
 	return append(out, body[closing:]...)
 }
 
-// observation is an answer that the application got.
-type observation struct {
+// seenAnswer is an answer that the application got.
+type seenAnswer struct {
 	digest     lifecycle.Digest
 	generation uint64
 	status     int
@@ -286,7 +286,7 @@ func (r *Rack) watch(d lifecycle.Digest, generation uint64, status int, began ti
 		return
 	}
 	select {
-	case r.watched <- observation{d, generation, status, began}:
+	case r.watched <- seenAnswer{d, generation, status, began}:
 	default:
 	}
 }

@@ -23,7 +23,7 @@ func ExampleDeadLetters() {
 	}
 	defer rack.Close()
 	next := make(chan bool)
-	err = rack.Subscribe("billing", func(_ context.Context, e keyrack.Entry) error {
+	err = rack.Subscribe("billing", func(_ context.Context, e keyrack.Change) error {
 		if e.Integration == "00000000-0000-4000-8000-000000000001" {
 			return errors.New("unknown hotel")
 		}

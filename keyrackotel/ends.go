@@ -91,7 +91,7 @@ func with(attributes []attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributes(attributes...)
 }
 
-func (t *Telemetry) answered(ctx context.Context, o keyrack.Observation) {
+func (t *Telemetry) answered(ctx context.Context, o keyrack.ServedRequest) {
 	bounded := known(statusKey.Int(o.Status), errorTypeKey.String(string(o.Refusal)))
 	t.ends.deliveries.Record(ctx, o.Took.Seconds(), with(bounded))
 	end(ctx, o.Status >= 500, append(bounded, known(integrationKey.String(o.Receipt.Integration))...)...)

@@ -130,7 +130,7 @@ func play(t *testing.T, act func(s *scene)) {
 		if s.stop, err = telemetry.Watch(s.rack); err != nil {
 			t.Fatal(err)
 		}
-		if s.hooks, err = s.rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "test", Value: keyrack.NewToken(theSecret)}}}); err != nil {
+		if s.hooks, err = s.rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(theSecret)}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		act(s)
@@ -154,7 +154,7 @@ func (s *scene) deliver(secret, body string, want int) {
 func (s *scene) everything() {
 	fail := atomic.Bool{}
 	fail.Store(true)
-	err := s.rack.Subscribe("mail", func(context.Context, keyrack.Entry) error {
+	err := s.rack.Subscribe("mail", func(context.Context, keyrack.Change) error {
 		if fail.Load() {
 			return errors.New("made-up")
 		}

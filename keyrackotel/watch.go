@@ -72,8 +72,8 @@ func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
 }
 
 func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
-	g.census(o, g.rack.Census())
-	following := g.rack.Following()
+	g.stats(o, g.rack.Stats())
+	following := g.rack.SyncStatus()
 	readable := int64(1)
 	if following.Err != nil {
 		readable = 0
@@ -82,7 +82,7 @@ func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
 	o.ObserveFloat64(g.synced, max(0, time.Since(following.Synced).Seconds()))
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	latest, err := g.rack.Latest(ctx)
+	latest, err := g.rack.JournalEnd(ctx)
 	if err != nil {
 		return nil // that is what readable is for
 	}
@@ -97,7 +97,7 @@ func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
 	return nil
 }
 
-func (g *gauges) census(o metric.Observer, c keyrack.Census) {
+func (g *gauges) stats(o metric.Observer, c keyrack.Stats) {
 	for _, state := range lifecycle.States() {
 		o.ObserveInt64(g.states, int64(c.States[state]), metric.WithAttributes(stateKey.String(state.String())))
 	}

@@ -30,7 +30,7 @@ func rackFor(t *testing.T, mews *mewstest.World, probing bool) mewstest.Ask {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = rack.Close() })
-	handler, err := rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "test", Value: secret}}})
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "test", Value: secret}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

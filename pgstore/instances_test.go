@@ -366,7 +366,7 @@ func beInstance() error {
 	// The test has noted it before the subscriber goes on: what another process
 	// hears next cannot overtake it.
 	noted := make(chan struct{})
-	err = rack.Subscribe("storm", func(_ context.Context, e keyrack.Entry) error {
+	err = rack.Subscribe("storm", func(_ context.Context, e keyrack.Change) error {
 		line, err := json.Marshal(deployment.Hearing{ID: e.ID, Integration: e.Integration, Version: e.Version})
 		if err == nil {
 			say("heard", string(line))

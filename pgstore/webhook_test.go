@@ -73,9 +73,7 @@ func TestDeliveryRate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	handler, err := rack.Handler(keyrack.HandlerOptions{
-		Secrets: []keyrack.Secret{{Name: "test", Value: keyrack.NewToken("made-up secret")}},
-	})
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken("made-up secret")}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func newReceiver(t *testing.T, s *sqlitestore.Store, known map[string]int) (*rec
 		return nil, err
 	}
 	t.Cleanup(func() { r.rack.Close() })
-	if r.http, err = r.rack.Handler(keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
+	if r.http, err = r.rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
 		t.Fatal(err)
 	}
 	return r, nil

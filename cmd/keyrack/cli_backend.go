@@ -124,7 +124,7 @@ func (b *backend) open(verb *cobra.Command, env environment) error {
 func (b *backend) openStore(ctx context.Context, s settings, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	counts := metrics.New(version())
-	rack, closeRack, err := s.openRack(ctx, counts, log)
+	rack, closeRack, err := s.openRack(ctx, counts, nil, log)
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,8 @@ func newDeliveryLog(log *slog.Logger) *deliveryLog {
 	return &deliveryLog{log: log, kinds: make(map[keyrack.Refusal]*refusalCount)}
 }
 
-// observe is for keyrack.HandlerOptions.Observe.
-func (d *deliveryLog) observe(o keyrack.Observation) {
+// observe logs an answered request.
+func (d *deliveryLog) observe(o keyrack.ServedRequest) {
 	answer := slog.Group("answer", "status", o.Status, "took", o.Took.Round(time.Microsecond))
 	switch decision := o.Receipt.Decision; {
 	case o.Refusal != "":

@@ -47,7 +47,7 @@ const statusEvery = 10 * time.Second
 // The watchdog is fed as long as the store is read, whether the store answers or not. If it
 // does not, this process still answers from memory, while a new one could not even open
 // the store.
-func (s supervisor) attend(ctx context.Context, following func() keyrack.Following, log *slog.Logger) {
+func (s supervisor) attend(ctx context.Context, following func() keyrack.SyncStatus, log *slog.Logger) {
 	if s.socket == "" {
 		return
 	}
@@ -78,7 +78,7 @@ func (s supervisor) attend(ctx context.Context, following func() keyrack.Followi
 }
 
 // sign returns the status for the supervisor.
-func (s supervisor) sign(f keyrack.Following, now time.Time) string {
+func (s supervisor) sign(f keyrack.SyncStatus, now time.Time) string {
 	since := now.Sub(f.Looked)
 	if s.watchdog > 0 && since >= s.watchdog {
 		return fmt.Sprintf("STATUS=stuck: the store was not read for %v\n", since.Round(time.Second))

@@ -117,14 +117,14 @@ func TestSign(t *testing.T) {
 	failing := errors.New("canary")
 	for _, test := range []struct {
 		name string
-		f    keyrack.Following
+		f    keyrack.SyncStatus
 		want string
 	}{
-		{"well", keyrack.Following{Looked: now, Synced: now}, "STATUS=ready\nWATCHDOG=1\n"},
-		{"slow", keyrack.Following{Looked: now.Add(-limit + 1), Synced: now.Add(-limit + 1)}, "STATUS=ready\nWATCHDOG=1\n"},
-		{"failing", keyrack.Following{Looked: now, Synced: now.Add(-time.Hour), Err: failing},
+		{"well", keyrack.SyncStatus{Looked: now, Synced: now}, "STATUS=ready\nWATCHDOG=1\n"},
+		{"slow", keyrack.SyncStatus{Looked: now.Add(-limit + 1), Synced: now.Add(-limit + 1)}, "STATUS=ready\nWATCHDOG=1\n"},
+		{"failing", keyrack.SyncStatus{Looked: now, Synced: now.Add(-time.Hour), Err: failing},
 			"STATUS=degraded: the store cannot be read; answers are from memory as of 2026-01-01T11:00:00Z\nWATCHDOG=1\n"},
-		{"stuck", keyrack.Following{Looked: now.Add(-limit), Synced: now.Add(-limit)}, "STATUS=stuck: the store was not read for 30s\n"},
+		{"stuck", keyrack.SyncStatus{Looked: now.Add(-limit), Synced: now.Add(-limit)}, "STATUS=stuck: the store was not read for 30s\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := supervisor{"/s", limit}.sign(test.f, now)

@@ -457,4 +457,4 @@ func tool(t *testing.T, name, missed string) string {
 }
 
 // nobody is a handler that is content with everything.
-func nobody(context.Context, keyrack.Entry) error { return nil }
+func nobody(context.Context, keyrack.Change) error { return nil }

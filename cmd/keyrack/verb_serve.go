@@ -214,16 +214,12 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer apiListener.Close()
 
 	counts := metrics.New(version())
-	rack, closeRack, err := s.openRack(ctx, counts, log)
+	rack, closeRack, err := s.openRack(ctx, counts, newDeliveryLog(log).observe, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeRack()) }()
-	lines := newDeliveryLog(log)
-	handler, err := rack.Handler(keyrack.HandlerOptions{
-		Path: s.webhookPath, Secrets: s.secrets, WithoutSecret: s.withoutSecret,
-		Observe: lines.observe,
-	})
+	handler, err := rack.Handler(s.secrets, &keyrack.HandlerOptions{Path: s.webhookPath, WithoutSecret: s.withoutSecret})
 	if err != nil {
 		return err
 	}
@@ -237,7 +233,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	s.announce(webhooks, answers, log)
 	attended, leave := context.WithCancel(ctx)
 	var attending sync.WaitGroup
-	attending.Go(func() { s.supervisor.attend(attended, rack.Following, log) })
+	attending.Go(func() { s.supervisor.attend(attended, rack.SyncStatus, log) })
 
 	select {
 	case <-ctx.Done():
@@ -257,8 +253,9 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	return errors.Join(err, answers.Close(bounded))
 }
 
-// openRack opens the store and a Rack on it. The function that it returns closes both.
-func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *slog.Logger) (*keyrack.Rack, func() error, error) {
+// openRack opens the store and a Rack on it. Every answered request is counted and, if
+// observe is not nil, observed. The function that openRack returns closes both.
+func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observe func(keyrack.ServedRequest), log *slog.Logger) (*keyrack.Rack, func() error, error) {
 	ring, err := s.sealing.Load(s.storeURL, true)
 	if err != nil {
 		return nil, nil, err
@@ -270,8 +267,15 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, log *s
 	if err != nil {
 		return nil, nil, err
 	}
+	telemetry := counts.Telemetry()
+	if count := telemetry.Answered; observe != nil {
+		telemetry.Answered = func(ctx context.Context, r keyrack.ServedRequest) {
+			count(ctx, r)
+			observe(r)
+		}
+	}
 	options := keyrack.Options{
-		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: counts.Telemetry(),
+		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: telemetry,
 		Policy: keyrack.Policy{Lease: s.lease},
 	}
 	if s.client != nil {

@@ -267,7 +267,7 @@ func (i InProcess) Kill() error { return i.Cut() }
 
 // Subscribe subscribes a Rack, with a handler that fails now and then.
 func (d *Deployment) Subscribe(r *keyrack.Rack, failures float64) error {
-	return r.Subscribe("storm", func(_ context.Context, e keyrack.Entry) error {
+	return r.Subscribe("storm", func(_ context.Context, e keyrack.Change) error {
 		if rand.Float64() < failures {
 			return errors.New("made-up failure")
 		}

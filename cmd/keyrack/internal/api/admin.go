@@ -100,7 +100,7 @@ func (a *Server) probe(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusConflict, "no_prober", "Keyrack is not set to ask Mews; set --connector-url, --client-name and KEYRACK_CLIENT_TOKEN")
 		return
 	}
-	if _, err := a.Rack.Ask(req.Context(), req.PathValue("id"), callerOf(req)); err != nil {
+	if _, err := a.Rack.Probe(req.Context(), req.PathValue("id"), callerOf(req)); err != nil {
 		a.fail(w, req, err)
 		return
 	}

@@ -71,7 +71,7 @@ func parseChangesQuery(req *http.Request) (q changesQuery, wrong string) {
 	return q, ""
 }
 
-func (q *changesQuery) wants(e keyrack.Entry) bool {
+func (q *changesQuery) wants(e keyrack.Change) bool {
 	return len(q.kinds) == 0 || slices.ContainsFunc(q.kinds, e.Has)
 }
 
@@ -91,7 +91,7 @@ func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
 	}
 	defer a.streams.Add(-1)
 	if q.after == nil {
-		latest, err := a.Rack.Latest(req.Context())
+		latest, err := a.Rack.JournalEnd(req.Context())
 		if err != nil {
 			a.fail(w, req, err)
 			return
@@ -104,7 +104,7 @@ func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
 		s.begin()
 		return
 	}
-	s.run(req.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
+	s.run(req.Context(), func(ctx context.Context) iter.Seq2[keyrack.Change, error] {
 		return a.Rack.Changes(ctx, *q.after)
 	}, a.Ending)
 }

@@ -119,7 +119,7 @@ type Answer struct {
 	Milliseconds float64 `json:"ms"`
 }
 
-func entryOf(e keyrack.Entry) Entry {
+func entryOf(e keyrack.Change) Entry {
 	d := Entry{
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind, By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,

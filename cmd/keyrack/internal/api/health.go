@@ -18,11 +18,11 @@ func (a *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		say(w, http.StatusServiceUnavailable, "shutting down\n")
 		return
 	}
-	say(w, http.StatusOK, Condition(a.Rack.Following())+"\n")
+	say(w, http.StatusOK, Condition(a.Rack.SyncStatus())+"\n")
 }
 
 // Condition describes how up to date the answers are.
-func Condition(f keyrack.Following) string {
+func Condition(f keyrack.SyncStatus) string {
 	if f.Err != nil {
 		return "degraded: the store cannot be read; answers are from memory as of " + f.Synced.UTC().Format(time.RFC3339)
 	}

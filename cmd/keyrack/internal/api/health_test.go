@@ -100,7 +100,7 @@ func TestDegraded(t *testing.T) {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}
 	s.broken.Store(true)
-	testkit.Eventually(t, "the journal to be out of reach", func() bool { return rack.Following().Err != nil })
+	testkit.Eventually(t, "the journal to be out of reach", func() bool { return rack.SyncStatus().Err != nil })
 	if w := get("/readyz"); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), "degraded: ") {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}

@@ -18,7 +18,7 @@ func (a *Server) show(w http.ResponseWriter, req *http.Request) {
 		refuseError(w, keyrack.ErrNotFound)
 		return
 	}
-	answer(w, http.StatusOK, integrationOf(&record, a.Rack.Integration(id), time.Now()))
+	answer(w, http.StatusOK, integrationOf(&record, a.Rack.CheckIntegration(id), time.Now()))
 }
 
 // explain answers why the verdict on the current token of an integration is what it is.
@@ -61,7 +61,7 @@ type TokenAnswer struct {
 // journal records it first.
 func (a *Server) token(w http.ResponseWriter, req *http.Request) {
 	caller := callerOf(req)
-	token, v, err := a.Rack.HandOut(req.Context(), req.PathValue("id"), caller)
+	token, v, err := a.Rack.IssueToken(req.Context(), req.PathValue("id"), caller)
 	if err != nil {
 		a.fail(w, req, err)
 		return

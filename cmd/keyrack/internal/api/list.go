@@ -81,7 +81,7 @@ func (a *Server) pageOf(l listing) IntegrationsPage {
 		if record.ID <= l.after || full && record.ID > rows[l.limit].Integration.ID {
 			continue
 		}
-		one := rowOf(&record, a.Rack.Integration(record.ID))
+		one := rowOf(&record, a.Rack.CheckIntegration(record.ID))
 		if !l.wants(one) {
 			continue
 		}

@@ -37,7 +37,7 @@ func serveAPI(t testing.TB, keys string) *sidecar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := rack.Handler(keyrack.HandlerOptions{Secrets: []keyrack.Secret{{Name: "test", Value: keyrack.NewToken(testkit.Secret)}}})
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(testkit.Secret)}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	wants   func(keyrack.Entry) bool
+	wants   func(keyrack.Change) bool
 	grace   time.Duration // before the headers are sent
 	begun   bool
 	passed  store.Position // everything up to it was sent, or not wanted
@@ -28,13 +28,13 @@ type stream struct {
 
 // change is the next entry of the journal, or an error.
 type change struct {
-	entry keyrack.Entry
+	entry keyrack.Change
 	err   error
 }
 
 // run writes until ctx ends, ending is closed, the journal fails or the reader stops reading.
 // When it returns, the goroutine that reads the journal has ended.
-func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq2[keyrack.Entry, error], ending <-chan struct{}) {
+func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq2[keyrack.Change, error], ending <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	found := make(chan change)
 	go func() {
@@ -116,7 +116,7 @@ func (s *stream) write(text string) error {
 }
 
 // event writes one entry.
-func (s *stream) event(e keyrack.Entry) error {
+func (s *stream) event(e keyrack.Change) error {
 	s.begin()
 	s.passed, s.told = e.Position, e.Position
 	s.buffer.Reset()

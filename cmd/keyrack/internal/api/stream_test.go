@@ -19,16 +19,16 @@ import (
 // TestStreamFails: an error has a status as long as none was sent, and is an event
 // afterwards.
 func TestStreamFails(t *testing.T) {
-	entry := keyrack.Entry{Position: 7}
-	journal := func(entries int, err error) func(context.Context) iter.Seq2[keyrack.Entry, error] {
-		return func(context.Context) iter.Seq2[keyrack.Entry, error] {
-			return func(yield func(keyrack.Entry, error) bool) {
+	entry := keyrack.Change{Position: 7}
+	journal := func(entries int, err error) func(context.Context) iter.Seq2[keyrack.Change, error] {
+		return func(context.Context) iter.Seq2[keyrack.Change, error] {
+			return func(yield func(keyrack.Change, error) bool) {
 				for range entries {
 					if !yield(entry, nil) {
 						return
 					}
 				}
-				yield(keyrack.Entry{}, err)
+				yield(keyrack.Change{}, err)
 			}
 		}
 	}
@@ -45,7 +45,7 @@ func TestStreamFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return true }, grace: testkit.Patience}
+			s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Change) bool { return true }, grace: testkit.Patience}
 			s.run(t.Context(), journal(test.entries, test.err), nil)
 			if w.Code != test.status || !strings.Contains(w.Body.String(), test.say) {
 				t.Errorf("%d:\n%s", w.Code, w.Body)
@@ -59,10 +59,10 @@ func TestStreamFails(t *testing.T) {
 // it has come.
 func TestStreamBeats(t *testing.T) {
 	w := &endAtWrite{ResponseRecorder: httptest.NewRecorder(), ending: make(chan struct{})}
-	s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Entry) bool { return false }, grace: 50 * time.Millisecond, passed: 3}
-	s.run(t.Context(), func(ctx context.Context) iter.Seq2[keyrack.Entry, error] {
-		return func(yield func(keyrack.Entry, error) bool) {
-			yield(keyrack.Entry{Position: 7}, nil)
+	s := stream{w: w, control: http.NewResponseController(w), wants: func(keyrack.Change) bool { return false }, grace: 50 * time.Millisecond, passed: 3}
+	s.run(t.Context(), func(ctx context.Context) iter.Seq2[keyrack.Change, error] {
+		return func(yield func(keyrack.Change, error) bool) {
+			yield(keyrack.Change{Position: 7}, nil)
 			<-ctx.Done()
 		}
 	}, w.ending)

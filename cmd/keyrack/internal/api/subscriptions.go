@@ -22,7 +22,7 @@ func (a *Server) subscriptions(w http.ResponseWriter, req *http.Request) {
 		a.fail(w, req, err)
 		return
 	}
-	latest, err := a.Rack.Latest(req.Context())
+	latest, err := a.Rack.JournalEnd(req.Context())
 	if err != nil {
 		a.fail(w, req, err)
 		return
@@ -79,7 +79,7 @@ func (a *Server) control(w http.ResponseWriter, req *http.Request, rewinds bool,
 		refuse(w, http.StatusNotFound, "not_found", "the subscription is not known; GET /v1/subscriptions lists all")
 		return
 	}
-	if latest, err := a.Rack.Latest(req.Context()); err != nil {
+	if latest, err := a.Rack.JournalEnd(req.Context()); err != nil {
 		a.fail(w, req, err)
 		return
 	} else if rewinds && *s.After > latest {

@@ -39,7 +39,11 @@ func Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 
 // run plays steps to a receiver of its own.
 func run(ctx context.Context, steps []step, out io.Writer, log *slog.Logger) (err error) {
-	rack, err := keyrack.Open(ctx, memstore.New(nil), &keyrack.Options{Horizon: horizon, Logger: log})
+	seen := make(chan keyrack.ServedRequest, 1)
+	rack, err := keyrack.Open(ctx, memstore.New(nil), &keyrack.Options{
+		Horizon: horizon, Logger: log,
+		Telemetry: &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { seen <- o }},
+	})
 	if err != nil {
 		return err
 	}
@@ -47,12 +51,9 @@ func run(ctx context.Context, steps []step, out io.Writer, log *slog.Logger) (er
 	r := &runner{
 		rack: rack, out: out, secret: rand.Text(),
 		client: &http.Client{Transport: new(http.Transport), Timeout: mewsTimeout},
-		seen:   make(chan keyrack.Observation, 1),
+		seen:   seen,
 	}
-	handler, err := rack.Handler(keyrack.HandlerOptions{
-		Secrets: []keyrack.Secret{{Name: "demo", Value: keyrack.NewToken(r.secret)}},
-		Observe: func(o keyrack.Observation) { r.seen <- o },
-	})
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "demo", Value: keyrack.NewToken(r.secret)}}, nil)
 	if err != nil {
 		return err
 	}

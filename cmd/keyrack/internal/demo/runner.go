@@ -27,8 +27,8 @@ type runner struct {
 	addr   string // of the receiver
 	secret string
 	client *http.Client
-	seen   chan keyrack.Observation // of the receiver's handler, one for each delivery
-	tokens []lifecycle.Token        // in the order in which they came
+	seen   chan keyrack.ServedRequest // of the receiver's handler, one for each delivery
+	tokens []lifecycle.Token          // in the order in which they came
 }
 
 const (
@@ -59,7 +59,7 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 				return err
 			}
 		}
-		seen := keyrack.Observation{}
+		seen := keyrack.ServedRequest{}
 		if s.body != "" {
 			var err error
 			if seen, err = r.deliver(ctx, s.body); err != nil {
@@ -97,10 +97,10 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 }
 
 // deliver sends a body as Mews does, and returns what the receiver made of it.
-func (r *runner) deliver(ctx context.Context, file string) (keyrack.Observation, error) {
+func (r *runner) deliver(ctx context.Context, file string) (keyrack.ServedRequest, error) {
 	body, err := Body(file)
 	if err != nil {
-		return keyrack.Observation{}, err
+		return keyrack.ServedRequest{}, err
 	}
 	r.note(body)
 	target := url.URL{
@@ -108,7 +108,7 @@ func (r *runner) deliver(ctx context.Context, file string) (keyrack.Observation,
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return keyrack.Observation{}, errors.New("the request cannot be made")
+		return keyrack.ServedRequest{}, errors.New("the request cannot be made")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := r.client.Do(req)
@@ -116,11 +116,11 @@ func (r *runner) deliver(ctx context.Context, file string) (keyrack.Observation,
 		if u := new(url.Error); errors.As(err, &u) {
 			err = u.Err // the URL has the secret in it
 		}
-		return keyrack.Observation{}, err
+		return keyrack.ServedRequest{}, err
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	seen := keyrack.Observation{}
+	seen := keyrack.ServedRequest{}
 	select {
 	case seen = <-r.seen:
 	default: // it comes before the answer, if that is the handler's
@@ -149,7 +149,7 @@ func (r *runner) note(body []byte) {
 }
 
 // tell prints the line of one step.
-func (r *runner) tell(s step, seen keyrack.Observation, v keyrack.Verdict) error {
+func (r *runner) tell(s step, seen keyrack.ServedRequest, v keyrack.Verdict) error {
 	verdict := fmt.Sprintf("token %d: %v, %v", s.token, v.Status, v.Reason)
 	if v.Status == lifecycle.Unknown {
 		verdict += fmt.Sprintf(" (probably %v)", v.Guess())

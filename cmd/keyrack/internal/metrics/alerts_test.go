@@ -39,7 +39,7 @@ func newCatalogue(t *testing.T) catalogue {
 			t.Fatal(err)
 		}
 		defer rack.Close()
-		if err := rack.Subscribe("mail", func(context.Context, keyrack.Entry) error { return nil }, nil); err != nil {
+		if err := rack.Subscribe("mail", func(context.Context, keyrack.Change) error { return nil }, nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -47,20 +47,20 @@ func newCatalogue(t *testing.T) catalogue {
 		m.ExpectProbes()
 		m.TokenIssued("caller")
 		for _, a := range lifecycle.Actions() {
-			m.answered(keyrack.Observation{Receipt: keyrack.Receipt{Decision: lifecycle.Decision{Action: a, Outcome: lifecycle.Applied}}})
+			m.answered(keyrack.ServedRequest{Receipt: keyrack.Receipt{Decision: lifecycle.Decision{Action: a, Outcome: lifecycle.Applied}}})
 		}
 		for _, err := range []error{nil, store.ErrInvalid, keyrack.ErrClosed, context.DeadlineExceeded} {
 			m.Telemetry().Stored(context.Background(), keyrack.Stored{Method: "Commit", Err: err})
 		}
-		census := rack.Census()
+		stats := rack.Stats()
 		for reason := lifecycle.ReasonUnfamiliar; reason <= lifecycle.ReasonUnavailable; reason++ {
 			for _, status := range []lifecycle.Status{lifecycle.Valid, lifecycle.Invalid, lifecycle.Unknown} {
-				census.Verdicts[keyrack.Standing{Status: status, Reason: reason}] = 1
+				stats.Verdicts[keyrack.Standing{Status: status, Reason: reason}] = 1
 			}
 		}
 		var x promWriter
 		m.writeCounts(&x)
-		writeCensus(&x, census, m)
+		writeStats(&x, stats, m)
 		writeJournal(context.Background(), &x, rack, m)
 		testkit.WellFormed(t, x.String())
 		for line := range strings.Lines(x.String()) {

@@ -79,7 +79,7 @@ func (m *Metrics) ExpectProbes() {
 // Telemetry is for the options of the Rack to count.
 func (m *Metrics) Telemetry() *keyrack.Telemetry {
 	return &keyrack.Telemetry{
-		Answered: func(_ context.Context, o keyrack.Observation) { m.answered(o) },
+		Answered: func(_ context.Context, o keyrack.ServedRequest) { m.answered(o) },
 		Taken: func(_ context.Context, t keyrack.Taken) {
 			m.conflicts.add(uint64(t.Conflicts))
 		},
@@ -95,7 +95,7 @@ func (m *Metrics) Telemetry() *keyrack.Telemetry {
 	}
 }
 
-func (m *Metrics) answered(o keyrack.Observation) {
+func (m *Metrics) answered(o keyrack.ServedRequest) {
 	m.took.add(o.Took)
 	switch {
 	case o.Refusal != "":
@@ -158,7 +158,7 @@ func (m *Metrics) lags(ctx context.Context, rack *keyrack.Rack) ([]subscriptionL
 	if err != nil {
 		return nil, err
 	}
-	latest, err := rack.Latest(ctx)
+	latest, err := rack.JournalEnd(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 func (m *Metrics) Page(ctx context.Context, rack *keyrack.Rack) []byte {
 	var w promWriter
 	m.writeCounts(&w)
-	writeCensus(&w, rack.Census(), m)
+	writeStats(&w, rack.Stats(), m)
 	writeJournal(ctx, &w, rack, m)
 	return w.Bytes()
 }
@@ -46,7 +46,7 @@ func (m *Metrics) writeCounts(w *promWriter) {
 	}
 }
 
-func writeCensus(w *promWriter, c keyrack.Census, m *Metrics) {
+func writeStats(w *promWriter, c keyrack.Stats, m *Metrics) {
 	w.family("keyrack_integrations", "gauge", "Integrations by state.")
 	for _, s := range lifecycle.States() {
 		w.sample("keyrack_integrations", float64(c.States[s]), "state", s.String())
@@ -71,7 +71,7 @@ func writeCensus(w *promWriter, c keyrack.Census, m *Metrics) {
 
 // writeJournal writes how far the view and the subscriptions are behind the journal.
 func writeJournal(ctx context.Context, w *promWriter, rack *keyrack.Rack, m *Metrics) {
-	f := rack.Following()
+	f := rack.SyncStatus()
 	readable := 1.0
 	if f.Err != nil {
 		readable = 0
@@ -80,7 +80,7 @@ func writeJournal(ctx context.Context, w *promWriter, rack *keyrack.Rack, m *Met
 	w.gauge("keyrack_journal_synced_seconds", "How long ago the view was level with the journal.", max(0, time.Since(f.Synced).Seconds()))
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	latest, err := rack.Latest(ctx)
+	latest, err := rack.JournalEnd(ctx)
 	if err != nil {
 		return
 	}

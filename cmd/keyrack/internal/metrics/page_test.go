@@ -21,7 +21,7 @@ import (
 func TestPageStaysWellFormed(t *testing.T) {
 	m := New("0.0.0")
 	m.TokenIssued("a \"quoted\" \\ word\nand more")
-	m.answered(keyrack.Observation{Took: time.Hour})
+	m.answered(keyrack.ServedRequest{Took: time.Hour})
 	m.storing("a \"quoted\" \\ word\nand more").add(time.Hour)
 	var x promWriter
 	m.writeCounts(&x)
@@ -36,7 +36,7 @@ func TestSubscriptionMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer rack.Close()
-		fail := func(context.Context, keyrack.Entry) error { return errors.New("made-up") }
+		fail := func(context.Context, keyrack.Change) error { return errors.New("made-up") }
 		if err := rack.Subscribe("mail", fail, &keyrack.SubscribeOptions{Attempts: 1, FromStart: true}); err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
-func TestCensus(t *testing.T) {
+func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{Horizon: time.Minute})
 		if err != nil {
@@ -22,9 +22,9 @@ func TestCensus(t *testing.T) {
 		}
 		defer rack.Close()
 		b := bench{T: t, Rack: rack}
-		if diff := cmp.Diff(keyrack.Census{
+		if diff := cmp.Diff(keyrack.Stats{
 			States: map[lifecycle.State]int{}, Verdicts: map[keyrack.Standing]int{}, Seen: map[lifecycle.Action]bool{},
-		}, rack.Census()); diff != "" {
+		}, rack.Stats()); diff != "" {
 			t.Errorf("of nobody (-want +got):\n%s", diff)
 		}
 		b.deliver(webhook(lifecycle.IntegrationDeleted, "gone", nil)) // the oldest, and yet it does not count
@@ -39,7 +39,7 @@ func TestCensus(t *testing.T) {
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "torn", nil))
 		b.deliver(webhook(lifecycle.IntegrationEnabled, "torn", nil))
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "torn", nil))
-		if diff := cmp.Diff(keyrack.Census{
+		if diff := cmp.Diff(keyrack.Stats{
 			States: map[lifecycle.State]int{
 				lifecycle.Unseen: 2, lifecycle.CreatedEnabled: 1, lifecycle.CreatedDisabled: 1, lifecycle.Disabled: 1, lifecycle.Deleted: 1,
 			},
@@ -55,7 +55,7 @@ func TestCensus(t *testing.T) {
 				lifecycle.IntegrationCreated: true, lifecycle.IntegrationDeleted: true, lifecycle.IntegrationReinstated: true,
 				lifecycle.IntegrationDisabled: true, lifecycle.IntegrationEnabled: true,
 			},
-		}, rack.Census()); diff != "" {
+		}, rack.Stats()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -79,7 +79,7 @@ func TestSeenActions(t *testing.T) {
 			for _, a := range want {
 				all[a] = true
 			}
-			if diff := cmp.Diff(all, b.Census().Seen); diff != "" {
+			if diff := cmp.Diff(all, b.Stats().Seen); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		}

@@ -6,9 +6,9 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Census is how the integrations of a Rack stand, in numbers: what an operator
+// Stats is how the integrations of a Rack stand, in numbers: what an operator
 // watches, and what a metric may show, since no integration is named in it.
-type Census struct {
+type Stats struct {
 	// States are all integrations, the deleted ones included, by their state.
 	States map[lifecycle.State]int
 	// Verdicts are the same by the verdict on their current token.
@@ -33,10 +33,10 @@ type Standing struct {
 	Reason lifecycle.Reason
 }
 
-// Census looks at every integration once, in memory, and holds up nobody. It takes
+// Stats looks at every integration once, in memory, and holds up nobody. It takes
 // about a microsecond for each of many.
-func (r *Rack) Census() Census {
-	c := Census{States: make(map[lifecycle.State]int), Verdicts: make(map[Standing]int), Seen: make(map[lifecycle.Action]bool)}
+func (r *Rack) Stats() Stats {
+	c := Stats{States: make(map[lifecycle.State]int), Verdicts: make(map[Standing]int), Seen: make(map[lifecycle.Action]bool)}
 	now := r.clock.now()
 	at, horizon := lifecycle.At(now), r.options.horizon()
 	for record := range r.view.All {
