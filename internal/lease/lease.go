@@ -15,7 +15,7 @@ type Leaser interface {
 }
 
 // Keeper keeps one lease. Its fields are set before the first call and not changed
-// afterwards. A Keeper holds its lease once at a time.
+// afterwards. Its methods are called one at a time.
 type Keeper struct {
 	Store  Leaser
 	Name   string
@@ -37,15 +37,15 @@ func (k *Keeper) patience() time.Duration {
 	return k.TTL / 2
 }
 
-// Work is what is done while a lease is held. It returns soon after its context ends.
-// The cause of that ([context.Cause]) is store.ErrFenced where another holder has the
-// lease, and context.DeadlineExceeded where it ran out.
+// Work is what is done while a lease is held. It must return soon after its context
+// ends. The cause ([context.Cause]) is store.ErrFenced if another holder has the lease,
+// and context.DeadlineExceeded if the lease ran out.
 type Work func(ctx context.Context, l store.Lease) error
 
-// Keep does the work whenever it holds the lease, until ctx ends. Between two attempts
-// it waits for a third of the TTL. Failed, if not nil, is told why the lease could not
-// be had or why the work ended, unless another instance holds the lease, which is no
-// failure, or ctx has ended.
+// Keep does the work whenever it holds the lease, until ctx ends. It tries every third
+// of the TTL. failed, if not nil, is told when the store fails, the lease runs out, or
+// the work returns an error. It is not told that another instance holds the lease, or
+// that ctx has ended.
 func (k *Keeper) Keep(ctx context.Context, work Work, failed func(error)) {
 	tick := time.NewTicker(k.TTL / 3)
 	defer tick.Stop()
@@ -61,10 +61,11 @@ func (k *Keeper) Keep(ctx context.Context, work Work, failed func(error)) {
 	}
 }
 
-// Hold does the work once, if it can have the lease now, and gives the lease up
-// afterwards. It returns when the work has, and the goroutine that renews has ended.
-// The error is the work's, store.ErrFenced where another instance holds the lease, or
-// the store's. An error of work that lost its lease is replaced by the cause of that.
+// Hold does the work once if the lease is free, and gives the lease up afterwards. It
+// returns when the work has returned and the goroutine that renews has ended. The error
+// is store.ErrFenced if another instance holds the lease, else the store's or the
+// work's. If the work returns an error after its context ended, the error is the cause
+// of that end.
 func (k *Keeper) Hold(ctx context.Context, work Work) error {
 	asked := time.Now()
 	l, err := k.acquire(ctx)

@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// maxWaiting bounds how many entries wait behind others that failed.
+// maxWaiting bounds how many entries wait behind others that failed, in memory.
 const maxWaiting = 4096
 
 // waiting is an entry that failed, or that waits behind one that did.
@@ -33,7 +33,7 @@ type backlog[T any] struct {
 	enough  time.Time // when the stride ends
 }
 
-// obey does what the operator wants.
+// obey reads what the operator wants, and rewinds if that is wanted.
 func (b *backlog[T]) obey(ctx context.Context) (paused bool, err error) {
 	c, old, err := readControl(ctx, b.Store, b.Name)
 	if err != nil || c.Rewind == nil {
@@ -49,8 +49,8 @@ func (b *backlog[T]) obey(ctx context.Context) (paused bool, err error) {
 	return c.Paused, writeControl(ctx, b.Store, b.Name, c, old)
 }
 
-// advance tries again what is due, reads on, and notes how far everything is done. It
-// returns how long there is nothing to do, unless there is news.
+// advance tries again what is due, reads on, and keeps how far everything is done. It
+// returns how long there is nothing to do unless the journal grows.
 func (b *backlog[T]) advance(ctx context.Context) (wait time.Duration, err error) {
 	b.enough = time.Now().Add(stride)
 	more, err := b.proceed(ctx)
@@ -105,8 +105,8 @@ func (b *backlog[T]) proceed(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
-// retry works off what waits for an integration, until something fails or is not due,
-// or the stride ends.
+// retry works off what waits for an integration, until the first is not due, fails
+// again, or the stride ends.
 func (b *backlog[T]) retry(ctx context.Context, integration string) error {
 	for queue := b.failing[integration]; len(queue) > 0; queue = b.failing[integration] {
 		first := &queue[0]
@@ -152,7 +152,7 @@ func (b *backlog[T]) keep(ctx context.Context) error {
 	return nil
 }
 
-// skip goes on where the journal begins, after it was trimmed beyond the cursor.
+// skip goes on where the journal begins, since it was trimmed beyond the cursor.
 func (b *backlog[T]) skip(ctx context.Context) error {
 	first, _, err := b.Store.Bounds(ctx)
 	if err != nil {
@@ -163,7 +163,8 @@ func (b *backlog[T]) skip(ctx context.Context) error {
 	return nil
 }
 
-// pause returns how long there is nothing to do, unless there is news.
+// pause returns how long there is nothing to do unless the journal grows: until the
+// first retry is due, at most a second, after which the operator's wishes are read.
 func (b *backlog[T]) pause(now time.Time) time.Duration {
 	pause := time.Second
 	for _, queue := range b.failing {

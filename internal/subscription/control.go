@@ -13,9 +13,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// mark begins the name under which the store remembers that a subscription exists, so
-// that its entries are not trimmed before it has them. Nothing else that is kept of
-// subscriptions has a name that begins so.
+// mark begins the name under which the store remembers that a subscription exists.
+// Trimming waits for all subscriptions that exist. No other name that this package uses
+// begins with it.
 const mark = "subscribed "
 
 func markRef(name string) store.Ref { return store.Ref{Name: mark + name} }
@@ -23,15 +23,14 @@ func markRef(name string) store.Ref { return store.Ref{Name: mark + name} }
 // LeaseName returns the name of a subscription's lease and cursor.
 func LeaseName(name string) string { return "subscription " + name }
 
-// control is what the operator wants of a subscription. It lies in the store, so that
-// it reaches the instance that works, now or later. Names of subscriptions are no
-// secrets, so it is not sealed.
+// control is what the operator wants of a subscription. It lies in the store, so it
+// reaches the instance that works, now or later. It holds no secret and is not sealed.
 type control struct {
 	Paused bool `json:",omitzero"`
 	// Rewind is the position to go back to; it is taken away once obeyed.
 	Rewind *store.Position `json:",omitzero"`
-	// Change is the latest wish's own, by which it is known to have got there even if
-	// it was obeyed already.
+	// Change identifies the latest wish. Its author recognizes by it that the wish was
+	// written, even if it was obeyed already.
 	Change store.EntryID `json:",omitzero"`
 }
 
@@ -58,10 +57,11 @@ func writeControl(ctx context.Context, s store.Store, name string, c control, ol
 	return s.Reseal(ctx, controlRef(name), old, wanted)
 }
 
-// attempts bounds how often a wish is written anew because another was faster.
+// attempts bounds how often a wish is written again because another came first.
 const attempts = 16
 
-// change changes what is wanted of a subscription.
+// change changes what is wanted of a subscription. What others want at the same time
+// stays.
 func change(ctx context.Context, s store.Store, name string, change func(*control)) error {
 	id := store.NewEntryID(time.Now())
 	for range attempts {
@@ -81,7 +81,7 @@ func change(ctx context.Context, s store.Store, name string, change func(*contro
 	return fmt.Errorf("subscription: %d other wishes in a row: %w", attempts, store.ErrConflict)
 }
 
-// Pause stops a subscription until Resume, within about a second.
+// Pause stops a subscription within about a second, until Resume.
 func Pause(ctx context.Context, s store.Store, name string) error {
 	return change(ctx, s, name, func(c *control) { c.Paused = true })
 }
@@ -94,8 +94,8 @@ func Resume(ctx context.Context, s store.Store, name string) error {
 // ErrBeyond: the journal has not reached the position.
 var ErrBeyond = errors.New("the journal has not reached that position")
 
-// Rewind has a subscription begin again after a position. One that the journal has
-// not reached is ErrBeyond.
+// Rewind makes a subscription begin again after a position. The error is ErrBeyond if
+// the journal has not reached it.
 func Rewind(ctx context.Context, s store.Store, name string, after store.Position) error {
 	_, last, err := s.Bounds(ctx)
 	if err != nil {
@@ -144,8 +144,8 @@ func States(ctx context.Context, s store.Store) ([]State, error) {
 	return all, nil
 }
 
-// DoneBefore returns the position up to which every subscription of a store is done,
-// or end if that is smaller.
+// DoneBefore returns the position up to which every subscription of a store is done, at
+// most end.
 func DoneBefore(ctx context.Context, s store.Store, end store.Position) (store.Position, error) {
 	for ref, err := range s.ScanSealed(ctx) {
 		if err != nil {
@@ -164,8 +164,8 @@ func DoneBefore(ctx context.Context, s store.Store, end store.Position) (store.P
 	return end, nil
 }
 
-// Forget forgets a subscription: its dead letters, what was wanted of it, and that it
-// exists.
+// Forget removes a subscription from the store: its dead letters, what was wanted of it,
+// and that it exists. Its cursor stays, and a new subscription of the name ignores it.
 func Forget(ctx context.Context, s store.Store, name string) error {
 	letters, err := DeadLetters(ctx, s, name)
 	if err != nil {

@@ -19,7 +19,7 @@ type Subscriber[T any] struct {
 	Store store.Store
 	// TTL is how long the name's lease lasts without being renewed.
 	TTL time.Duration
-	// Begin is where the name begins if it is new: after this position.
+	// Begin is the position after which the name begins if it is new.
 	Begin store.Position
 	// Attempts is how often an entry is tried before it becomes a dead letter.
 	Attempts int
@@ -28,15 +28,17 @@ type Subscriber[T any] struct {
 	Parse func(store.Entry) (T, error)
 	// Wants reports whether the handler is to hear of a T.
 	Wants func(T) bool
-	// Handle calls the handler, bounded and contained. Attempt is 1 for the first.
+	// Handle calls the handler. It must return soon after its context ends, and must not
+	// panic. Attempt is 1 for the first.
 	Handle func(ctx context.Context, item T, attempt int) error
-	// News returns a channel that is closed when the journal may have grown.
+	// News returns a channel that is closed when the journal may have grown. It is called
+	// before the journal is read, so that no news is missed in between.
 	News func() <-chan struct{}
 	Log  *slog.Logger
 }
 
-// stride is how long a subscriber works on before it notes how far it has got, and
-// looks what the operator wants.
+// stride is how long a subscriber works before it keeps how far it has got and reads
+// what the operator wants.
 const stride = time.Second
 
 // Run works whenever this instance holds the name's lease, until ctx ends.
@@ -81,13 +83,13 @@ func (s *Subscriber[T]) work(ctx context.Context, l store.Lease) error {
 	return nil
 }
 
-// beginning is where a new name begins. It stands in the name's mark until the cursor
-// is there, so that a crash in between moves it no further.
+// beginning is where a new name begins. It is the value of the name's mark until the
+// cursor is set, so a crash in between changes nothing.
 type beginning struct {
-	From *store.Position `json:",omitzero"` // nil: the cursor is there
+	From *store.Position `json:",omitzero"` // nil: the cursor is set
 }
 
-// place returns where the name stands; a new one where it begins.
+// place returns where the name stands, or where it begins if it is new.
 func (s *Subscriber[T]) place(ctx context.Context, l store.Lease) (store.Position, error) {
 	ref := markRef(s.Name)
 	value, err := s.Store.Sealed(ctx, ref)
@@ -95,7 +97,7 @@ func (s *Subscriber[T]) place(ctx context.Context, l store.Lease) (store.Positio
 		if value, err = json.Marshal(beginning{&s.Begin}); err == nil {
 			err = s.Store.Reseal(ctx, ref, nil, value)
 		}
-		if err == nil { // somebody whose lease ran out may have been faster
+		if err == nil { // another instance, whose lease ran out, may have come first
 			value, err = s.Store.Sealed(ctx, ref)
 		}
 	}
