@@ -180,8 +180,9 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 		r.revoke(e)
 		return
 	}
-	if r.keyIndex(e.Token) >= 0 {
+	if i := r.keyIndex(e.Token); i >= 0 {
 		d.Outcome = Duplicate
+		r.repeat(i, e)
 		return
 	}
 	status := Current
@@ -212,6 +213,27 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 		} else {
 			k.Status, k.Until = Superseded, e.At
 		}
+	}
+}
+
+// repeat takes in a copy of the rotation that brought the token at i. A candidate that
+// arrived more than a horizon before the copy is older than that rotation.
+func (r *Record) repeat(i int, e *Evidence) {
+	if r.Keys[i].Status != Candidate || r.Keys[i].From != IntegrationApiKeyCreated {
+		return
+	}
+	keys, left := r.writableKeys(), 0
+	for j := range keys {
+		k := &keys[j]
+		if j != i && k.Status == Candidate && k.From != IntegrationCreated && !e.within(k.Since) {
+			k.Status, k.Until = Superseded, e.At
+		}
+		if k.usable() {
+			left++
+		}
+	}
+	if left == 1 {
+		keys[i].Status = Current
 	}
 }
 

@@ -71,6 +71,16 @@ func (m *model) rotate(e Evidence) Outcome {
 	case m.deleted:
 		return Stale
 	case m.token(e.Token) != nil:
+		if again := m.token(e.Token); again.status == Candidate && again.from == KindDelivery {
+			for _, other := range m.inUse() {
+				if other != again && other.from != KindUnknown && e.At.Sub(other.since) > horizon {
+					other.status = Superseded
+				}
+			}
+			if len(m.inUse()) == 1 {
+				again.status = Current
+			}
+		}
 		return Duplicate
 	}
 	for _, other := range m.inUse() {
