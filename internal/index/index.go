@@ -1,10 +1,12 @@
-// Package index is a hash table that readers look things up in without a lock
-// while a writer adds to it: in come keys with their hashes, out come values.
+// Package index is a hash table that readers use without a lock while one writer adds
+// to it. The caller brings each key with its hash, and gets a pointer to a value.
 //
-// It is an open-addressed array of words, each half the hash, half the number of
-// an entry; the entries stand in chunks beside it. A look-up of a key that is
-// there mostly touches one word and one entry. Growing builds a second array
-// behind the readers' backs and swaps it in.
+//	hash ──► word: hash | number ──► entry: key, value
+//
+// The words are an open-addressed array; the entries stand in chunks beside it. Looking
+// up a key that is there mostly touches one word and one entry. The table grows by
+// building a second array that readers do not see, and swapping it in; both arrays share
+// the entries unless some were deleted.
 package index
 
 import (
@@ -28,8 +30,8 @@ type entry[K comparable, V any] struct {
 
 type chunk[K comparable, V any] [1 << chunkBits]entry[K, V]
 
-// array is one generation of the table. Words and entries change from zero to
-// something once; after that only an entry's value changes.
+// array is one generation of the table. A word or an entry changes from zero to its
+// content once; after that only an entry's value changes.
 type array[K comparable, V any] struct {
 	words  []atomic.Uint64 // hash<<32 | number of the entry + 1; 0: free
 	chunks []*chunk[K, V]  // as many as the words have room for, filled as needed
@@ -68,7 +70,7 @@ func (a *array[K, V]) entry(n uint32) *entry[K, V] {
 	return &a.chunks[n>>chunkBits][n&(1<<chunkBits-1)]
 }
 
-// Put sets the value of a key, which must not be nil. The hash must be the same
+// Put sets the value of a key. The value must not be nil. The hash must be the same
 // for the same key, and evenly spread.
 func (t *Table[K, V]) Put(hash uint32, key K, value *V) {
 	t.mu.Lock()
@@ -91,7 +93,7 @@ func (t *Table[K, V]) Put(hash uint32, key K, value *V) {
 	a.add(hash, key, value)
 }
 
-// Delete forgets a key. Its room is used again when the table next grows.
+// Delete forgets a key. Its memory is used again when the table next grows.
 func (t *Table[K, V]) Delete(hash uint32, key K) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -112,8 +114,8 @@ func (t *Table[K, V]) Len() int {
 	return 0
 }
 
-// All calls yield for every value, until it returns false. Values that are put
-// meanwhile may be left out; it holds no lock.
+// All calls yield with every value, until it returns false. It holds no lock, and may
+// leave out values that are put meanwhile.
 func (t *Table[K, V]) All(yield func(*V) bool) {
 	a := t.now.Load()
 	if a == nil {
@@ -153,8 +155,8 @@ func (a *array[K, V]) place(word uint64) {
 	a.words[i].Store(word)
 }
 
-// grown returns an array with room for at least one more entry. Where nothing
-// was deleted it shares the entries of a; else it copies those that are left.
+// grown returns an array with room for at least one more entry. It shares the entries
+// of a if none was deleted, and otherwise copies those that are left.
 func (a *array[K, V]) grown() *array[K, V] {
 	if a == nil {
 		return sized[K, V](16)
