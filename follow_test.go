@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -62,5 +63,35 @@ func TestFollowing(t *testing.T) {
 		look("a store that works again", time.Second, true)
 		s.hangs.Store(true)
 		look("a store that hangs", 31*time.Second, false)
+	})
+}
+
+// A record that a newer version wrote is Unknown, and holds nobody else up.
+func TestANewerRecordHoldsNobodyUp(t *testing.T) {
+	subscribing(t, func(f fixture) {
+		b := f.open()
+		defer b.Close()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		c := f.open()
+		defer c.Close()
+		c.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		id := store.NewEntryID(time.Now())
+		newer := store.Commit{
+			Expect: 1, Record: []byte(`{"Format":99}`),
+			Entry: store.Entry{ID: id, Integration: integrationID("a"), At: lifecycle.At(time.Now()), Evidence: []byte(`{"Kind":"newer"}`), Decision: []byte(`{}`)},
+		}
+		if _, err := f.store.Commit(context.Background(), newer); err != nil {
+			t.Fatal(err)
+		}
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		settle(2 * keyrack.DefaultPoll)
+		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
+		c.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
+		if err := c.SyncStatus().Err; err != nil {
+			t.Errorf("the journal is not followed: %v", err)
+		}
+		if _, _, err := c.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("its token is handed out: %v", err)
+		}
 	})
 }

@@ -12,27 +12,25 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Retention says how much of the journal is kept. Verdicts do not need it: what
-// they rest on is the record, from which, as it was at the oldest entry that is
-// left, the rest of the journal still folds.
+// Retention says how much of the journal is kept. Verdicts do not need the journal: they
+// rest on the record. What is left of the journal still folds to the record, from a
+// snapshot of it as it was before the oldest entry that is left.
 type Retention struct {
-	// Age is how long entries are kept. 0 means DefaultRetentionAge, a negative
-	// one for ever.
+	// Age is how long entries are kept. 0 means 400 days, and a negative age
+	// for ever.
 	Age time.Duration
-	// Entries is how many are kept of one integration, and of the deliveries that
-	// name none. 0 means DefaultRetentionEntries, a negative one all.
+	// Entries is how many entries are kept of one integration, and of the deliveries
+	// that name none. 0 means 1000, and a negative number all.
 	Entries int
 }
 
 const (
-	// DefaultRetentionAge is how long entries are kept.
-	DefaultRetentionAge = 400 * 24 * time.Hour
-	// DefaultRetentionEntries is how many entries are kept of one integration.
-	DefaultRetentionEntries = 1000
+	defaultRetentionAge     = 400 * 24 * time.Hour
+	defaultRetentionEntries = 1000
 
-	// trimEvery is how often the journal is trimmed, by one of the instances, and
-	// trimYoung the age below which an entry stays whatever the limits say, so that
-	// whoever follows the journal does not find it gone.
+	// trimEvery is how often one of the instances trims the journal. An entry younger
+	// than trimYoung stays whatever the limits say, so that it is there for those who
+	// follow the journal.
 	trimEvery = 24 * time.Hour
 	trimYoung = time.Hour
 )
@@ -40,20 +38,20 @@ const (
 func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entries int) {
 	age, entries := t.Age, t.Entries
 	if age == 0 {
-		age = DefaultRetentionAge
+		age = defaultRetentionAge
 	}
 	if age > 0 {
 		before = lifecycle.At(now.Time().Add(-age))
 	}
 	if entries == 0 {
-		entries = DefaultRetentionEntries
+		entries = defaultRetentionEntries
 	}
 	return before, entries
 }
 
-// Trim trims the journal to the retention at once. It happens by itself once a
-// day, on one of the instances. It returns how many integrations it shortened. What
-// a subscription has not worked off is not trimmed.
+// Trim trims the journal to Options.Retention now, and returns how many integrations
+// have fewer entries. One of the instances does so once a day without being asked. What
+// a subscription has yet to handle is not trimmed.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
 	worked, err := subscription.DoneBefore(ctx, r.store, r.SyncStatus().Position)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// ChangeKind names a kind of change that one can subscribe to.
+// ChangeKind names a kind of change that a handler can subscribe to.
 type ChangeKind string
 
 const (
@@ -20,7 +20,7 @@ const (
 	ChangeStatus ChangeKind = "status"
 	// ChangeState: the integration's state changed.
 	ChangeState ChangeKind = "state"
-	// ChangeToken: the integration has another current token, or none any more.
+	// ChangeToken: the integration has another current token, or none anymore.
 	ChangeToken ChangeKind = "token"
 	// ChangeAlarm: the evidence contradicts what is known.
 	ChangeAlarm ChangeKind = "alarm"
@@ -28,7 +28,7 @@ const (
 	ChangeAny ChangeKind = "any"
 )
 
-// Has tells whether the entry is a change of a kind.
+// Has reports whether the entry is a change of a kind.
 func (e Change) Has(kind ChangeKind) bool {
 	switch kind {
 	case ChangeStatus:
@@ -48,8 +48,8 @@ type SubscribeOptions struct {
 	// Kinds are the kinds of change that the handler hears of. Empty means ChangeStatus
 	// alone.
 	Kinds []ChangeKind
-	// FromStart begins a new name at the journal's beginning, as far as it reaches
-	// back, instead of with what comes next.
+	// FromStart makes a new name begin with the oldest entry that the journal has left,
+	// instead of with what comes next.
 	FromStart bool
 	// Attempts is how often the handler is tried with an entry before it becomes a
 	// dead letter. 0 means 20, over about an hour.
@@ -70,23 +70,23 @@ func (s *SubscribeOptions) wants(e Change) bool {
 	return slices.ContainsFunc(s.Kinds, e.Has)
 }
 
-// Subscribe calls handle with every change of the wanted kinds, read from the
-// journal, until the Rack is closed: at least once, in order for each
-// integration, one call at a time. The name's place in the journal is kept in the
-// store, so that nothing is lost by a crash, and of all instances with the name
-// one works, which another takes over when it dies. What is called again, after
-// a crash or a failure, has the same Entry.ID.
+// Subscribe calls handle with every change of the wanted kinds, until the Rack is
+// closed: at least once, in order for each integration, one call at a time. The changes
+// are read from the journal. The store keeps how far the name has got, so a crash loses
+// nothing. Of all instances that subscribe under the name one works; another takes over
+// when it dies. A change that is handled again, after a crash or a failure, has the same
+// ID.
 //
-// An error of the handler's, or a panic, means: try again later, with back-off.
-// Meanwhile the same integration's later changes wait, and other integrations'
-// do not. After Attempts the change becomes a dead letter, and what waited
-// behind it goes on. A handler has to return when its context ends: then another
-// instance may have begun to work. [github.com/keyrack-dev/keyrack/atrest] has what an
-// operator needs: pause, resume, rewind, dead letters.
+// If the handler returns an error or panics, it is tried again later, with back-off.
+// Until then later changes of the same integration wait, and those of others do not.
+// After Attempts the change becomes a dead letter, and what waited behind it goes on. A
+// handler must return when its context ends, because another instance may begin then.
+// Operators pause, resume and rewind subscriptions, and see to dead letters, with
+// [github.com/keyrack-dev/keyrack/atrest].
 //
-// A new name begins with what is committed after Subscribe was called, which for
-// that asks the store where the journal ends. The error is ErrInvalid for an
-// empty or running name, or ErrClosed.
+// A new name begins with what is committed after Subscribe was called. The error is
+// ErrInvalid for an empty name or one that this Rack subscribed under already, or
+// ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
 	if name == "" || handle == nil {
 		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
@@ -114,8 +114,8 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 	return r.start(name, s.Run)
 }
 
-// end is where the journal ends or, where the store does not tell, how far the
-// view has followed it.
+// end returns where the journal ends, or how far the view has followed it if the store
+// does not answer.
 func (r *Rack) end() store.Position {
 	ctx, cancel := context.WithTimeout(context.Background(), r.options.storeTimeout())
 	defer cancel()
@@ -147,9 +147,9 @@ func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, han
 	return err
 }
 
-// SubscriptionLags returns by how many positions of the journal the subscriptions that
-// run here are behind its newest entry, by name, whichever instance works on them now.
-// The store is asked once for each.
+// SubscriptionLags returns how far this Rack's subscriptions are behind the newest entry
+// of the journal, in positions, by name. It does not matter which instance works for
+// them now. It asks the store once for each.
 func (r *Rack) SubscriptionLags(ctx context.Context) (map[string]uint64, error) {
 	r.mu.Lock()
 	names := slices.Collect(maps.Keys(r.running))

@@ -2,10 +2,8 @@ package keyrack_test
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,147 +218,6 @@ func TestTrimmingLeavesWhatHasNoPosition(t *testing.T) {
 		settle(2 * time.Hour)
 		if n, err := b.Trim(context.Background()); n != 0 || err != nil || b.entriesOf("a") != 11 {
 			t.Errorf("%d integrations were trimmed, and %d of 11 entries are left; %v", n, b.entriesOf("a"), err)
-		}
-	})
-}
-
-// A token that does not open is read anew the next time: it may have been sealed
-// again meanwhile.
-func TestATokenThatDidNotOpenIsReadAnew(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		b := f.open()
-		defer b.Close()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		record, _ := b.Record(integrationID("a"))
-		ref := store.Ref{Integration: record.ID, Digest: record.Keys[0].Digest}
-		sound, err := f.store.Sealed(context.Background(), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put := func(old, value []byte) {
-			t.Helper()
-			if err := f.store.Reseal(context.Background(), ref, old, value); err != nil {
-				t.Fatal(err)
-			}
-		}
-		broken := []byte("sealed by nobody")
-		put(sound, broken)
-		if _, v, err := b.Token(context.Background(), record.ID); err == nil || v.Status != lifecycle.Unknown {
-			t.Errorf("what does not open is %v, %v", v.Status, err)
-		}
-		put(broken, sound)
-		if token, _, err := b.Token(context.Background(), record.ID); err != nil || token.Reveal() != tokenText("k") {
-			t.Errorf("what opens again: %v", err)
-		}
-	})
-}
-
-// A token that was erased once its deletion was old comes back by an import that
-// brings it.
-func TestImportBringsAnErasedTokenBack(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		b := f.open()
-		defer b.Close()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		b.deliver(deletion("a", time.Time{}))
-		settle(30 * time.Hour)
-		again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
-		if _, err := b.Import(context.Background(), again); err != nil {
-			t.Fatal(err)
-		}
-		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
-		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") {
-			t.Errorf("the token is %v (%v), %v", v.Status, v.Reason, err)
-		}
-		b.examined(f.sealer)
-	})
-}
-
-// scanned is a store in which somebody else does something, once, right after the
-// sealed values were scanned.
-type scanned struct {
-	store.Store
-	then atomic.Pointer[func()]
-}
-
-func (s *scanned) Volatile() bool { return true }
-
-func (s *scanned) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
-	return func(yield func(store.Ref, error) bool) {
-		s.Store.ScanSealed(ctx)(yield)
-		if then := s.then.Swap(nil); then != nil {
-			(*then)()
-		}
-	}
-}
-
-// A token that comes back into use while housekeeping is about to erase it stays.
-func TestHousekeepingErasesNothingInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &scanned{Store: memstore.New(nil)}
-		rack, err := keyrack.Open(context.Background(), s, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		b := bench{T: t, Rack: rack}
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		b.deliver(creation("b", "l", lifecycle.Yes))
-		settle(10 * time.Hour) // so that nothing is trimmed when they are erased
-		b.deliver(deletion("a", time.Time{}))
-		b.deliver(deletion("b", time.Time{}))
-		refs := func() (n int) {
-			for ref := range s.Store.ScanSealed(context.Background()) {
-				if ref.Integration != "" {
-					n++
-				}
-			}
-			return n
-		}
-		settle(23*time.Hour + 30*time.Minute)
-		if refs() != 2 {
-			t.Fatal("the tokens are erased already")
-		}
-		reopen := func() {
-			again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
-			if _, err := b.Import(context.Background(), again); err != nil {
-				t.Error(err)
-			}
-		}
-		s.then.Store(&reopen)
-		settle(2 * time.Hour)
-		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") || refs() != 1 {
-			t.Errorf("the token is %v (%v), %v; %d are kept", v.Status, v.Reason, err, refs())
-		}
-	})
-}
-
-// A record that a newer version wrote is Unknown, and holds nobody else up.
-func TestANewerRecordHoldsNobodyUp(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		b := f.open()
-		defer b.Close()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		c := f.open()
-		defer c.Close()
-		c.is("k", lifecycle.Valid, lifecycle.ReasonLive)
-		id := store.NewEntryID(time.Now())
-		newer := store.Commit{
-			Expect: 1, Record: []byte(`{"Format":99}`),
-			Entry: store.Entry{ID: id, Integration: integrationID("a"), At: lifecycle.At(time.Now()), Evidence: []byte(`{"Kind":"newer"}`), Decision: []byte(`{}`)},
-		}
-		if _, err := f.store.Commit(context.Background(), newer); err != nil {
-			t.Fatal(err)
-		}
-		b.deliver(creation("b", "l", lifecycle.Yes))
-		settle(2 * keyrack.DefaultPoll)
-		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
-		c.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
-		if err := c.SyncStatus().Err; err != nil {
-			t.Errorf("the journal is not followed: %v", err)
-		}
-		if _, _, err := c.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNotFound) {
-			t.Errorf("its token is handed out: %v", err)
 		}
 	})
 }
