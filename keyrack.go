@@ -187,8 +187,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.policy, r.log = r.options.Policy, r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
 	r.given, r.store = s, guard.Store(s, r.tell.watch())
-	if r.options.Prober != nil && r.policy.Lease <= 0 {
-		r.policy.Lease = defaultMaxAge
+	if r.options.Prober != nil && r.policy.MaxAge <= 0 {
+		r.policy.MaxAge = defaultMaxAge
 	}
 	if r.options.Prober != nil && r.policy.Levels == 0 {
 		r.policy.Levels = 2 // a question costs less than a mistake

@@ -24,7 +24,7 @@ func newSchedule(r *Rack) *probe.Schedule {
 		rate = defaultProbeRate
 	}
 	return probe.New(probe.Options{
-		Owner: asked{r}, Prober: r.options.Prober, Leases: r.store, MaxAge: r.policy.Lease, Rate: rate,
+		Owner: asked{r}, Prober: r.options.Prober, Leases: r.store, MaxAge: r.policy.MaxAge, Rate: rate,
 		Takeover: r.options.takeover(), Patience: r.options.storeTimeout(), Log: r.log,
 	})
 }

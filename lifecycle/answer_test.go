@@ -273,7 +273,7 @@ func TestSettledProbe(t *testing.T) {
 		accepted := then(r, probe(&r, k.Digest, Accepted, now))
 		rejected := then(r, probe(&r, k.Digest, Rejected, now))
 		doubtful := then(r, probe(&r, k.Digest, Unattributed, now))
-		policy := Policy{Lease: 1e9}
+		policy := Policy{MaxAge: 1e9}
 		if v := accepted.Verdict(k.Digest, &policy, now); v.Status != Valid || v.Evidence != (Basis{Kind: KindProbe, At: now}) {
 			t.Fatalf("200: %v (%v), %+v", v.Status, v.Reason, v.Evidence)
 		}

@@ -127,7 +127,7 @@ func verdicts() map[Reason]Record {
 }
 
 func TestVerdictsDoNotAllocate(t *testing.T) {
-	policy := Policy{Lease: 24 * time.Hour, Grace: time.Second}
+	policy := Policy{MaxAge: 24 * time.Hour, Grace: time.Second}
 	for reason, r := range verdicts() {
 		if allocs := testing.AllocsPerRun(10, func() {
 			if v := r.Verdict(token(0), &policy, minute(2)); v.Reason != reason {
@@ -142,7 +142,7 @@ func TestVerdictsDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkVerdict(b *testing.B) {
-	policy := Policy{Lease: 24 * time.Hour}
+	policy := Policy{MaxAge: 24 * time.Hour}
 	for _, reason := range []Reason{ReasonLive, ReasonSuperseded, ReasonUnseen} {
 		b.Run(reason.String(), func(b *testing.B) {
 			r := verdicts()[reason]

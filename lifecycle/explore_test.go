@@ -302,7 +302,7 @@ func settle(r Record, works int, now Instant) (settled Record, asked int) {
 // unsettled returns what the settled record says of a token of its own that is not
 // so, or nothing.
 func unsettled(r *Record, works int, now Instant) string {
-	policy := Policy{Lease: 24 * time.Hour}
+	policy := Policy{MaxAge: 24 * time.Hour}
 	for _, k := range r.Keys {
 		v := r.Verdict(k.Digest, &policy, now)
 		if want := works >= 0 && k.Digest == token(works); v.Active() != want || v.Status == Unknown {

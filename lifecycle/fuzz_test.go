@@ -82,7 +82,7 @@ func FuzzApply(f *testing.F) {
 				journal = append(journal, e)
 			}
 			for _, k := range next.Keys {
-				v := next.Verdict(k.Digest, &Policy{Lease: time.Hour}, now)
+				v := next.Verdict(k.Digest, &Policy{MaxAge: time.Hour}, now)
 				if v.Status == Valid && (next.State == Deleted || !next.State.Live() || k.Dispute != NoCause || k.Answer == Rejected) {
 					t.Fatalf("Valid: %+v\n%s", v, encoded)
 				}

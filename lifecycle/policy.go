@@ -56,9 +56,9 @@ type Policy struct {
 	Assume bool
 	// AssumeAfter is the time without news after which Assume acts. 0: at once.
 	AssumeAfter time.Duration
-	// Lease is how long a Valid outlives its evidence. 0, for applications
+	// MaxAge is how long a Valid outlives its evidence. 0, for applications
 	// without a prober: for ever.
-	Lease time.Duration
+	MaxAge time.Duration
 	// ProveSince, where it is not 0, demands proof: no token that arrived since then is
 	// Valid before Mews has confirmed that it belongs to the integration's enterprise.
 	// A token that arrived earlier stands on what brought it, unless that was a

@@ -209,7 +209,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 	default:
 		v.Evidence = r.oldest(k)
 		v.Status, v.Reason = Valid, ReasonLive
-		if p.Lease > 0 && !r.fresh(k, now, p.Lease) {
+		if p.MaxAge > 0 && !r.fresh(k, now, p.MaxAge) {
 			v.Status, v.Reason, v.Likely = Unknown, ReasonLease, true
 		}
 	}

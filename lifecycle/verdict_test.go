@@ -114,10 +114,10 @@ func TestPolicies(t *testing.T) {
 		"assume after a while":               {reinstated, Policy{Assume: true, AssumeAfter: time.Hour}, 160, Unknown, ReasonSuspectEnabled},
 		"assume, after a while":              {reinstated, Policy{Assume: true, AssumeAfter: time.Hour}, 161, Valid, ReasonSuspectEnabled},
 		"do not assume":                      {reinstated, Policy{}, 99999, Unknown, ReasonSuspectEnabled},
-		"lease":                              {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, 59, Valid, ReasonLive},
-		"a clock a minute behind":            {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, -1, Unknown, ReasonLease},
-		"lease expired":                      {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour}, 60, Unknown, ReasonLease},
-		"lease expired, assume":              {fold(created(Yes, token(0), minute(0))), Policy{Lease: time.Hour, Assume: true}, 60, Unknown, ReasonLease},
+		"lease":                              {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 59, Valid, ReasonLive},
+		"a clock a minute behind":            {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, -1, Unknown, ReasonLease},
+		"lease expired":                      {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 60, Unknown, ReasonLease},
+		"lease expired, assume":              {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour, Assume: true}, 60, Unknown, ReasonLease},
 		"no lease":                           {fold(created(Yes, token(0), minute(0))), Policy{}, 1 << 30, Valid, ReasonLive},
 	} {
 		v := c.r.Verdict(token(0), &c.policy, minute(c.now))
@@ -148,12 +148,12 @@ func TestLease(t *testing.T) {
 			r = then(r, probe(&r, k.Digest, Accepted, s.now))
 		}
 		policy := Policy{
-			Lease:    time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "lease")),
+			MaxAge:   time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "lease")),
 			Canceled: CanceledPolicy(rapid.IntRange(0, 3).Draw(t, "canceled")),
 			Grace:    time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "grace")),
 		}
 		if rapid.Bool().Draw(t, "a day") {
-			policy.Lease = 24 * time.Hour
+			policy.MaxAge = 24 * time.Hour
 		}
 		for _, now := range []Instant{
 			s.now, s.now.Add(24 * time.Hour), s.now.Add(-24 * time.Hour), s.now.Add(-time.Minute), math.MinInt64, math.MaxInt64,
@@ -162,8 +162,8 @@ func TestLease(t *testing.T) {
 			for _, k := range r.Keys {
 				v := r.Verdict(k.Digest, &policy, now)
 				age := (float64(now) - float64(v.Evidence.At)) * 1e3 // nanoseconds
-				if v.Status == Valid && (age >= float64(policy.Lease)*1.001 || age <= -61e9) {
-					t.Fatalf("Valid on evidence of %v at %v, lease %v", v.Evidence.At, now, policy.Lease)
+				if v.Status == Valid && (age >= float64(policy.MaxAge)*1.001 || age <= -61e9) {
+					t.Fatalf("Valid on evidence of %v at %v, lease %v", v.Evidence.At, now, policy.MaxAge)
 				}
 				if v.Status == Valid {
 					valid++
@@ -193,7 +193,7 @@ func TestZeroVerdict(t *testing.T) {
 	if zero.Status != Unknown || zero.Reason != ReasonUnfamiliar || zero.Guess() != Invalid || zero.Active() || zero.Age(time.Now()) != 0 {
 		t.Errorf("the zero verdict is %v (%v), best guess %v", zero.Status, zero.Reason, zero.Guess())
 	}
-	for _, p := range []Policy{{}, {Assume: true}, {Lease: time.Hour}, {Canceled: CanceledUsable, Grace: time.Hour}} {
+	for _, p := range []Policy{{}, {Assume: true}, {MaxAge: time.Hour}, {Canceled: CanceledUsable, Grace: time.Hour}} {
 		if v := new(Record).Verdict(token(0), &p, minute(0)); v != zero {
 			t.Errorf("under %+v an unfamiliar token gets %+v", p, v)
 		}
@@ -207,7 +207,7 @@ func TestZeroVerdict(t *testing.T) {
 
 // TestVerdictIsAsOldAsItsOldestFact: what renews one fact does not renew the others.
 func TestVerdictIsAsOldAsItsOldestFact(t *testing.T) {
-	day := Policy{Lease: 24 * time.Hour}
+	day := Policy{MaxAge: 24 * time.Hour}
 	birth := fold(created(Yes, token(0), minute(0)))
 	hours := func(n int) Instant { return minute(60 * n) }
 	for name, c := range map[string]struct {

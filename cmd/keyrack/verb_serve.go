@@ -45,7 +45,7 @@ type settings struct {
 	connector connectorSettings
 	client    *connector.Client // nil: nobody asks Mews
 	horizon   time.Duration
-	lease     time.Duration
+	maxAge    time.Duration
 	probeRate float64
 
 	supervisor supervisor
@@ -83,7 +83,7 @@ the key in --sealing-key-file or, for SQLite, with a key that is created beside 
 file as PATH.key. Keep the key apart from the backups.
 
 With --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, Keyrack asks Mews about
-every token whose webhooks leave something open, and at least once in a lease.
+every token whose webhooks leave something open, and at least once within --max-age.
 
 On SIGINT and SIGTERM, running requests have 10 s to finish; a second signal ends the
 process at once. Type=notify and WatchdogSec= of systemd are supported.
@@ -125,7 +125,7 @@ The command line comes first.`,
 	sealingFlag(flags, &s.sealing.File)
 	flags.StringVar(&s.connector.url, "connector-url", "", "`address` of Mews's platform, such as "+connector.Production)
 	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
-	flags.DurationVar(&s.lease, "lease", 0, "how long valid lasts without news (default 24h if Mews is asked)")
+	flags.DurationVar(&s.maxAge, "max-age", 0, "how long valid lasts without news (default 24h if Mews is asked)")
 	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
 	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may arrive, repetitions included")
 	return serve
@@ -136,8 +136,8 @@ func (s *settings) check(env environment) (err error) {
 	if s.horizon <= 0 {
 		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", lifecycle.DefaultHorizon)
 	}
-	if s.lease < 0 || s.probeRate <= 0 {
-		return usage.Errorf("--lease and --probe-rate must be above 0; leave them out for the defaults")
+	if s.maxAge < 0 || s.probeRate <= 0 {
+		return usage.Errorf("--max-age and --probe-rate must be above 0; leave them out for the defaults")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
 		return usage.Errorf("--webhook-path must be only a path, such as %s", keyrack.DefaultPath)
@@ -276,7 +276,7 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 	}
 	options := keyrack.Options{
 		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: telemetry,
-		Policy: keyrack.Policy{Lease: s.lease},
+		Policy: keyrack.Policy{MaxAge: s.maxAge},
 	}
 	if s.client != nil {
 		options.Prober = s.client

@@ -57,7 +57,7 @@ func TestServeRefuses(t *testing.T) {
 		{"Mews without an address", map[string]string{secretVariable: testkit.Secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
 		{"Mews in clear", map[string]string{secretVariable: testkit.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
 		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
-		{"no lease", with, "--lease -1s", exitUsage, "above 0"},
+		{"no age", with, "--max-age -1s", exitUsage, "above 0"},
 		{"keys that are none", map[string]string{secretVariable: testkit.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a line must hold a name, scopes and a SHA-256"},
 		{"a file of keys that is not there", with, "--api-keys-file testdata/none", exitError, "no such file"},
 		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},

@@ -64,7 +64,7 @@ With --connector-addr, simulate also serves the Connector API of the hotels, on 
 and until the end. It requires KEYRACK_CLIENT_TOKEN, which must be the same for the
 sidecar. Start the sidecar with that address as its --connector-url. At the end it has
 the time of --within to find out what it does not know. To have it find out about lost
-webhooks as well, give it a --lease shorter than --within.
+webhooks as well, give it a --max-age shorter than --within.
 
 ` + targetHelp + `
 
@@ -78,7 +78,7 @@ Exit codes: 0 if the sidecar was never wrong with certainty, otherwise 1.`,
 
   # A sidecar that asks Mews, with hotels that it can ask about.
   export KEYRACK_CLIENT_TOKEN=made-up
-  keyrack serve --store memory --lease 20s --client-name Trial \
+  keyrack serve --store memory --max-age 20s --client-name Trial \
       --connector-url http://127.0.0.1:8082 &
   keyrack simulate --losses 0.2 --connector-addr 127.0.0.1:8082`,
 		Args: noArguments,
