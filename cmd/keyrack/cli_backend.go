@@ -22,7 +22,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// defaultAPI is where serve answers if it is told nothing else.
+// defaultAPI is where serve answers by default.
 const defaultAPI = "http://127.0.0.1:8081"
 
 // sidecarHelp is in the help of every verb that asks a running sidecar.
@@ -128,7 +128,7 @@ func (b *backend) openStore(ctx context.Context, s settings, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	value, key := api.NewKey("desk", api.ScopeAdmin)
+	value, key := api.NewKey("command-line", api.ScopeAdmin)
 	var ready atomic.Bool
 	ready.Store(true)
 	handler := api.New(api.Options{

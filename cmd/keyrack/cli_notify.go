@@ -51,13 +51,13 @@ func (s supervisor) attend(ctx context.Context, following func() keyrack.SyncSta
 	if s.socket == "" {
 		return
 	}
-	told := true
+	informed := true
 	tell := func(message string) {
 		err := s.tell(message)
-		if err != nil && told {
+		if err != nil && informed {
 			log.Warn("cannot notify the supervisor", "error", err)
 		}
-		told = err == nil
+		informed = err == nil
 	}
 	every := statusEvery
 	if s.watchdog > 0 {

@@ -79,6 +79,22 @@ func (o *output) raw(v json.RawMessage) error {
 	return o.printf("%s\n", bytes.TrimSpace(b.Bytes()))
 }
 
+// list writes rows that are JSON already, for programs. For people it calls text.
+func (o *output) list(rows []json.RawMessage, text func() error) error {
+	switch o.format {
+	case formatJSON:
+		return o.value(rows)
+	case formatJSONL:
+		for _, r := range rows {
+			if err := o.raw(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return text()
+}
+
 // status returns a verdict's status, in its colour if colours are on.
 func (o *output) status(s string) string {
 	if !o.colour {

@@ -17,7 +17,7 @@ import (
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
 
-// defaultTarget is where serve receives webhooks if it is told nothing else.
+// defaultTarget is where serve receives webhooks by default.
 const defaultTarget = "http://127.0.0.1:8080" + keyrack.DefaultPath
 
 // target is a receiver of webhooks, of any make.

@@ -48,7 +48,7 @@ Config never shows a secret, only whether it is set. It contacts nobody.`,
 
 // configured is one setting and where it comes from.
 type configured struct {
-	Flag     string `json:"flag,omitempty"` // missing for what is no flag's to say
+	Flag     string `json:"flag,omitempty"` // missing for secrets
 	Variable string `json:"variable,omitempty"`
 	Value    string `json:"value"`
 	From     string `json:"from"`
@@ -70,7 +70,7 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 	given := map[string]bool{}
 	verb.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true })
 	if l.name != "" {
-		delete(given, "config") // whose source is told by its name
+		delete(given, "config") // its source is shown as the name of the file
 	}
 	wrong := setFromEnvironment(verb.Flags(), l.lookup)
 	var all []configured

@@ -96,17 +96,11 @@ func (s *selection) list(ctx context.Context) error {
 }
 
 func (s *selection) tell(rows []json.RawMessage) error {
-	switch s.output.format {
-	case formatJSON:
-		return s.output.value(rows)
-	case formatJSONL:
-		for _, r := range rows {
-			if err := s.output.raw(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return s.output.list(rows, func() error { return s.table(rows) })
+}
+
+// table prints the integrations for people.
+func (s *selection) table(rows []json.RawMessage) error {
 	if len(rows) == 0 {
 		return s.output.printf("no integrations match\n")
 	}

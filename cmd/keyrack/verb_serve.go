@@ -24,7 +24,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// defaultProbeRate is the rate of a Rack that is not told another.
+// defaultProbeRate is the rate of a Rack by default.
 const defaultProbeRate = 10
 
 // settings are the settings of serve.

@@ -201,25 +201,16 @@ func (l *looking) history(ctx context.Context, id string, limit int) error {
 			break
 		}
 	}
-	switch l.output.format {
-	case formatJSON:
-		return l.output.value(rows)
-	case formatJSONL:
+	return l.output.list(rows, func() error {
 		for _, raw := range rows {
-			if err := l.output.raw(raw); err != nil {
+			e, err := client.Decode[api.Entry](raw)
+			if err != nil {
+				return err
+			}
+			if err := l.output.printf("%s\n", lineOf(&l.output, e)); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	for _, raw := range rows {
-		e, err := client.Decode[api.Entry](raw)
-		if err != nil {
-			return err
-		}
-		if err := l.output.printf("%s\n", lineOf(&l.output, e)); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

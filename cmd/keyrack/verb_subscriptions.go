@@ -92,21 +92,17 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case out.format == formatJSON:
-		return out.value(raw.Subscriptions)
-	case out.text() && len(raw.Subscriptions) == 0:
+	return out.list(raw.Subscriptions, func() error { return subscriptionsTable(out, raw.Subscriptions) })
+}
+
+// subscriptionsTable prints the subscriptions for people.
+func subscriptionsTable(out *output, rows []json.RawMessage) error {
+	if len(rows) == 0 {
 		return out.printf("no subscriptions\n")
 	}
 	var t table
 	t.row("SUBSCRIPTION", "STATE", "POSITION", "BEHIND", "DEAD LETTERS")
-	for _, one := range raw.Subscriptions {
-		if !out.text() {
-			if err := out.raw(one); err != nil {
-				return err
-			}
-			continue
-		}
+	for _, one := range rows {
 		s, err := client.Decode[api.Subscription](one)
 		if err != nil {
 			return err
@@ -116,9 +112,6 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 			state = "paused"
 		}
 		t.row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
-	}
-	if !out.text() {
-		return nil
 	}
 	return t.write(out.w)
 }

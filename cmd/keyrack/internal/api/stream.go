@@ -20,9 +20,9 @@ type stream struct {
 	control *http.ResponseController
 	wants   func(keyrack.Change) bool
 	grace   time.Duration // before the headers are sent
-	begun   bool
+	began   bool
 	passed  store.Position // everything up to it was sent, or not wanted
-	told    store.Position // the latest id that was sent
+	sent    store.Position // the latest id that was sent
 	buffer  bytes.Buffer
 }
 
@@ -89,10 +89,10 @@ func (s *stream) run(ctx context.Context, journal func(context.Context) iter.Seq
 // loses it before the first event reconnects from there. An id without data is not an
 // event (HTML, section 9.2.6), but is remembered as the last one.
 func (s *stream) begin() {
-	if s.begun {
+	if s.began {
 		return
 	}
-	s.begun, s.told = true, s.passed
+	s.began, s.sent = true, s.passed
 	s.w.Header().Set("Content-Type", "text/event-stream")
 	s.w.WriteHeader(http.StatusOK)
 	_, _ = fmt.Fprintf(s.w, "id: %d\n\n", s.passed) // the next write fails as well
@@ -102,10 +102,10 @@ func (s *stream) begin() {
 // send, from which a reader who reconnects continues.
 func (s *stream) beat() error {
 	s.begin()
-	if s.passed == s.told {
+	if s.passed == s.sent {
 		return s.write(": still here\n\n")
 	}
-	s.told = s.passed
+	s.sent = s.passed
 	return s.write(fmt.Sprintf("id: %d\n: still here\n\n", s.passed))
 }
 
@@ -118,7 +118,7 @@ func (s *stream) write(text string) error {
 // event writes one entry.
 func (s *stream) event(e keyrack.Change) error {
 	s.begin()
-	s.passed, s.told = e.Position, e.Position
+	s.passed, s.sent = e.Position, e.Position
 	s.buffer.Reset()
 	fmt.Fprintf(&s.buffer, "id: %d\nevent: change\ndata: ", e.Position)
 	if err := json.NewEncoder(&s.buffer).Encode(entryOf(e)); err != nil {
@@ -146,7 +146,7 @@ func (s *stream) fail(err error) {
 		status, code = http.StatusGone, "trimmed"
 		detail = "the entries after that position are no longer in the journal; read the list of integrations, and stream from now on"
 	}
-	if !s.begun {
+	if !s.began {
 		refuse(s.w, status, code, detail)
 		return
 	}

@@ -28,16 +28,16 @@ type runner struct {
 	secret string
 	client *http.Client
 	seen   chan keyrack.ServedRequest // of the receiver's handler, one for each delivery
-	tokens []lifecycle.Token          // in the order in which they came
+	tokens []lifecycle.Token          // in the order of their arrival
 }
 
 const (
 	lineFormat = "  %-24s  %-4v  %-10v  %-19v  %s\n"
-	header     = `A hotel's life, delivered over HTTP to %s, where it is kept in memory.
+	header     = `A hotel's life, delivered over HTTP to %s and kept in memory.
 
-Webhooks do not say when something happened, nor in which order. They arrive
+Webhooks do not say when something happened, or in which order. They arrive
 within a horizon, repetitions included: %v minutes by default, %v seconds
-here, so that a life fits in. "Later than the horizon" is where this waits.
+here, to keep the demo short. The demo waits at "Later than the horizon".
 
 `
 )
@@ -68,7 +68,7 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 			deliveries++
 		}
 		if s.token > len(r.tokens) {
-			return fmt.Errorf("step %d asks about token %d, which has not come", i+1, s.token)
+			return fmt.Errorf("step %d asks about token %d, which has not arrived", i+1, s.token)
 		}
 		v := r.rack.Check(r.tokens[s.token-1].Reveal())
 		integration = v.Integration
@@ -77,8 +77,8 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 		}
 		got := outcome{seen.Receipt.Decision.Outcome, v.State, v.Status, v.Reason}
 		if got != s.want {
-			return fmt.Errorf("step %d of the demo went otherwise than it should: got %v, want %v; "+
-				"on a machine that stalls for more than %v that can happen, so try again, and else report it",
+			return fmt.Errorf("step %d of the demo came out wrong: got %v, want %v; "+
+				"this can happen on a machine that stalls for more than %v, so try again; if it happens again, report it",
 				i+1, got, s.want, horizon)
 		}
 	}
@@ -92,7 +92,7 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 	if entries != deliveries {
 		return fmt.Errorf("the journal has %d entries of %d deliveries", entries, deliveries)
 	}
-	return r.print("\nEach of the %d deliveries went as it should, and all are in the journal. It took %.1f s.\n",
+	return r.print("\nAll %d deliveries came out as they should and are in the journal. It took %.1f s.\n",
 		deliveries, time.Since(began).Seconds())
 }
 
@@ -108,7 +108,7 @@ func (r *runner) deliver(ctx context.Context, file string) (keyrack.ServedReques
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return keyrack.ServedRequest{}, errors.New("the request cannot be made")
+		return keyrack.ServedRequest{}, errors.New("the request cannot be built")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := r.client.Do(req)
@@ -123,7 +123,7 @@ func (r *runner) deliver(ctx context.Context, file string) (keyrack.ServedReques
 	seen := keyrack.ServedRequest{}
 	select {
 	case seen = <-r.seen:
-	default: // it comes before the answer, if that is the handler's
+	default: // the handler reports before it answers
 	}
 	if resp.StatusCode != http.StatusNoContent || seen.Status != resp.StatusCode {
 		return seen, fmt.Errorf("the receiver answered %d, want %d", resp.StatusCode, http.StatusNoContent)

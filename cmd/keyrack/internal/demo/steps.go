@@ -19,7 +19,7 @@ func Body(file string) ([]byte, error) { return bodies.ReadFile(path.Join("bodie
 
 // step is one delivery, or a question without one, and what must come of it.
 type step struct {
-	say   string // what happens, told before it
+	say   string // what happens, printed before it
 	pause bool   // wait beyond the horizon first
 	body  string // the file of the body; empty for a question alone
 	token int    // the token that is asked about, 1 for the first that came
@@ -62,18 +62,18 @@ var steps = []step{
 		want: outcome{lifecycle.Applied, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
 	},
 	{
-		say:  "The hotel disables and enables it again. The second webhook is early, and tells nothing new so far.",
+		say:  "The hotel disables and enables it again. The second webhook arrives first, and brings nothing new so far.",
 		body: "enabled.json", token: 1,
 		want: outcome{lifecycle.Duplicate, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
 	},
 	{
-		say: "The first one follows. Or was the early one a repetition, and the hotel disabled it just now? Nobody\n" +
-			"can know, so the answer is unknown. Whoever believes the last webhook has just lost a hotel.",
+		say: "The first one follows. Or was the other a repetition, and the hotel has disabled it just now? Nobody\n" +
+			"can know, so the answer is unknown. A receiver that believes the last webhook has just lost a hotel.",
 		body: "disabled.json", token: 1,
 		want: outcome{lifecycle.Reconciled, lifecycle.Enabled, lifecycle.Unknown, lifecycle.ReasonSuspectEnabled},
 	},
 	{
-		say:   "Later than the horizon, one more comes. All that is older has arrived by now: it settles the matter.",
+		say:   "Later than the horizon, one more arrives. Everything older has arrived by now, so it settles the matter.",
 		pause: true,
 		body:  "enabled.json", token: 1,
 		want: outcome{lifecycle.Duplicate, lifecycle.Enabled, lifecycle.Valid, lifecycle.ReasonLive},
@@ -84,8 +84,8 @@ var steps = []step{
 		want: outcome{lifecycle.Applied, lifecycle.CanceledEnabled, lifecycle.Invalid, lifecycle.ReasonCanceled},
 	},
 	{
-		say: "Later than the horizon, the hotel reinstates it. Mews does not say whether what was enabled before\n" +
-			"still is, so the answer is unknown again.",
+		say: "Later than the horizon, the hotel reinstates it. Mews does not say whether an integration that was\n" +
+			"enabled before still is, so the answer is unknown again.",
 		pause: true,
 		body:  "reinstated.json", token: 1,
 		want: outcome{lifecycle.Applied, lifecycle.ReinstatedEnabled, lifecycle.Unknown, lifecycle.ReasonSuspectEnabled},
@@ -112,12 +112,12 @@ var steps = []step{
 		want: outcome{lifecycle.Applied, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
 	},
 	{
-		say:  "A webhook from before the deletion is late. Nothing comes back to life.",
+		say:  "A webhook from before the deletion arrives late. Nothing comes back to life.",
 		body: "enabled.json", token: 2,
 		want: outcome{lifecycle.Stale, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
 	},
 	{
-		say:  "So is one more copy of the very first one, with the old token in it.",
+		say:  "So does one more copy of the very first one, with the old token.",
 		body: "created.json", token: 1,
 		want: outcome{lifecycle.Stale, lifecycle.Deleted, lifecycle.Invalid, lifecycle.ReasonDeleted},
 	},

@@ -48,7 +48,7 @@ func TestDemoDiffers(t *testing.T) {
 		"state":      {[]step{differing(func(o *outcome) { o.state = lifecycle.Deleted })}, "want applied, deleted"},
 		"verdict":    {[]step{differing(func(o *outcome) { o.status = lifecycle.Invalid })}, "want applied, created_enabled, invalid, live"},
 		"reason":     {[]step{differing(func(o *outcome) { o.reason = lifecycle.ReasonLease })}, "step 1 of the demo"},
-		"no token":   {[]step{{body: "enabled.json", token: 1}}, "token 1, which has not come"},
+		"no token":   {[]step{{body: "enabled.json", token: 1}}, "token 1, which has not arrived"},
 		"no webhook": {[]step{{body: "renamed.json", token: 1}}, "step 1, renamed.json"},
 	} {
 		t.Run(name, func(t *testing.T) {

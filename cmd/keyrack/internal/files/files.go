@@ -58,7 +58,7 @@ func OpenToOthers(file string, mode fs.FileMode) bool {
 	return others != 0 && runtime.GOOS != "windows"
 }
 
-// Exists reports whether something is at a path. It returns true if that cannot be told.
+// Exists reports whether something is at a path. It returns true if that cannot be determined.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)

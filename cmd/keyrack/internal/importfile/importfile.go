@@ -30,7 +30,7 @@ type Record struct {
 	Line        int
 	Integration string
 	Request     api.ImportRequest
-	Problem     string // why it cannot be meant; it quotes nothing, and then the rest means nothing
+	Problem     string // why the line cannot be imported
 }
 
 // jsonRecord is a record of JSON Lines.

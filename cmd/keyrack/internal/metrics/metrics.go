@@ -2,7 +2,7 @@
 // in the text format of Prometheus.
 //
 // Telemetry connects a Metrics to a Rack, which reports deliveries, calls of the store,
-// probes and alarms as they happen. Page adds how the Rack stands at that moment:
+// probes and alarms as they happen. Page adds the state of the Rack at that moment:
 // integrations by state, verdicts, the journal, and the subscriptions of every process
 // on the store.
 //

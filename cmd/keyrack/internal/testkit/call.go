@@ -91,3 +91,12 @@ func Eventually(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// Deliver posts a webhook to a listener with the Secret, and fails unless it is accepted.
+func Deliver(t testing.TB, addr string, body []byte) {
+	t.Helper()
+	r := Call(t, addr, "", http.MethodPost, "/webhooks/mews?Token="+Secret, "application/json", string(body))
+	if r.Status != http.StatusNoContent {
+		t.Fatalf("answered %d to a webhook", r.Status)
+	}
+}

@@ -1,0 +1,78 @@
+package files
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+}
+
+// TestWrites: a file is there whole or not at all, for its owner alone, and nothing is
+// left beside it.
+func TestWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	broken := errors.New("made-up")
+	failing := func(w io.Writer) error { _, _ = io.WriteString(w, "half"); return broken }
+	expect := func(want string) {
+		t.Helper()
+		got, err := os.ReadFile(path)
+		if want == "" && !errors.Is(err, fs.ErrNotExist) || want != "" && (err != nil || string(got) != want) {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+		if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+	if err := Create(path, failing); !errors.Is(err, broken) || Exists(path) {
+		t.Error(err)
+	}
+	expect("")
+	if err := Create(path, text("one")); err != nil || !Exists(path) {
+		t.Error(err)
+	}
+	expect("one")
+	if err := Create(path, text("two")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("created over a file: %v", err)
+	}
+	expect("one")
+	if err := Replace(path, failing); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	expect("one")
+	if err := Replace(path, text("two")); err != nil {
+		t.Error(err)
+	}
+	expect("two")
+	info, err := os.Stat(path)
+	if err != nil || OpenToOthers(path, info.Mode()) {
+		t.Errorf("others can read it: %v, %v", info.Mode(), err)
+	}
+}
+
+// TestOpenToOthers: systemd's credentials may look readable by their group.
+func TestOpenToOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: modes mean nothing on Windows")
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/keyrack/")
+	for _, test := range []struct {
+		file string
+		mode fs.FileMode
+		want bool
+	}{
+		{"/etc/key", 0o600, false}, {"/etc/key", 0o640, true}, {"/etc/key", 0o604, true}, {"/etc/key", 0o620, true},
+		{"/run/credentials/keyrack/key", 0o440, false}, {"/run/credentials/keyrack/key", 0o444, true},
+		{"/run/credentials/keyrack/key", 0o460, true}, {"/run/credentials/keyrack/deeper/key", 0o440, true},
+	} {
+		if got := OpenToOthers(test.file, test.mode); got != test.want {
+			t.Errorf("%s, %v: %v", test.file, test.mode, got)
+		}
+	}
+}
