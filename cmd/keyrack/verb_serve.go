@@ -46,6 +46,8 @@ type settings struct {
 	client    *connector.Client // nil: nobody asks Mews
 	horizon   time.Duration
 	maxAge    time.Duration
+	levels    int
+	reinstate string // a key of reinstating
 	probeRate float64
 
 	supervisor supervisor
@@ -126,9 +128,21 @@ The command line comes first.`,
 	flags.StringVar(&s.connector.url, "connector-url", "", "`address` of Mews's platform, such as "+connector.Production)
 	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
 	flags.DurationVar(&s.maxAge, "max-age", 0, "how long valid lasts without news (default 24h if Mews is asked)")
+	flags.IntVar(&s.levels, "levels", 0, "switches that disable, 1 or 2 (default 1, or 2 if Mews is asked)")
+	flags.StringVar(&s.reinstate, "reinstating", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
 	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
 	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may arrive, repetitions included")
 	return serve
+}
+
+// reinstating are the values of --reinstating.
+var reinstating = map[string]lifecycle.ReinstatedPolicy{
+	"": lifecycle.ReinstatedAsks, "asks": lifecycle.ReinstatedAsks, "keeps": lifecycle.ReinstatedKeeps, "sets": lifecycle.ReinstatedSets,
+}
+
+// policy is the policy of the settings.
+func (s *settings) policy() keyrack.Policy {
+	return keyrack.Policy{MaxAge: s.maxAge, Levels: s.levels, Reinstated: reinstating[s.reinstate]}
 }
 
 // check reads the settings that come from the environment alone, and checks all of them.
@@ -138,6 +152,12 @@ func (s *settings) check(env environment) (err error) {
 	}
 	if s.maxAge < 0 || s.probeRate <= 0 {
 		return usage.Errorf("--max-age and --probe-rate must be above 0; leave them out for the defaults")
+	}
+	if s.levels < 0 || s.levels > 2 {
+		return usage.Errorf("--levels must be 1 or 2; leave it out for the default")
+	}
+	if _, ok := reinstating[s.reinstate]; !ok {
+		return usage.Errorf("--reinstating must be asks, keeps or sets")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
 		return usage.Errorf("--webhook-path must be only a path, such as %s", keyrack.DefaultPath)
@@ -276,7 +296,7 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 	}
 	options := keyrack.Options{
 		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: telemetry,
-		Policy: keyrack.Policy{MaxAge: s.maxAge},
+		Policy: s.policy(),
 	}
 	if s.client != nil {
 		options.Prober = s.client

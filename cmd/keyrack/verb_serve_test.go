@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 // TestServeRefuses: what cannot be meant so ends the command before it listens,
@@ -92,6 +94,14 @@ func TestServeSettings(t *testing.T) {
 	}
 	if code := post(t, p.webhooks, "/variable?Token="+testkit.Secret, "{}"); code != http.StatusNotFound {
 		t.Errorf("the path of the variable answers %d", code)
+	}
+}
+
+// TestServePolicy: what somebody knows of Mews shapes verdicts.
+func TestServePolicy(t *testing.T) {
+	s := settings{maxAge: time.Hour, levels: 2, reinstate: "sets"}
+	if got, want := s.policy(), (keyrack.Policy{MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.ReinstatedSets}); got != want {
+		t.Errorf("%+v, not %+v", got, want)
 	}
 }
 
