@@ -13,23 +13,6 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Receipt says what became of a piece of evidence.
-type Receipt struct {
-	// ID is the journal entry's.
-	ID store.EntryID
-	// Action is Mews's name of a delivery's action; empty for other evidence, and
-	// for a delivery of unexpected shape.
-	Action string
-	// Integration is empty for a delivery that names none.
-	Integration string
-	Decision    lifecycle.Decision
-	// Verdict is that on the integration's current token, afterwards.
-	Verdict Verdict
-	// General is set for a General Webhook, which is not journalled: it is
-	// the application's own business.
-	General *events.General
-}
-
 // Deliver takes in the body of a webhook. When it returns nil, the delivery is in
 // the journal, durably, and Check knows of it. What the delivery came to
 // is in the receipt: duplicates, conflicts, unknown actions and valid JSON of an
@@ -133,7 +116,9 @@ const attempts = 16
 // it. On a conflict it decides again on what the store has by then.
 func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error) {
 	ctx, began := r.tell.begin(ctx, WorkEvidence, t.evidence.Kind.String())
-	defer func() { r.tell.taken(began, t, receipt, err) }()
+	defer func() {
+		r.tell.taken(began, Taken{Kind: t.evidence.Kind, Receipt: receipt, Conflicts: t.conflicts, Err: err})
+	}()
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
 	if t.evidence.Integration.ID == "" {
@@ -141,7 +126,7 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	}
 	receipt, err = r.decide(ctx, t)
 	if err == nil && receipt.Decision.Alarm {
-		r.alarm(ctx, Alarm{AlarmEvidence, receipt.Integration, receipt.Decision.Cause})
+		r.tell.alarmed(ctx, r.log, Alarm{AlarmEvidence, receipt.Integration, receipt.Decision.Cause})
 	}
 	if err == nil && t.evidence.Owner != "" && t.evidence.Kind != lifecycle.KindContest {
 		r.contest(ctx, t)

@@ -23,9 +23,9 @@ import (
 
 // The ceilings.
 const (
-	rootFiles = 23  // production files of the root package
-	rootLines = 345 // of the longest of them
-	rootKnot  = 16  // files of the root package that all know each other
+	rootFiles = 24  // production files of the root package
+	rootLines = 330 // of the longest of them
+	rootKnot  = 7   // files of the root package that all know each other
 )
 
 // exportedIdentifiers are names at the package level and methods of exported types.

@@ -3,9 +3,11 @@ package keyrack
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -38,14 +40,6 @@ type HandlerOptions struct {
 	General http.Handler
 	// BodyLimit is the largest body that is read, in bytes. 0: DefaultBodyLimit.
 	BodyLimit int64
-}
-
-// ServedRequest is one request to a Handler and how it was answered.
-type ServedRequest struct {
-	Status  int           // of the answer
-	Took    time.Duration // from the request's arrival to the answer
-	Receipt Receipt       // zero where nothing was taken in
-	Refusal Refusal       // why not; empty where it was
 }
 
 // Handler receives Mews's webhooks on one exact path.
@@ -209,6 +203,32 @@ func (h *Handler) answered(a arrival, status int, receipt Receipt) {
 		h.rack.answers.add(receipt.ID, store.Answer{Status: status, Took: took})
 	}
 	h.rack.tell.answered(a.began, ServedRequest{Status: status, Took: took, Receipt: receipt})
+}
+
+// Refused returns how many requests were refused for which reason since the
+// handler was made, and the last few of them, oldest first.
+func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) {
+	h.refusals.mu.Lock()
+	defer h.refusals.mu.Unlock()
+	return maps.Clone(h.refusals.counts), append([]Refused(nil), h.refusals.recent...)
+}
+
+// refuse answers a request that is not taken in.
+func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body []byte) {
+	one := Refused{At: a.at.UTC(), Refusal: refusal, Size: len(body)}
+	if len(body) > 0 {
+		digest := h.rack.digester.Sum(string(body))
+		one.Digest = hex.EncodeToString(digest[:8])
+	}
+	h.refusals.add(one)
+	switch refusal {
+	case RefusedMethod:
+		w.Header().Set("Allow", http.MethodPost)
+	case RefusedSecret:
+		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
+	}
+	http.Error(w, refusal.text(), refusal.Status())
+	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
 }
 
 // statusWriter remembers the status that was answered.

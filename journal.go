@@ -5,10 +5,28 @@ import (
 	"iter"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
+
+// Receipt says what became of a piece of evidence.
+type Receipt struct {
+	// ID is the journal entry's.
+	ID store.EntryID
+	// Action is Mews's name of a delivery's action; empty for other evidence, and
+	// for a delivery of unexpected shape.
+	Action string
+	// Integration is empty for a delivery that names none.
+	Integration string
+	Decision    lifecycle.Decision
+	// Verdict is that on the integration's current token, afterwards.
+	Verdict Verdict
+	// General is set for a General Webhook, which is not journalled: it is
+	// the application's own business.
+	General *events.General
+}
 
 // Change is one thing that happened to an integration, and what became of it.
 type Change struct {

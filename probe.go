@@ -73,7 +73,7 @@ func (a asked) Trouble(ctx context.Context, over bool) {
 	if over {
 		kind = AlarmTroubleOver
 	}
-	a.rack.alarm(ctx, Alarm{Kind: kind})
+	a.rack.tell.alarmed(ctx, a.rack.log, Alarm{Kind: kind})
 }
 
 // Now returns the Rack's time.

@@ -1,8 +1,6 @@
 package keyrack
 
 import (
-	"encoding/hex"
-	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -87,30 +85,4 @@ func (r *refusals) add(one Refused) {
 		r.recent = append(r.recent[:0], r.recent[1:]...)
 	}
 	r.recent = append(r.recent, one)
-}
-
-// Refused returns how many requests were refused for which reason since the
-// handler was made, and the last few of them, oldest first.
-func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) {
-	h.refusals.mu.Lock()
-	defer h.refusals.mu.Unlock()
-	return maps.Clone(h.refusals.counts), append([]Refused(nil), h.refusals.recent...)
-}
-
-// refuse answers a request that is not taken in.
-func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body []byte) {
-	one := Refused{At: a.at.UTC(), Refusal: refusal, Size: len(body)}
-	if len(body) > 0 {
-		digest := h.rack.digester.Sum(string(body))
-		one.Digest = hex.EncodeToString(digest[:8])
-	}
-	h.refusals.add(one)
-	switch refusal {
-	case RefusedMethod:
-		w.Header().Set("Allow", http.MethodPost)
-	case RefusedSecret:
-		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
-	}
-	http.Error(w, refusal.text(), refusal.Status())
-	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
 }

@@ -12,42 +12,13 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Retention says how much of the journal is kept. Verdicts do not need the journal: they
-// rest on the record. What is left of the journal still folds to the record, from a
-// snapshot of it as it was before the oldest entry that is left.
-type Retention struct {
-	// Age is how long entries are kept. 0 means 400 days, and a negative age
-	// for ever.
-	Age time.Duration
-	// Entries is how many entries are kept of one integration, and of the deliveries
-	// that name none. 0 means 1000, and a negative number all.
-	Entries int
-}
-
 const (
-	defaultRetentionAge     = 400 * 24 * time.Hour
-	defaultRetentionEntries = 1000
-
 	// trimEvery is how often one of the instances trims the journal. An entry younger
 	// than trimYoung stays whatever the limits say, so that it is there for those who
 	// follow the journal.
 	trimEvery = 24 * time.Hour
 	trimYoung = time.Hour
 )
-
-func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entries int) {
-	age, entries := t.Age, t.Entries
-	if age == 0 {
-		age = defaultRetentionAge
-	}
-	if age > 0 {
-		before = lifecycle.At(now.Time().Add(-age))
-	}
-	if entries == 0 {
-		entries = defaultRetentionEntries
-	}
-	return before, entries
-}
 
 // Trim trims the journal to Options.Retention now, and returns how many integrations
 // have fewer entries. One of the instances does so once a day without being asked. What

@@ -159,6 +159,35 @@ type Handled struct {
 	Age time.Duration
 }
 
+// ServedRequest is one request to a Handler and how it was answered.
+type ServedRequest struct {
+	Status  int           // of the answer
+	Took    time.Duration // from the request's arrival to the answer
+	Receipt Receipt       // zero where nothing was taken in
+	Refusal Refusal       // why not; empty where it was
+}
+
+// AlarmKind says what an alarm is about.
+type AlarmKind string
+
+const (
+	// AlarmEvidence: a piece of evidence contradicts what is known; Cause says how.
+	AlarmEvidence AlarmKind = "evidence"
+	// AlarmTrouble: several integrations were answered 401 within a minute, and none
+	// 200: the ClientToken is dead, or there is trouble at Mews. Nothing is settled
+	// until a 200 is seen.
+	AlarmTrouble AlarmKind = "trouble"
+	// AlarmTroubleOver: a 200 was seen.
+	AlarmTroubleOver AlarmKind = "trouble_over"
+)
+
+// Alarm is something that a person should look at. It holds no secret.
+type Alarm struct {
+	Kind        AlarmKind
+	Integration string          // empty where it is about all
+	Cause       lifecycle.Cause // of AlarmEvidence
+}
+
 // teller calls a Telemetry. A nil one calls nobody.
 type teller struct {
 	Telemetry
@@ -234,9 +263,10 @@ func (t *teller) answered(began span, o ServedRequest) {
 	}
 }
 
-func (t *teller) taken(began span, e *taking, receipt Receipt, err error) {
+func (t *teller) taken(began span, e Taken) {
 	if t != nil && t.Taken != nil {
-		t.call(func() { t.Taken(began.ctx, Taken{e.evidence.Kind, receipt, e.conflicts, began.took(), err}) })
+		e.Took = began.took()
+		t.call(func() { t.Taken(began.ctx, e) })
 	}
 }
 
@@ -264,7 +294,9 @@ func (t *teller) handled(began span, h Handled) {
 	}
 }
 
-func (t *teller) alarmed(ctx context.Context, a Alarm) {
+// alarmed logs an alarm, and tells of it.
+func (t *teller) alarmed(ctx context.Context, log *slog.Logger, a Alarm) {
+	log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause.String())
 	if t != nil && t.Alarmed != nil {
 		t.call(func() { t.Alarmed(ctx, a) })
 	}

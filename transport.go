@@ -271,14 +271,6 @@ func withToken(body []byte, begin, end, closing int, token string) []byte {
 	return append(out, body[closing:]...)
 }
 
-// seenAnswer is an answer that the application got.
-type seenAnswer struct {
-	digest     lifecycle.Digest
-	generation uint64
-	status     int
-	began      time.Time
-}
-
 // watch notes an answer in the background. One that does not fit into the queue is
 // passed over: the next call tells the same.
 func (r *Rack) watch(d lifecycle.Digest, generation uint64, status int, began time.Time) {

@@ -1,0 +1,108 @@
+package keyrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/internal/digestkey"
+	"github.com/keyrack-dev/keyrack/internal/notifier"
+	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/striped"
+	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// Shorter names for what users need most.
+type (
+	// Verdict answers whether a token is still valid.
+	Verdict = lifecycle.Verdict
+	// Record is everything that is known about one integration.
+	Record = lifecycle.Record
+	// Token is an access token that cannot be printed by accident.
+	Token = lifecycle.Token
+	// Policy is what the application decides because Mews's documents do not say.
+	Policy = lifecycle.Policy
+)
+
+// NewToken wraps a token, or a secret, so that it cannot be printed by accident.
+func NewToken(s string) Token { return lifecycle.NewToken(s) }
+
+var (
+	// ErrClosed: the Rack was closed.
+	ErrClosed = errors.New("keyrack: the rack is closed")
+	// ErrNoSealer: the store outlives the process, so Open needs Options.Sealer.
+	ErrNoSealer = errors.New("keyrack: a durable store needs a sealer")
+	// ErrSealer: the sealer is not the one with which the store was begun.
+	ErrSealer = digestkey.ErrSealer
+	// ErrNoToken: the integration has no token to hand out.
+	ErrNoToken = errors.New("keyrack: no token")
+	// ErrNotFound: there is no such integration.
+	ErrNotFound = store.ErrNotFound
+	// ErrInvalid: an argument makes no sense.
+	ErrInvalid = errors.New("keyrack: invalid argument")
+)
+
+// Rack holds the keys of all integrations. Make one with Open, and Close it. All
+// methods are safe for concurrent use.
+type Rack struct {
+	given    store.Store // as Open got it
+	store    store.Store // the same, contained
+	options  Options
+	policy   Policy
+	log      *slog.Logger
+	tell     *teller // nil where nobody wants to know
+	sealer   seal.Sealer
+	digester seal.Digester
+	clock    clock
+	view     *view.View
+	locks    *striped.Lock     // of integrations: what this instance decides does not conflict with itself
+	news     notifier.Notifier // of the journal
+	answers  answers
+	seen     seen
+	schedule *probe.Schedule // nil without a prober
+	watched  chan seenAnswer
+
+	sync syncStatus
+
+	mu      sync.Mutex
+	running map[string]bool // subscriptions
+	closed  bool
+	launch  func(func(context.Context)) // runs something until Close
+
+	stop func()
+	done sync.WaitGroup
+}
+
+// seenAnswer is an answer that the application got.
+type seenAnswer struct {
+	digest     lifecycle.Digest
+	generation uint64
+	status     int
+	began      time.Time
+}
+
+// afterwards returns a context for what has to be done once ctx has ended.
+func (r *Rack) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())
+}
+
+// start runs a subscription in the background.
+func (r *Rack) start(name string, run func(context.Context)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if r.running[name] {
+		return fmt.Errorf("%w: the subscription is running already", ErrInvalid)
+	}
+	r.running[name] = true
+	r.launch(run)
+	return nil
+}
