@@ -47,7 +47,7 @@ const statusEvery = 10 * time.Second
 // The watchdog is fed as long as the store is read, whether the store answers or not. If it
 // does not, this process still answers from memory, while a new one could not even open
 // the store.
-func (s supervisor) attend(ctx context.Context, following func() keyrack.SyncStatus, log *slog.Logger) {
+func (s supervisor) attend(ctx context.Context, status func() keyrack.SyncStatus, log *slog.Logger) {
 	if s.socket == "" {
 		return
 	}
@@ -65,11 +65,11 @@ func (s supervisor) attend(ctx context.Context, following func() keyrack.SyncSta
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	tell("READY=1\n" + s.sign(following(), time.Now()))
+	tell("READY=1\n" + s.sign(status(), time.Now()))
 	for {
 		select {
 		case <-tick.C:
-			tell(s.sign(following(), time.Now()))
+			tell(s.sign(status(), time.Now()))
 		case <-ctx.Done():
 			tell("STOPPING=1\nSTATUS=finishing running requests\n")
 			return

@@ -235,10 +235,10 @@ func sumUp(account []importedLine) error {
 		errs = append(errs, fmt.Errorf("%d of %d records were not imported; correct them and import the file again", refused, len(account)))
 	}
 	if rejected > 0 {
-		errs = append(errs, fmt.Errorf("Mews rejected %d of %d tokens; get current ones from the hotels", rejected, len(account)))
+		errs = append(errs, fmt.Errorf("%d of %d tokens were rejected by Mews; get current ones from the hotels", rejected, len(account)))
 	}
 	if open > 0 {
-		errs = append(errs, fmt.Errorf("Mews has not answered about %d of %d tokens yet; try keyrack list later", open, len(account)))
+		errs = append(errs, fmt.Errorf("no answer of Mews about %d of %d tokens yet; try keyrack list later", open, len(account)))
 	}
 	return errors.Join(errs...)
 }

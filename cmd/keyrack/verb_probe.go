@@ -96,7 +96,7 @@ func (p *probing) probe(ctx context.Context, id string) error {
 			return p.tell(now, *answer)
 		}
 		if time.Now().After(end) {
-			return errors.New("Mews has not given an answer that settles anything; Keyrack keeps asking, so try keyrack show later")
+			return errors.New("no answer of Mews that settles anything; Keyrack keeps asking, so try keyrack show later")
 		}
 	}
 }

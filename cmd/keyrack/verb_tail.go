@@ -29,7 +29,7 @@ const (
 
 // tailing tails the journal.
 type tailing struct {
-	after string // the id of the latest event; empty for what is new from now on
+	after string // the id of the latest event; empty for from now on
 	kinds []string
 	count int
 
