@@ -57,12 +57,13 @@ var rooms = map[string]string{
 	"internal/notifier":     "",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/digestkey":    "seal store",
+	"internal/clock":        "lifecycle",
 	"internal/deployment":   "lifecycle events store seal keyrack atrest", // for tests
 
 	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/view internal/striped internal/notifier " +
-		"internal/digestkey internal/guard internal/lease internal/probe internal/subscription",
+		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 

@@ -70,7 +70,7 @@ func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by 
 	if r.view.Record(integration) == nil {
 		return Receipt{}, ErrNotFound
 	}
-	now := r.clock.now()
+	now := r.clock.Now()
 	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
 		Kind: kind, At: lifecycle.At(now), Horizon: r.options.horizon(),
 		Integration: lifecycle.Named{ID: integration}, Token: token, By: by,

@@ -19,7 +19,7 @@ func (r *Rack) Check(token string) Verdict {
 	if record == nil {
 		return Verdict{}
 	}
-	return record.Verdict(d, &r.policy, r.clock.instant())
+	return record.Verdict(d, &r.policy, r.clock.Instant())
 }
 
 // CheckIntegration says whether the current token of an integration is valid. Like
@@ -29,7 +29,7 @@ func (r *Rack) CheckIntegration(id string) Verdict {
 	if record == nil {
 		return Verdict{}
 	}
-	return r.verdict(record, r.clock.instant())
+	return r.verdict(record, r.clock.Instant())
 }
 
 // verdict is the verdict of an integration's current token, as far as it has one.
@@ -51,7 +51,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		return Token{}, Verdict{}, ErrNotFound
 	}
 	record := slot.Record()
-	v := r.verdict(record, r.clock.instant())
+	v := r.verdict(record, r.clock.Instant())
 	key, ok := record.CurrentKey()
 	if !ok {
 		return Token{}, v, ErrNoToken

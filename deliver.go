@@ -23,7 +23,7 @@ import (
 // context's: then it is not known whether the delivery was stored, and it should
 // be sent again. Deliver does not retain the body.
 func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
-	now := r.clock.now()
+	now := r.clock.Now()
 	event, err := events.Decode(body)
 	if errors.Is(err, events.ErrSyntax) {
 		return Receipt{}, err
@@ -181,7 +181,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 // upgrade journals that a record which earlier rules folded goes on by the rules of
 // now. The integration's lock is held.
 func (r *Rack) upgrade(ctx context.Context, base Record) (Record, error) {
-	now := r.clock.now()
+	now := r.clock.Now()
 	t := taking{id: store.NewEntryID(now), evidence: base.Upgrade(lifecycle.At(now))}
 	next, decision := base.Apply(t.evidence)
 	c, _, err := r.commitOf(&t, base, next, decision)
@@ -222,7 +222,7 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != 0 {
 		return
 	}
-	now := r.clock.now()
+	now := r.clock.Now()
 	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
 		Kind: lifecycle.KindContest, At: lifecycle.At(now), Horizon: r.options.horizon(),
 		Integration: lifecycle.Named{ID: owner.ID}, Token: t.evidence.Token,

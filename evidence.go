@@ -33,7 +33,7 @@ type Import struct {
 // belongs to another integration, is a Conflict in the receipt. An error is
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
-	now := r.clock.now()
+	now := r.clock.Now()
 	if err := i.check(); err != nil {
 		return Receipt{}, err
 	}
@@ -97,7 +97,7 @@ func (r *Rack) Report(ctx context.Context, token string, status int, began time.
 }
 
 func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
-	now := r.clock.now()
+	now := r.clock.Now()
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),
 		// Nothing begins after its answer, though the caller's clock may say so.

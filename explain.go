@@ -44,7 +44,7 @@ func (r *Rack) Explain(ctx context.Context, integration string) (Explanation, er
 		return Explanation{}, ErrNotFound
 	}
 	key, _ := record.CurrentKey()
-	return r.explain(ctx, record, key.Digest, r.verdict(record, r.clock.instant()))
+	return r.explain(ctx, record, key.Digest, r.verdict(record, r.clock.Instant()))
 }
 
 // ExplainToken says why the verdict on a token is what it is. A token that nobody
@@ -53,14 +53,14 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	digest := r.digester.Sum(token)
 	record := r.view.Owner(digest)
 	if record == nil {
-		return Explanation{At: r.clock.now().UTC(), Token: digest, Change: change(Verdict{}, r.schedule != nil)}, nil
+		return Explanation{At: r.clock.Now().UTC(), Token: digest, Change: change(Verdict{}, r.schedule != nil)}, nil
 	}
-	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.instant()))
+	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.Instant()))
 }
 
 func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
 	e := Explanation{
-		At: r.clock.now().UTC(), Verdict: v, Token: token, Record: view.Copy(record),
+		At: r.clock.Now().UTC(), Verdict: v, Token: token, Record: view.Copy(record),
 		Change: change(v, r.schedule != nil),
 	}
 	if r.schedule != nil {

@@ -72,7 +72,7 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 	defer tick.Stop()
 	defer r.keepNewSeen(ctx)
 	for {
-		asked := r.clock.now()
+		asked := r.clock.Now()
 		next, err := r.catchUp(ctx, from)
 		if ctx.Err() != nil {
 			return
@@ -82,7 +82,7 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 		}
 		from = next
 		r.keepNewSeen(ctx)
-		if r.sync.note(from, asked, r.clock.now(), err) {
+		if r.sync.note(from, asked, r.clock.Now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
 			} else {

@@ -26,7 +26,7 @@ func (r *Rack) retention() time.Duration {
 // shredSpent erases the tokens that a piece of evidence has made superfluous.
 // What fails here, housekeeping does.
 func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
-	now := r.clock.instant()
+	now := r.clock.Instant()
 	var spent []store.Ref
 	for i := range before.Keys {
 		d := before.Keys[i].Digest
@@ -47,7 +47,7 @@ func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
 func (r *Rack) housekeep(ctx context.Context) {
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
-	holder := store.NewEntryID(r.clock.now()).String()
+	holder := store.NewEntryID(r.clock.Now()).String()
 	for {
 		if err := r.trimDaily(ctx, holder); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "trimming is put off", "error", err)
@@ -90,7 +90,7 @@ func (r *Rack) shredAll(ctx context.Context) error {
 
 // spent tells whether a record's token is no longer needed, but for its digest.
 func (r *Rack) spent(record *Record, d lifecycle.Digest) bool {
-	return holds(record, d) && !record.Retains(d, r.clock.instant(), r.retention())
+	return holds(record, d) && !record.Retains(d, r.clock.Instant(), r.retention())
 }
 
 // shred erases a token that was no longer needed when somebody looked: in use

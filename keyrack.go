@@ -23,6 +23,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/striped"
@@ -36,7 +37,7 @@ import (
 // the opening alone. nil options mean the zero Options. The store stays the caller's, to
 // be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{clock: newClock(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan seenAnswer, 256)}
+	r := &Rack{clock: clock.New(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan seenAnswer, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -52,7 +53,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
-	asked := r.clock.now()
+	asked := r.clock.Now()
 	_, last, err := r.store.Bounds(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
@@ -63,7 +64,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.keepSeen(ctx); err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
-	r.sync.note(last, asked, r.clock.now(), nil)
+	r.sync.note(last, asked, r.clock.Now(), nil)
 	background, stop := context.WithCancel(context.Background())
 	r.stop, r.running = stop, make(map[string]bool)
 	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }

@@ -43,9 +43,9 @@ func (a asked) Records() iter.Seq[*Record] { return a.rack.view.All }
 // Verdict returns the verdict on a token, or on the current one.
 func (a asked) Verdict(record *Record, token lifecycle.Digest) Verdict {
 	if token == (lifecycle.Digest{}) {
-		return a.rack.verdict(record, a.rack.clock.instant())
+		return a.rack.verdict(record, a.rack.clock.Instant())
 	}
-	return record.Verdict(token, &a.rack.policy, a.rack.clock.instant())
+	return record.Verdict(token, &a.rack.policy, a.rack.clock.Instant())
 }
 
 // Token returns a token of an integration, in clear.
@@ -61,7 +61,7 @@ func (a asked) Token(ctx context.Context, id string, d lifecycle.Digest) (Token,
 
 // Take journals an answer.
 func (a asked) Take(ctx context.Context, e lifecycle.Evidence) error {
-	now := a.rack.clock.now()
+	now := a.rack.clock.Now()
 	e.At, e.Horizon = lifecycle.At(now), a.rack.options.horizon()
 	_, err := a.rack.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 	return err
@@ -77,7 +77,7 @@ func (a asked) Trouble(ctx context.Context, over bool) {
 }
 
 // Now returns the Rack's time.
-func (a asked) Now() time.Time { return a.rack.clock.now() }
+func (a asked) Now() time.Time { return a.rack.clock.Now() }
 
 // Asking tells the Telemetry of a question.
 func (a asked) Asking(ctx context.Context, id string) (context.Context, func(connector.Answer, error)) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/probe"
@@ -59,7 +60,7 @@ type Rack struct {
 	tell     *teller // nil where nobody wants to know
 	sealer   seal.Sealer
 	digester seal.Digester
-	clock    clock
+	clock    clock.Clock
 	view     *view.View
 	locks    *striped.Lock     // of integrations: what this instance decides does not conflict with itself
 	news     notifier.Notifier // of the journal

@@ -69,7 +69,7 @@ func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
-	now := r.clock.instant()
+	now := r.clock.Instant()
 	if since := now.Sub(lifecycle.Instant(last)); since >= 0 && since < trimEvery {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
 
 // trim shortens the history of one integration.
 func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
-	now := r.clock.instant()
+	now := r.clock.Instant()
 	before, keep := r.options.Retention.limits(now)
 	record := Record{ID: stored.Integration}
 	if stored.BaseVersion > 0 {

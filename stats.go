@@ -37,7 +37,7 @@ type Standing struct {
 // about a microsecond for each of many.
 func (r *Rack) Stats() Stats {
 	c := Stats{States: make(map[lifecycle.State]int), Verdicts: make(map[Standing]int), Seen: make(map[lifecycle.Action]bool)}
-	now := r.clock.now()
+	now := r.clock.Now()
 	at, horizon := lifecycle.At(now), r.options.horizon()
 	for record := range r.view.All {
 		v := r.verdict(record, at)

@@ -130,7 +130,7 @@ func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, han
 	outer := ctx
 	ctx, began := r.tell.begin(ctx, WorkSubscription, name)
 	defer func() {
-		h := Handled{Subscription: name, Integration: e.Integration, Entry: e.ID, Attempt: attempt, Age: r.clock.now().Sub(e.At)}
+		h := Handled{Subscription: name, Integration: e.Integration, Entry: e.ID, Attempt: attempt, Age: r.clock.Now().Sub(e.At)}
 		switch {
 		case err != nil && outer.Err() != nil:
 			h.Failure = "interrupted"

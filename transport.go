@@ -112,7 +112,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		call.close()
 		return nil, err
 	}
-	began := t.rack.clock.now()
+	began := t.rack.clock.Now()
 	resp, err := t.base.RoundTrip(call.request(req))
 	if err == nil && call.token != (lifecycle.Digest{}) {
 		t.rack.watch(call.token, call.generation, resp.StatusCode, began)
