@@ -171,30 +171,3 @@ func firstTime(a, b lifecycle.Instant) lifecycle.Instant {
 	}
 	return b
 }
-
-// String returns the entry in one line: when, what, what was decided, what became
-// of the verdict, and how the delivery was answered.
-func (e Change) String() string {
-	var b strings.Builder
-	what := e.Evidence.Action.String()
-	if e.Evidence.Kind != lifecycle.KindDelivery {
-		what = e.Evidence.Kind.String()
-		if e.Evidence.Answer != lifecycle.NoAnswer {
-			what += " " + e.Evidence.Answer.String()
-		}
-	}
-	fmt.Fprintf(&b, "%s  %-24s %v", e.At.UTC().Format(time.RFC3339), what, e.Decision.Outcome)
-	if e.Decision.Cause != 0 {
-		fmt.Fprintf(&b, " (%v)", e.Decision.Cause)
-	}
-	if e.Decision.From != e.Decision.To {
-		fmt.Fprintf(&b, "  %v -> %v", e.Decision.From, e.Decision.To)
-	}
-	if e.Changed() {
-		fmt.Fprintf(&b, "  %v -> %v (%v)", e.Was, e.Is, e.Reason)
-	}
-	if e.Answer.Status != 0 {
-		fmt.Fprintf(&b, "  answered %d in %.3g ms", e.Answer.Status, float64(e.Answer.Took.Microseconds())/1000)
-	}
-	return b.String()
-}

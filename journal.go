@@ -2,7 +2,9 @@ package keyrack
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
@@ -15,25 +17,26 @@ import (
 type Receipt struct {
 	// ID is the journal entry's.
 	ID store.EntryID
-	// Action is Mews's name of a delivery's action; empty for other evidence, and
+	// Action is Mews's name of a delivery's action. It is empty for other evidence, and
 	// for a delivery of unexpected shape.
 	Action string
 	// Integration is empty for a delivery that names none.
 	Integration string
 	Decision    lifecycle.Decision
-	// Verdict is that on the integration's current token, afterwards.
+	// Verdict is the verdict on the integration's current token, afterwards.
 	Verdict Verdict
-	// General is set for a General Webhook, which is not journalled: it is
-	// the application's own business.
+	// General is set for a General Webhook. It is the application's own business, and
+	// not journalled.
 	General *events.General
 }
 
-// Change is one thing that happened to an integration, and what became of it.
+// Change is an entry of the journal: one thing that happened to an integration, and what
+// became of it. It may have changed nothing, as a duplicate does.
 type Change struct {
 	// Position is its place in the journal; newer entries have larger ones.
 	Position store.Position
 	// ID is given when the evidence arrives and never changes, so a program that acts
-	// on entries can recognise a repetition.
+	// on changes can recognise a repetition.
 	ID store.EntryID
 	// Integration is empty for a delivery that names none.
 	Integration string
@@ -52,11 +55,38 @@ type Change struct {
 	Answer store.Answer
 }
 
-// Changed reports whether the entry changed the verdict's status.
-func (e Change) Changed() bool { return e.Was != e.Is }
+// Changed reports whether it changed the verdict's status.
+func (c Change) Changed() bool { return c.Was != c.Is }
 
-// entryOf reads an entry of the store's journal.
-func entryOf(e store.Entry) (Change, error) {
+// String returns the change in one line: when, what, what was decided, what became of the
+// verdict, and how the delivery was answered.
+func (c Change) String() string {
+	var b strings.Builder
+	what := c.Evidence.Action.String()
+	if c.Evidence.Kind != lifecycle.KindDelivery {
+		what = c.Evidence.Kind.String()
+		if c.Evidence.Answer != lifecycle.NoAnswer {
+			what += " " + c.Evidence.Answer.String()
+		}
+	}
+	fmt.Fprintf(&b, "%s  %-24s %v", c.At.UTC().Format(time.RFC3339), what, c.Decision.Outcome)
+	if c.Decision.Cause != 0 {
+		fmt.Fprintf(&b, " (%v)", c.Decision.Cause)
+	}
+	if c.Decision.From != c.Decision.To {
+		fmt.Fprintf(&b, "  %v -> %v", c.Decision.From, c.Decision.To)
+	}
+	if c.Changed() {
+		fmt.Fprintf(&b, "  %v -> %v (%v)", c.Was, c.Is, c.Reason)
+	}
+	if c.Answer.Status != 0 {
+		fmt.Fprintf(&b, "  answered %d in %.3g ms", c.Answer.Status, float64(c.Answer.Took.Microseconds())/1000)
+	}
+	return b.String()
+}
+
+// changeOf reads an entry of the store's journal.
+func changeOf(e store.Entry) (Change, error) {
 	evidence, j, err := entry.Parse(e)
 	return Change{
 		Position: e.Position, ID: e.ID, Integration: e.Integration, Version: e.Version, At: e.At.Time(),
@@ -65,15 +95,15 @@ func entryOf(e store.Entry) (Change, error) {
 	}, err
 }
 
-// entriesOf reads entries of the store's journal, up to the first error.
-func entriesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
+// changesOf reads entries of the store's journal, up to the first error.
+func changesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		for stored, err := range entries {
-			var e Change
+			var c Change
 			if err == nil {
-				e, err = entryOf(stored)
+				c, err = changeOf(stored)
 			}
-			if !yield(e, err) || err != nil {
+			if !yield(c, err) || err != nil {
 				return
 			}
 		}
@@ -84,7 +114,7 @@ func entriesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
 func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
-	return entriesOf(r.store.History(ctx, integration))
+	return changesOf(r.store.History(ctx, integration))
 }
 
 // Changes follows the journal from after a position; start at [Rack.JournalEnd] to see
@@ -97,14 +127,14 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 	return func(yield func(Change, error) bool) {
 		for {
 			news := r.news.Wait()
-			for e, err := range entriesOf(r.store.Journal(ctx, after)) {
+			for c, err := range changesOf(r.store.Journal(ctx, after)) {
 				if ctx.Err() != nil {
 					return
 				}
-				if !yield(e, err) || err != nil {
+				if !yield(c, err) || err != nil {
 					return
 				}
-				after = e.Position
+				after = c.Position
 			}
 			select {
 			case <-news:

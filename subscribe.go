@@ -28,17 +28,17 @@ const (
 	ChangeAny ChangeKind = "any"
 )
 
-// Has reports whether the entry is a change of a kind.
-func (e Change) Has(kind ChangeKind) bool {
+// Has reports whether the change is of a kind.
+func (c Change) Has(kind ChangeKind) bool {
 	switch kind {
 	case ChangeStatus:
-		return e.Changed()
+		return c.Changed()
 	case ChangeState:
-		return e.Decision.From != e.Decision.To
+		return c.Decision.From != c.Decision.To
 	case ChangeToken:
-		return e.NewToken
+		return c.NewToken
 	case ChangeAlarm:
-		return e.Decision.Alarm
+		return c.Decision.Alarm
 	}
 	return kind == ChangeAny
 }
@@ -103,7 +103,7 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 	}
 	s := &subscription.Subscriber[Change]{
 		Name: name, Store: r.store, TTL: r.options.takeover(),
-		Attempts: o.Attempts, Parse: entryOf, Wants: o.wants, News: r.news.Wait, Log: r.log,
+		Attempts: o.Attempts, Parse: changeOf, Wants: o.wants, News: r.news.Wait, Log: r.log,
 		Handle: func(ctx context.Context, e Change, attempt int) error {
 			return r.handle(ctx, name, &o, handle, e, attempt)
 		},
