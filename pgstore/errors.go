@@ -54,6 +54,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v (SQLSTATE %s)", e.kind, e.Code)
 }
 
+var _ store.Failure = (*Error)(nil)
+
 // Failure returns the text, which may be logged.
 func (e *Error) Failure() string { return e.Error() }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/pgstore"
 )
 
@@ -44,6 +45,9 @@ func TestErrorsHoldNoValues(t *testing.T) {
 		var made *pgstore.Error
 		if !errors.Is(err, c.want) || !errors.As(err, &made) || made.Code != c.code || !strings.Contains(err.Error(), c.code) {
 			t.Errorf("%v: got %v", c.want, err)
+		}
+		if logged := guard.Foreign("store", err); logged.Error() != "store error: "+err.Error() {
+			t.Errorf("%v: a log says %q, and not what failed", c.want, logged)
 		}
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			if strings.Contains(fmt.Sprintf("%v %+v %#v", e, e, e), "secret") {

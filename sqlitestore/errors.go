@@ -51,6 +51,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v (SQLite code %d)", e.kind, e.Code)
 }
 
+var _ store.Failure = (*Error)(nil)
+
 // Failure returns the text, which may be logged.
 func (e *Error) Failure() string { return e.Error() }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -78,6 +79,9 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), dir) {
 			t.Errorf("the error holds the path: %v", err)
+		}
+		if logged := guard.Foreign("store", err); !strings.Contains(logged.Error(), c.want.Error()) {
+			t.Errorf("Open(%q): a log says %q, and not what failed", c.path, logged)
 		}
 		if after, _ := os.ReadFile(c.path); string(after) != string(before) {
 			t.Errorf("Open(%q) refused, and changed the file", c.path)
