@@ -1,17 +1,16 @@
-// Package atrest works on a store without a Rack: nothing need run on it, and what
-// runs on it is not disturbed. A store goes in, perhaps with the sealer that it was
-// begun with, and out comes what was asked for; nothing else in the store changes. No
-// function starts anything that goes on after it has returned.
+// Package atrest works on a store without a Rack. Each function takes a store, and the
+// sealer that the store was begun with if it has to open something. Racks may run on the
+// store meanwhile, and are not disturbed. Nothing goes on after a function has returned.
 //
 //   - [Subscriptions], [Pause], [Resume], [Rewind] and [Unsubscribe] control the
 //     subscriptions of the application's Racks, wherever they run.
-//   - [DeadLetters] and [DiscardDeadLetters] see to the changes that a subscription's
-//     handler failed at.
-//   - [Export], [Restore] and [Examine] copy integrations from one store to another,
-//     and look for what should not be so.
-//   - [Reseal] brings what is sealed under the newest key.
+//   - [DeadLetters] and [DiscardDeadLetters] list and remove the changes that a
+//     subscription's handler failed at.
+//   - [Export] and [Restore] copy integrations from one store into another, of whatever
+//     kind.
+//   - [Examine] looks for what should not be so.
+//   - [Reseal] seals everything with the newest key.
 //
-// All functions are safe for concurrent use, also with Racks on the same store, and
-// contain the store that they are given as a Rack does: calls end, and no error quotes
-// anything.
+// All functions are safe for concurrent use. They contain the store that they are given,
+// as a Rack does: calls end, and no error quotes anything.
 package atrest
