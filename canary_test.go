@@ -228,9 +228,9 @@ func (s *chatty) gossip(args ...any) error {
 	return nil
 }
 
-func (s *chatty) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *chatty) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := s.gossip(c, string(c.Record), string(c.Entry.Evidence), string(c.Body)); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	return s.Store.Commit(ctx, c)
 }
@@ -423,7 +423,7 @@ func newAviary(t *testing.T, keep, probed bool) *aviary {
 		},
 		Answered: func(_ context.Context, o keyrack.ServedRequest) { a.keep(o, o.Receipt, o.Refusal); a.talk() },
 		Taken:    func(_ context.Context, e keyrack.Taken) { a.keep(e); a.err("Taken", e.Err); a.talk() },
-		Stored:   func(_ context.Context, s keyrack.Stored) { a.keep(s); a.err("Stored", s.Err); a.talk() },
+		Stored:   func(_ context.Context, s keyrack.StoreCall) { a.keep(s); a.err("Stored", s.Err); a.talk() },
 		Probed:   func(_ context.Context, p keyrack.Probed) { a.keep(p); a.talk() },
 		Handled:  func(_ context.Context, h keyrack.Handled) { a.keep(h); a.talk() },
 		Alarmed:  func(_ context.Context, alarm keyrack.Alarm) { a.keep(alarm); a.talk() },

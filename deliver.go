@@ -158,7 +158,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		if commit, receipt, err = r.commitOf(t, base, next, decision); err != nil {
 			return Receipt{}, err
 		}
-		var stored store.Receipt
+		var stored store.Committed
 		stored, err = r.commit(ctx, commit)
 		var owned *store.OwnedError
 		switch {
@@ -292,7 +292,7 @@ func currentOf(r *Record) lifecycle.Digest {
 
 // commit commits, and finds out what became of a commit whose outcome the store
 // did not tell.
-func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	stored, err := r.store.Commit(ctx, c)
 	if err == nil || refused(err) {
 		return stored, err

@@ -15,7 +15,7 @@ import (
 // it reads any of them, as a store may that frames its rows.
 type appending struct{ store.Store }
 
-func (s appending) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s appending) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	given := [][]byte{c.Entry.Evidence, c.Entry.Decision, c.Record, c.Body}
 	for _, claim := range c.Claim {
 		given = append(given, claim.Sealed)

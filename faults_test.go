@@ -84,12 +84,12 @@ func do[T any](ctx context.Context, f fault, call func() (T, error)) (T, error) 
 	return result, nil
 }
 
-func (s *faulty) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *faulty) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	f := s.next()
 	if f == conflicts && c.Entry.Integration != "" {
-		return store.Receipt{}, store.ErrConflict
+		return store.Committed{}, store.ErrConflict
 	}
-	return do(ctx, f, func() (store.Receipt, error) { return s.Store.Commit(ctx, c) })
+	return do(ctx, f, func() (store.Committed, error) { return s.Store.Commit(ctx, c) })
 }
 
 func (s *faulty) Load(ctx context.Context, integration string) (store.Stored, error) {

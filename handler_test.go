@@ -574,7 +574,7 @@ type slow struct {
 	err error
 }
 
-func (s *slow) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *slow) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	time.Sleep(3 * time.Second)
 	s.err = ctx.Err()
 	return s.Store.Commit(ctx, c)

@@ -34,13 +34,13 @@ func (w *wire) check() error {
 	return nil
 }
 
-func (w *wire) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (w *wire) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := w.check(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	receipt, err := w.Store.Commit(ctx, c)
 	if cut := w.check(); cut != nil {
-		return store.Receipt{}, cut
+		return store.Committed{}, cut
 	}
 	return receipt, err
 }

@@ -474,9 +474,9 @@ func (s *switchedStore) fail() error {
 
 func (s *switchedStore) News(context.Context) <-chan struct{} { return s.news }
 
-func (s *switchedStore) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *switchedStore) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := s.fail(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	return s.Store.Commit(ctx, c)
 }

@@ -759,15 +759,15 @@ func TestForgottenTokenMoves(t *testing.T) {
 // random fails now and then, before or after, from many goroutines.
 type random struct{ store.Store }
 
-func (s *random) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *random) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	switch rand.IntN(10) {
 	case 0:
-		return store.Receipt{}, errFault
+		return store.Committed{}, errFault
 	case 1:
 		if receipt, err := s.Store.Commit(ctx, c); err != nil {
 			return receipt, err
 		}
-		return store.Receipt{}, errFault
+		return store.Committed{}, errFault
 	case 2:
 		runtime.Gosched()
 	}

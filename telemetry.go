@@ -41,7 +41,7 @@ type Telemetry struct {
 	// Taken ends WorkEvidence.
 	Taken func(context.Context, Taken)
 	// Stored ends WorkStore.
-	Stored func(context.Context, Stored)
+	Stored func(context.Context, StoreCall)
 	// Probed ends WorkProbe.
 	Probed func(context.Context, Probed)
 	// Handled ends WorkSubscription.
@@ -81,9 +81,9 @@ type Taken struct {
 	Err       error // as of Deliver
 }
 
-// Stored is a call of the store. An iteration is one call: what its consumer did
+// StoreCall is a call of the store. An iteration is one call: what its consumer did
 // meanwhile is not part of Took.
-type Stored struct {
+type StoreCall struct {
 	Method string // of store.Store, such as "Commit"; fit for a label
 	Took   time.Duration
 	Err    error // its text is ours, and may be logged
@@ -92,7 +92,7 @@ type Stored struct {
 // Result names what came of the call in a word that is fit for a label: "ok",
 // what the store may answer ("conflict", "owned", "not_found", "fenced",
 // "trimmed"), or how it failed ("timeout", "canceled", "invalid", "error").
-func (s Stored) Result() string {
+func (s StoreCall) Result() string {
 	if s.Err == nil {
 		return "ok"
 	}
@@ -106,7 +106,7 @@ func (s Stored) Result() string {
 
 // Failed tells whether the store failed. What it may answer, such as
 // store.ErrConflict, and a caller who did not wait, are no failures.
-func (s Stored) Failed() bool {
+func (s StoreCall) Failed() bool {
 	switch s.Result() {
 	case "timeout", "invalid", "error":
 		return true
@@ -273,7 +273,7 @@ func (t *teller) taken(began span, e Taken) {
 // stored is told how much of the time was not the store's.
 func (t *teller) stored(began span, method string, elsewhere time.Duration, err error) {
 	if t.Stored != nil {
-		t.call(func() { t.Stored(began.ctx, Stored{method, began.took() - elsewhere, err}) })
+		t.call(func() { t.Stored(began.ctx, StoreCall{method, began.took() - elsewhere, err}) })
 	}
 }
 

@@ -100,7 +100,7 @@ func (l *tale) telemetry() *keyrack.Telemetry {
 			}
 			l.tell(ctx, t.Took, "%v %v, %d conflicts", t.Receipt.Decision.Action, t.Receipt.Decision.Outcome, t.Conflicts)
 		},
-		Stored: func(ctx context.Context, s keyrack.Stored) {
+		Stored: func(ctx context.Context, s keyrack.StoreCall) {
 			l.tell(ctx, s.Took, "%s, failed %v", s.Result(), s.Failed())
 		},
 		Probed: func(ctx context.Context, p keyrack.Probed) {
@@ -119,7 +119,7 @@ type seeing struct {
 	commits []string
 }
 
-func (s *seeing) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *seeing) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	s.commits = append(s.commits, within(ctx))
 	return s.faulty.Commit(ctx, c)
 }
@@ -286,9 +286,9 @@ func TestTelemetryOfSubscriptions(t *testing.T) {
 func TestIterationsTakeTheStoresTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var histories []keyrack.Stored
+		var histories []keyrack.StoreCall
 		rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{Telemetry: &keyrack.Telemetry{
-			Stored: func(_ context.Context, s keyrack.Stored) {
+			Stored: func(_ context.Context, s keyrack.StoreCall) {
 				mu.Lock()
 				defer mu.Unlock()
 				if s.Method == "History" {
@@ -344,7 +344,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 						Begin:    func(ctx context.Context, _ keyrack.Work, _ string) context.Context { return begin(ctx) },
 						Answered: func(context.Context, keyrack.ServedRequest) { hurt() },
 						Taken:    func(context.Context, keyrack.Taken) { hurt() },
-						Stored:   func(context.Context, keyrack.Stored) { hurt() },
+						Stored:   func(context.Context, keyrack.StoreCall) { hurt() },
 						Probed:   func(context.Context, keyrack.Probed) { hurt() },
 						Handled:  func(context.Context, keyrack.Handled) { hurt() },
 						Alarmed:  func(context.Context, keyrack.Alarm) { hurt() },
@@ -423,7 +423,7 @@ func TestResults(t *testing.T) {
 		{context.Canceled, "canceled", false},
 		{errors.New("made-up"), "error", true},
 	} {
-		s := keyrack.Stored{Err: test.err}
+		s := keyrack.StoreCall{Err: test.err}
 		if s.Result() != test.want || s.Failed() != test.failed {
 			t.Errorf("%v: %s, failed %v", test.err, s.Result(), s.Failed())
 		}

@@ -106,7 +106,7 @@ func (t *Telemetry) taken(ctx context.Context, e keyrack.Taken) {
 	if e.Err == nil {
 		bounded = append(bounded, outcomeKey.String(decision.Outcome.String()))
 	} else {
-		bounded = append(bounded, errorTypeKey.String(keyrack.Stored{Err: e.Err}.Result()))
+		bounded = append(bounded, errorTypeKey.String(keyrack.StoreCall{Err: e.Err}.Result()))
 	}
 	t.ends.evidence.Record(ctx, e.Took.Seconds(), with(bounded))
 	if e.Conflicts > 0 {
@@ -123,7 +123,7 @@ func (t *Telemetry) taken(ctx context.Context, e keyrack.Taken) {
 	end(ctx, e.Err != nil, attributes...)
 }
 
-func (t *Telemetry) stored(ctx context.Context, s keyrack.Stored) {
+func (t *Telemetry) stored(ctx context.Context, s keyrack.StoreCall) {
 	result := s.Result()
 	attributes := []attribute.KeyValue{methodKey.String(s.Method), storeKey.String(result)}
 	if s.Failed() {

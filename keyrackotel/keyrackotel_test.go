@@ -70,12 +70,12 @@ type moody struct {
 	unreadable          atomic.Bool
 }
 
-func (s *moody) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *moody) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if s.conflicts.Add(-1) >= 0 {
-		return store.Receipt{}, store.ErrConflict
+		return store.Committed{}, store.ErrConflict
 	}
 	if s.failures.Add(-1) >= 0 {
-		return store.Receipt{}, errors.New("made-up: " + theToken)
+		return store.Committed{}, errors.New("made-up: " + theToken)
 	}
 	return s.Store.Commit(ctx, c)
 }

@@ -8,12 +8,12 @@ import (
 )
 
 // Commit applies c.
-func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := ctx.Err(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	if err := c.Check(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	// What is kept is copied before the lock is taken.
 	e := &entry{Entry: cloneEntry(c.Entry), body: clone(c.Body), record: clone(c.Record)}
@@ -24,7 +24,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, erro
 
 // commit checks everything before it changes anything. The receipt's slices
 // must be cloned.
-func (s *Store) commit(c *store.Commit, e *entry) (store.Receipt, error) {
+func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.entries[e.ID]; old != nil {
@@ -34,7 +34,7 @@ func (s *Store) commit(c *store.Commit, e *entry) (store.Receipt, error) {
 	if e.Integration != "" {
 		in = s.integrations[e.Integration]
 		if err := s.admit(c, in); err != nil {
-			return store.Receipt{}, err
+			return store.Committed{}, err
 		}
 		if in == nil {
 			in = s.create(e.Integration)

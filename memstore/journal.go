@@ -21,8 +21,8 @@ type entry struct {
 func (e *entry) gone() bool { return e.owner == nil }
 
 // receipt returns the receipt of the commit that brought e, its slices not cloned.
-func (e *entry) receipt(repeated bool) store.Receipt {
-	return store.Receipt{Version: e.Version, Entry: e.Entry, Repeated: repeated}
+func (e *entry) receipt(repeated bool) store.Committed {
+	return store.Committed{Version: e.Version, Entry: e.Entry, Repeated: repeated}
 }
 
 // journal holds all entries by position. The first of them is not gone; others

@@ -16,12 +16,12 @@ import (
 
 // Commit applies c: one statement, one round trip. A commit that forgets, erases
 // bodies, or claims and disowns at once takes a few more.
-func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Receipt, err error) {
+func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Committed, err error) {
 	if err := ctx.Err(); err != nil {
-		return store.Receipt{}, failure(ctx, err)
+		return store.Committed{}, failure(ctx, err)
 	}
 	if err := c.Check(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	err = s.run(ctx, once, func() error {
 		receipt, err = s.commit(ctx, &c)
@@ -34,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Recei
 }
 
 // commit tries until it is applied or there is a reason why it cannot be.
-func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, error) {
+func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, error) {
 	for {
 		var done bool
 		var err error
@@ -48,7 +48,7 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, err
 			done, err = s.commitInSteps(ctx, c)
 		}
 		if err != nil {
-			return store.Receipt{}, err
+			return store.Committed{}, err
 		}
 		if done {
 			return fresh(c), nil
@@ -62,19 +62,19 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Receipt, err
 }
 
 // fresh returns the receipt of a commit that was applied just now.
-func fresh(c *store.Commit) store.Receipt {
+func fresh(c *store.Commit) store.Committed {
 	e := c.Entry
 	e.Position, e.Version = 0, 0
 	if e.Integration != "" {
 		e.Version = c.Expect + 1
 	}
 	e.Evidence, e.Decision = bytes.Clone(e.Evidence), bytes.Clone(e.Decision)
-	return store.Receipt{Version: e.Version, Entry: e}
+	return store.Committed{Version: e.Version, Entry: e}
 }
 
-func value(r *store.Receipt) store.Receipt {
+func value(r *store.Committed) store.Committed {
 	if r == nil {
-		return store.Receipt{}
+		return store.Committed{}
 	}
 	return *r
 }
@@ -203,7 +203,7 @@ func steps(c *store.Commit) []step {
 
 // refusal finds out why c was not applied: the receipt of an earlier commit with
 // its id, an error, or nil if nothing is in the way any longer.
-func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Receipt, error) {
+func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed, error) {
 	digests, _ := claims(c.Claim)
 	var version int64
 	var digest, owner []byte

@@ -39,8 +39,8 @@ func (e *maybeEntry) entry() store.Entry {
 }
 
 // receipt returns the receipt of a repetition of what exists.
-func (e *maybeEntry) receipt() *store.Receipt {
-	return &store.Receipt{Version: uint64(*e.version), Entry: e.entry(), Repeated: true}
+func (e *maybeEntry) receipt() *store.Committed {
+	return &store.Committed{Version: uint64(*e.version), Entry: e.entry(), Repeated: true}
 }
 
 func scanEntry(row pgx.CollectableRow) (store.Entry, error) {

@@ -14,17 +14,17 @@ import (
 
 // Commit applies c. Where its error is neither of those that mean that nothing
 // happened, its outcome is unknown, as [store.Store] has it.
-func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := ctx.Err(); err != nil {
-		return store.Receipt{}, failure(ctx, err)
+		return store.Committed{}, failure(ctx, err)
 	}
 	if err := c.Check(); err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	change := newChange(&c)
 	err := s.send(ctx, &request{do: change.apply, erases: change.erases()})
 	if err != nil {
-		return store.Receipt{}, err
+		return store.Committed{}, err
 	}
 	return change.receipt, nil
 }
@@ -42,7 +42,7 @@ type change struct {
 	disown             []lifecycle.Digest
 	eraseBodies        bool
 	forget             bool
-	receipt            store.Receipt
+	receipt            store.Committed
 }
 
 func newChange(c *store.Commit) *change {
@@ -114,7 +114,7 @@ type standing struct {
 // apply checks everything before it changes anything.
 func (c *change) apply(l *link) error {
 	ctx := context.Background()
-	c.receipt = store.Receipt{}
+	c.receipt = store.Committed{}
 	var at standing
 	err := l.query(ctx, selectStanding, func(row []driver.Value) {
 		at.repeated, _ = row[0].(int64)
@@ -147,7 +147,7 @@ func (c *change) repeat(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	c.receipt = store.Receipt{Version: e.Version, Entry: e, Repeated: true}
+	c.receipt = store.Committed{Version: e.Version, Entry: e, Repeated: true}
 	return nil
 }
 
@@ -237,7 +237,7 @@ func (c *change) writeEntry(ctx context.Context, l *link, at *standing) error {
 			return err
 		}
 	}
-	c.receipt = store.Receipt{Version: uint64(version), Entry: store.Entry{
+	c.receipt = store.Committed{Version: uint64(version), Entry: store.Entry{
 		Position: store.Position(position), ID: store.EntryID([]byte(c.id)),
 		Integration: c.integration, Version: uint64(version), At: lifecycle.Instant(c.at),
 		Evidence: []byte(c.evidence), Decision: []byte(c.decision),

@@ -141,8 +141,8 @@ type Claim struct {
 	Sealed []byte
 }
 
-// Receipt is the result of a commit.
-type Receipt struct {
+// Committed is the result of a commit.
+type Committed struct {
 	// Version is the integration's after the commit; 0 for an entry without an
 	// integration.
 	Version uint64
@@ -165,7 +165,7 @@ type Stored struct {
 
 // Entry is one piece of evidence in the journal and what was decided about it.
 type Entry struct {
-	// Position is 0 if the store has not assigned it yet, which can be so in receipts
+	// Position is 0 if the store has not assigned it yet, which can be so in a Committed
 	// and in History but never in Journal.
 	Position    Position
 	ID          EntryID

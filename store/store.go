@@ -92,7 +92,7 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 //     Committing the same again is harmless and tells.
 //
 // A commit whose entry id is already in the journal is a repetition: whatever else
-// it holds, it changes nothing and returns the first receipt, with Repeated set.
+// it holds, it changes nothing and returns the first result, with Repeated set.
 // That holds for as long as the entry is kept. Once Trim or Forget has removed the
 // entry, repeating an integration's commit returns ErrConflict, since versions never
 // go back, and repeating an entry without an integration adds a new entry. A refused
@@ -126,7 +126,7 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 // nothing more, so an iteration without an error is complete.
 type Store interface {
 	// Commit applies c, as described above.
-	Commit(ctx context.Context, c Commit) (Receipt, error)
+	Commit(ctx context.Context, c Commit) (Committed, error)
 
 	// Load returns an integration, or ErrNotFound.
 	Load(ctx context.Context, integration string) (Stored, error)

@@ -115,8 +115,8 @@ func each[T any](ctx context.Context, w Watch, method string, of func(context.Co
 	}
 }
 
-func (g guarded) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
-	return call(ctx, g.watch, "Commit", func(ctx context.Context) (store.Receipt, error) { return g.store.Commit(ctx, c) })
+func (g guarded) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
+	return call(ctx, g.watch, "Commit", func(ctx context.Context) (store.Committed, error) { return g.store.Commit(ctx, c) })
 }
 
 func (g guarded) Load(ctx context.Context, integration string) (store.Stored, error) {

@@ -18,7 +18,7 @@ var commitPromises = []promise{
 		for i := range uint64(3) {
 			c := p.evidence("a", i)
 			r := p.commit(c)
-			p.same("receipt", r, store.Receipt{Version: i + 1, Entry: entry(c)})
+			p.same("receipt", r, store.Committed{Version: i + 1, Entry: entry(c)})
 			p.same("integration", p.load("a"), stored(c))
 		}
 	}},
@@ -81,7 +81,7 @@ var commitPromises = []promise{
 	{"Commit/without an integration is an entry and a body alone", func(p *probe) {
 		c := p.evidence("", 0)
 		c.Body = secret("body")
-		p.same("receipt", p.commit(c), store.Receipt{Entry: entry(c)})
+		p.same("receipt", p.commit(c), store.Committed{Entry: entry(c)})
 		p.same("journal", p.journal(0), entries(c))
 		p.same("body", p.sealed(body(c)), c.Body)
 		p.same("integrations", p.scan(""), []store.Stored{})

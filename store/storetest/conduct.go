@@ -127,7 +127,7 @@ var conductPromises = []promise{
 		first.Entry.Evidence, first.Entry.Decision = piece(c.Entry.Evidence), piece(c.Entry.Decision)
 		first.Record, first.Body = piece(c.Record), piece(c.Body)
 		first.Claim = []store.Claim{{Digest: c.Claim[0].Digest, Sealed: piece(sealed)}}
-		p.same("receipt", p.commit(first), store.Receipt{Version: 1, Entry: entry(c)})
+		p.same("receipt", p.commit(first), store.Committed{Version: 1, Entry: entry(c)})
 		p.same("what was given", array, want)
 		p.same("integration", p.load("a"), stored(c))
 		p.same("history", p.history("a"), entries(c))

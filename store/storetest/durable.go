@@ -37,7 +37,7 @@ var durablePromises = []promise{
 			p.same("everything", p.everything(), want)
 			p.same("cursor", p.cursor("name"), store.Position(3))
 		}
-		p.same("a repetition", p.commit(b[1]), store.Receipt{Version: 2, Entry: entry(b[1]), Repeated: true})
+		p.same("a repetition", p.commit(b[1]), store.Committed{Version: 2, Entry: entry(b[1]), Repeated: true})
 		p.unavailable("name", "two")
 		p.is(p.s.Release(p.Context(), l), nil, "Release")
 	}},
@@ -72,7 +72,7 @@ var durablePromises = []promise{
 			want := p.everything()
 			p.s = two
 			p.same("everything", p.everything(), want)
-			p.same("a repetition", p.commit(c), store.Receipt{Version: i + 1, Entry: entry(c), Repeated: true})
+			p.same("a repetition", p.commit(c), store.Committed{Version: i + 1, Entry: entry(c), Repeated: true})
 			p.refused(p.evidence("a", i), store.ErrConflict)
 			other := p.evidence("b", 0)
 			other.Claim = []store.Claim{{Digest: c.Claim[0].Digest}}

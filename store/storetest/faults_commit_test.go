@@ -19,7 +19,7 @@ func (s *planted) version(ctx context.Context, integration string) uint64 {
 // editing plants a change of every commit before it happens.
 func editing(edit func(s *planted, c *store.Commit)) func(*planted) {
 	return func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			edit(s, &c)
 			return s.sound.Commit(ctx, c)
 		}
@@ -29,7 +29,7 @@ func editing(edit func(s *planted, c *store.Commit)) func(*planted) {
 // following plants something that happens after every commit.
 func following(f func(ctx context.Context, s *planted, c store.Commit, err error)) func(*planted) {
 	return func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			f(ctx, s, c, err)
 			return r, err
@@ -68,7 +68,7 @@ var commitFaults = []fault{
 		}
 	})},
 	{"bodies are erased before the version is checked", "Commit/that is refused erases nothing", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if c.EraseBodies || c.Forget {
 				all, _ := collect(s.sound.History(ctx, c.Entry.Integration))
 				for _, e := range all {

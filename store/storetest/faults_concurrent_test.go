@@ -18,7 +18,7 @@ import (
 // already is hidden from those who ask with hidden.
 func hiding(s *planted, longest time.Duration) (hidden func(id store.EntryID) bool) {
 	var ids sync.Map
-	s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+	s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 		ids.Store(c.Entry.ID, true)
 		defer ids.Delete(c.Entry.ID)
 		r, err := s.sound.Commit(ctx, c)
@@ -34,7 +34,7 @@ func hiding(s *planted, longest time.Duration) (hidden func(id store.EntryID) bo
 // concurrentFaults are those that need two at a time.
 var concurrentFaults = []fault{
 	{"the version is checked before the transaction", "Commit/at the same version by many at once succeeds once", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			version := s.version(ctx, c.Entry.Integration)
 			time.Sleep(50 * time.Microsecond)
 			r, err := s.sound.Commit(ctx, c)
@@ -47,7 +47,7 @@ var concurrentFaults = []fault{
 		}
 	}},
 	{"owners are asked before the transaction", "Claim/by many at once has one winner", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			free := true
 			for _, claim := range c.Claim {
 				_, err := s.sound.Owner(ctx, claim.Digest)
@@ -78,9 +78,9 @@ var concurrentFaults = []fault{
 	}},
 	{"a commit may be refused for no reason", "Commit/is linearizable", func(s *planted) {
 		var n atomic.Int64
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if n.Add(1)%40 == 0 {
-				return store.Receipt{}, store.ErrConflict
+				return store.Committed{}, store.ErrConflict
 			}
 			return s.sound.Commit(ctx, c)
 		}
@@ -120,7 +120,7 @@ var concurrentFaults = []fault{
 		hidden := hiding(s, time.Millisecond)
 		var commits sync.Map
 		slow := s.commit
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			for _, claim := range c.Claim {
 				commits.Store(claim.Digest, c.Entry.ID)
 			}

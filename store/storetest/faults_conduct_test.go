@@ -41,7 +41,7 @@ var conductFaults = []fault{
 		}
 	}},
 	{"an error deep down quotes the digest", "Errors/hold no values", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if errors.Is(err, store.ErrConflict) && len(c.Claim) > 0 {
 				err = quiet{errors.Join(err, fmt.Errorf("key (digest)=(\\x%x)", c.Claim[0].Digest[:]))}
@@ -51,7 +51,7 @@ var conductFaults = []fault{
 	}},
 	{"a record is kept as it was given", "Bytes/that a store was given may be changed afterwards", func(s *planted) {
 		var records sync.Map
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if err == nil && !r.Repeated {
 				records.Store(c.Entry.Integration, c.Record)
@@ -67,7 +67,7 @@ var conductFaults = []fault{
 		}
 	}},
 	{"a commit is wiped once it is kept", "Bytes/that a store is given may share an array, and are left as they are", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			clear(c.Body)
 			return r, err

@@ -42,7 +42,7 @@ var digestFaults = []fault{
 	}},
 	{"a digest is stolen", "Claim/of a digest that another integration owns is ErrOwned and changes nothing", func(s *planted) {
 		owners := s.owners()
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			claim := c.Claim
 			r, err := s.sound.Commit(ctx, c)
 			if errors.Is(err, store.ErrOwned) {
@@ -57,7 +57,7 @@ var digestFaults = []fault{
 		}
 	}},
 	{"ErrOwned comes bare", "Claim/that is refused names the digest and its owner", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if errors.Is(err, store.ErrOwned) {
 				err = store.ErrOwned
@@ -66,7 +66,7 @@ var digestFaults = []fault{
 		}
 	}},
 	{"ErrOwned names the wrong digest", "Claim/that is refused names the digest and its owner", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if owned, ok := errors.AsType[*store.OwnedError](err); ok {
 				err = fmt.Errorf("commit: %w", &store.OwnedError{Digest: c.Claim[0].Digest, Owner: owned.Owner})
@@ -86,7 +86,7 @@ var digestFaults = []fault{
 	})},
 	{"Disown frees what others own", "Disown/of what the integration does not own is passed over", func(s *planted) {
 		owners := s.owners()
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			for _, d := range c.Disown {
 				owners.Store(d, "")

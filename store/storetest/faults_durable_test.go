@@ -70,7 +70,7 @@ var durableFaults = []fault{
 	{"a dump shows what was sealed", "Dump/shows no token or body in clear", func(s *planted) {
 		block, _ := aes.NewCipher(make([]byte, 32))
 		aead, _ := cipher.NewGCMWithRandomNonce(block)
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if plain, err := aead.Open(nil, nil, c.Body, nil); err == nil {
 				s.remains = append(s.remains, plain)
 			}
@@ -87,7 +87,7 @@ var durableFaults = []fault{
 		}
 	}},
 	{"a dump shows what was forgotten", "Dump/shows nothing of what was erased", func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if c.Forget {
 				old, _ := s.sound.Load(ctx, c.Entry.Integration)
 				s.remains = append(s.remains, old.Record)

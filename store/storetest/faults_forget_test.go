@@ -21,7 +21,7 @@ var forgetFaults = []fault{
 	})},
 	{"Forget leaves the bodies", "Forget/erases all earlier entries, bodies, digests and tokens of the integration", func(s *planted) {
 		left := s.leftovers()
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if c.Forget {
 				left.keep(ctx, s, s.bodies(ctx, c.Entry.Integration)...)
 			}
@@ -56,7 +56,7 @@ var forgetFaults = []fault{
 	}},
 	{"Forget counts as trimmed", "Forget/is passed over by readers of the journal", func(s *planted) {
 		var forgotten atomic.Uint64
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if c.Forget && err == nil {
 				forgotten.Store(uint64(r.Entry.Position) - 1)

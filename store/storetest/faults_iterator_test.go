@@ -27,7 +27,7 @@ var iteratorFaults = []fault{
 				mu.RUnlock()
 			}
 		}
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			return s.sound.Commit(ctx, c)
@@ -60,7 +60,7 @@ var iteratorFaults = []fault{
 				s.sound.History(ctx, integration)(yield)
 			}
 		}
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			return s.sound.Commit(ctx, c)

@@ -57,14 +57,14 @@ var forgetPromises = []promise{
 			store.Claim{Digest: all[0].Claim[0].Digest},                          // keeps the digest, not the token
 			store.Claim{Digest: all[1].Claim[0].Digest, Sealed: secret("token")}) // both
 		r := p.commit(c)
-		p.same("receipt", r, store.Receipt{Version: 3, Entry: entry(c)})
+		p.same("receipt", r, store.Committed{Version: 3, Entry: entry(c)})
 		for _, claim := range c.Claim {
 			p.same("owner", p.owner(claim.Digest), "a")
 			p.same("token", p.sealed(store.Ref{Integration: "a", Digest: claim.Digest}), claim.Sealed)
 		}
 		p.same("body", p.sealed(body(c)), c.Body)
 		p.same("sealed values", len(p.refs()), 3)
-		p.same("repetition", p.commit(c), store.Receipt{Version: 3, Entry: entry(c), Repeated: true})
+		p.same("repetition", p.commit(c), store.Committed{Version: 3, Entry: entry(c), Repeated: true})
 	}},
 	{"Forget/makes its record the base of what follows", func(p *probe) {
 		p.grow("a", 2)

@@ -66,7 +66,7 @@ func TestNoFault(t *testing.T) {
 // about bytes.
 func TestStoreMayAppend(t *testing.T) {
 	appends := func(s *planted) {
-		s.commit = func(ctx context.Context, c store.Commit) (store.Receipt, error) {
+		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			for _, given := range [][]byte{c.Entry.Evidence, c.Entry.Decision, c.Record, c.Body} {
 				_ = append(given, "a frame of the store's own"...)
 			}
@@ -157,7 +157,7 @@ func (r *recorder) message() string {
 type planted struct {
 	sound store.Store // what is below: memstore
 
-	commit     func(ctx context.Context, c store.Commit) (store.Receipt, error)
+	commit     func(ctx context.Context, c store.Commit) (store.Committed, error)
 	load       func(ctx context.Context, integration string) (store.Stored, error)
 	scan       func(ctx context.Context, after string) iter.Seq2[store.Stored, error]
 	owner      func(ctx context.Context, d lifecycle.Digest) (string, error)
@@ -214,7 +214,7 @@ func dumped(of store.Store) []byte {
 	return dump
 }
 
-func (s *planted) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *planted) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	return s.commit(ctx, c)
 }
 

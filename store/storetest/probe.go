@@ -81,7 +81,7 @@ func secret(kind string) []byte {
 	return append([]byte(kind), b...)
 }
 
-func (p *probe) commit(c store.Commit) store.Receipt {
+func (p *probe) commit(c store.Commit) store.Committed {
 	p.Helper()
 	r, err := p.s.Commit(p.Context(), c)
 	if err != nil {
@@ -116,7 +116,7 @@ func (p *probe) refused(c store.Commit, sentinel error) {
 
 // receipt returns the receipt of the commit with this entry id, or ErrNotFound: it
 // repeats it with a version that no integration ever has.
-func receipt(ctx context.Context, s store.Store, id store.EntryID) (store.Receipt, error) {
+func receipt(ctx context.Context, s store.Store, id store.EntryID) (store.Committed, error) {
 	r, err := s.Commit(ctx, store.Commit{Entry: store.Entry{ID: id, Integration: "nobody's"}, Expect: 1 << 40, Record: []byte("none")})
 	if errors.Is(err, store.ErrConflict) {
 		err = store.ErrNotFound

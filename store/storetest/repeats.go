@@ -22,7 +22,7 @@ var repeatPromises = []promise{
 		for _, c := range all {
 			r := p.commit(c)
 			e := entry(c)
-			p.same("receipt", r, store.Receipt{Version: e.Version, Entry: e, Repeated: true})
+			p.same("receipt", r, store.Committed{Version: e.Version, Entry: e, Repeated: true})
 		}
 		p.same("after repetitions", p.everything(), want)
 	}},
@@ -35,7 +35,7 @@ var repeatPromises = []promise{
 				other = p.sealedEvidence(integration, 0)
 			}
 			other.Entry.ID = all[1].Entry.ID
-			p.same("receipt", p.commit(other), store.Receipt{Version: 2, Entry: entry(all[1]), Repeated: true})
+			p.same("receipt", p.commit(other), store.Committed{Version: 2, Entry: entry(all[1]), Repeated: true})
 		}
 		p.same("after repetitions", p.everything(), want)
 	}},
@@ -44,7 +44,7 @@ var repeatPromises = []promise{
 		c := p.evidence("a", 0)
 		p.refused(c, store.ErrConflict)
 		c.Expect = 1
-		p.same("receipt", p.commit(c), store.Receipt{Version: 2, Entry: entry(c)})
+		p.same("receipt", p.commit(c), store.Committed{Version: 2, Entry: entry(c)})
 	}},
 	{"Commit/that is repeated after its entry was trimmed or forgotten is ErrConflict", func(p *probe) {
 		all := p.grow("a", 2)
@@ -92,14 +92,14 @@ var repeatPromises = []promise{
 			all[i] = c
 			err := p.cutOff(c, time.Duration(rand.IntN(300))*time.Microsecond)
 			r := p.commit(c)
-			p.same("receipt", r, store.Receipt{Version: c.Expect + 1, Entry: entry(c), Repeated: r.Repeated})
+			p.same("receipt", r, store.Committed{Version: c.Expect + 1, Entry: entry(c), Repeated: r.Repeated})
 			if err == nil && !r.Repeated {
 				p.Errorf("a commit that returned nil happened again")
 			}
 			p.same("owner", p.owner(c.Claim[0].Digest), "a")
 		}
 		for _, c := range all {
-			p.same("receipt, later on", p.commit(c), store.Receipt{Version: c.Expect + 1, Entry: entry(c), Repeated: true})
+			p.same("receipt, later on", p.commit(c), store.Committed{Version: c.Expect + 1, Entry: entry(c), Repeated: true})
 		}
 		p.same("history", p.history("a"), entries(all...))
 	}},
@@ -119,7 +119,7 @@ var repeatPromises = []promise{
 			case err == nil:
 				p.refused(c, store.ErrConflict)
 			case errors.Is(err, store.ErrConflict): // it happened late
-				p.same("receipt", p.commit(c), store.Receipt{Version: version + 1, Entry: entry(c), Repeated: true})
+				p.same("receipt", p.commit(c), store.Committed{Version: version + 1, Entry: entry(c), Repeated: true})
 			default:
 				p.Fatalf("Commit: %v", err)
 			}

@@ -225,9 +225,9 @@ type refusals struct {
 	n atomic.Int64
 }
 
-func (s *refusals) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (s *refusals) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if s.n.Add(1)%10 == 0 && !s.has(ctx, c.Entry.ID) {
-		return store.Receipt{}, store.ErrConflict
+		return store.Committed{}, store.ErrConflict
 	}
 	return s.Store.Commit(ctx, c)
 }

@@ -43,9 +43,9 @@ func (f *fragile) Bounds(ctx context.Context) (first, last store.Position, err e
 	return f.Store.Bounds(ctx)
 }
 
-func (f *fragile) Commit(ctx context.Context, c store.Commit) (store.Receipt, error) {
+func (f *fragile) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if f.broken.Load() {
-		return store.Receipt{}, errBroken
+		return store.Committed{}, errBroken
 	}
 	return f.Store.Commit(ctx, c)
 }

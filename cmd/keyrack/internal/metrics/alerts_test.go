@@ -50,7 +50,7 @@ func newCatalogue(t *testing.T) catalogue {
 			m.answered(keyrack.ServedRequest{Receipt: keyrack.Receipt{Decision: lifecycle.Decision{Action: a, Outcome: lifecycle.Applied}}})
 		}
 		for _, err := range []error{nil, store.ErrInvalid, keyrack.ErrClosed, context.DeadlineExceeded} {
-			m.Telemetry().Stored(context.Background(), keyrack.Stored{Method: "Commit", Err: err})
+			m.Telemetry().Stored(context.Background(), keyrack.StoreCall{Method: "Commit", Err: err})
 		}
 		stats := rack.Stats()
 		for reason := lifecycle.ReasonUnfamiliar; reason <= lifecycle.ReasonUnavailable; reason++ {

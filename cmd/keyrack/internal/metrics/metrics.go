@@ -83,7 +83,7 @@ func (m *Metrics) Telemetry() *keyrack.Telemetry {
 		Taken: func(_ context.Context, t keyrack.Taken) {
 			m.conflicts.add(uint64(t.Conflicts))
 		},
-		Stored: func(_ context.Context, s keyrack.Stored) {
+		Stored: func(_ context.Context, s keyrack.StoreCall) {
 			m.calls.add(1, s.Method, s.Result())
 			m.storing(s.Method).add(s.Took)
 		},

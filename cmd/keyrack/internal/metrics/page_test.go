@@ -85,7 +85,7 @@ func TestStoreMetrics(t *testing.T) {
 	hook := m.Telemetry()
 	hook.Taken(t.Context(), keyrack.Taken{Conflicts: 3})
 	hook.Taken(t.Context(), keyrack.Taken{})
-	hook.Stored(t.Context(), keyrack.Stored{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
+	hook.Stored(t.Context(), keyrack.StoreCall{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
 	hook.Probed(t.Context(), keyrack.Probed{Class: connector.TimedOut, Took: 2 * time.Second})
 	hook.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
 	var x promWriter
