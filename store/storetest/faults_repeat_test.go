@@ -10,7 +10,7 @@ import (
 
 // repeatFaults are those of commits that come twice.
 var repeatFaults = []fault{
-	{"a repetition is applied again", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+	{"a repetition is applied again", "Commit/that is repeated changes nothing and returns the first result", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if r.Repeated {
@@ -20,7 +20,7 @@ var repeatFaults = []fault{
 			return r, err
 		}
 	}},
-	{"a repetition returns the newest receipt", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+	{"a repetition returns the newest result", "Commit/that is repeated changes nothing and returns the first result", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			if r.Repeated && r.Version > 0 {
@@ -29,7 +29,7 @@ var repeatFaults = []fault{
 			return r, err
 		}
 	}},
-	{"a repetition does not say so", "Commit/that is repeated changes nothing and returns the first receipt", func(s *planted) {
+	{"a repetition does not say so", "Commit/that is repeated changes nothing and returns the first result", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			r, err := s.sound.Commit(ctx, c)
 			r.Repeated = false

@@ -13,7 +13,7 @@ import (
 
 // repeatPromises are those about committing twice.
 var repeatPromises = []promise{
-	{"Commit/that is repeated changes nothing and returns the first receipt", func(p *probe) {
+	{"Commit/that is repeated changes nothing and returns the first result", func(p *probe) {
 		all := p.grow("a", 3)
 		nameless := p.evidence("", 0)
 		all = append(all, nameless)
