@@ -13,7 +13,7 @@ import (
 // and then the journal does not know how a delivery was answered.
 type answers struct {
 	mu      sync.Mutex
-	pending []store.Answered
+	pending []store.Annotation
 	lost    int
 	waiting chan struct{} // gets a value when the first is added
 }
@@ -25,14 +25,14 @@ const (
 	answersMost  = 4096        // beyond it, answers are lost rather than memory
 )
 
-func (a *answers) add(id store.EntryID, answer store.Answer) {
+func (a *answers) add(id store.EntryID, answer store.Response) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.pending) >= answersMost {
 		a.lost++
 		return
 	}
-	a.pending = append(a.pending, store.Answered{ID: id, Answer: answer})
+	a.pending = append(a.pending, store.Annotation{ID: id, Response: answer})
 	if len(a.pending) == 1 {
 		select {
 		case a.waiting <- struct{}{}:
@@ -41,7 +41,7 @@ func (a *answers) add(id store.EntryID, answer store.Answer) {
 	}
 }
 
-func (a *answers) take() []store.Answered {
+func (a *answers) take() []store.Annotation {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	taken := a.pending

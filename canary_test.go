@@ -249,11 +249,11 @@ func (s *chatty) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
 	return s.Store.Sealed(ctx, ref)
 }
 
-func (s *chatty) Annotate(ctx context.Context, answers ...store.Answered) error {
-	if err := s.gossip(answers); err != nil {
+func (s *chatty) Annotate(ctx context.Context, annotations ...store.Annotation) error {
+	if err := s.gossip(annotations); err != nil {
 		return err
 	}
-	return s.Store.Annotate(ctx, answers...)
+	return s.Store.Annotate(ctx, annotations...)
 }
 
 func (s *chatty) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {

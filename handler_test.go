@@ -430,7 +430,7 @@ func (s *server) inside(b *strings.Builder) {
 		if e.Decision.Cause != 0 {
 			fmt.Fprintf(b, " (%v)", e.Decision.Cause)
 		}
-		fmt.Fprintf(b, ", answered %d\n", e.Answer.Status)
+		fmt.Fprintf(b, ", answered %d\n", e.Response.Status)
 		s.position = e.Position
 	}
 	b.WriteString(quote("log: ", s.log.take()))

@@ -51,8 +51,8 @@ type Change struct {
 	Reason  lifecycle.Reason
 	// NewToken: the integration has another current token afterwards, or none.
 	NewToken bool
-	// Answer is how a delivery was answered; zero if that is not known.
-	Answer store.Answer
+	// Response is how a delivery was answered; zero if that is not known.
+	Response store.Response
 }
 
 // Changed reports whether it changed the verdict's status.
@@ -79,8 +79,8 @@ func (c Change) String() string {
 	if c.Changed() {
 		fmt.Fprintf(&b, "  %v -> %v (%v)", c.Was, c.Is, c.Reason)
 	}
-	if c.Answer.Status != 0 {
-		fmt.Fprintf(&b, "  answered %d in %.3g ms", c.Answer.Status, float64(c.Answer.Took.Microseconds())/1000)
+	if c.Response.Status != 0 {
+		fmt.Fprintf(&b, "  answered %d in %.3g ms", c.Response.Status, float64(c.Response.Took.Microseconds())/1000)
 	}
 	return b.String()
 }
@@ -91,7 +91,7 @@ func changeOf(e store.Entry) (Change, error) {
 	return Change{
 		Position: e.Position, ID: e.ID, Integration: e.Integration, Version: e.Version, At: e.At.Time(),
 		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken,
-		Answer: e.Answered,
+		Response: e.Response,
 	}, err
 }
 

@@ -390,8 +390,8 @@ func (tr *trip) end() {
 			tr.t.Fatal(err)
 		}
 		entries++
-		if e.Answered.Status != 0 && e.Answered.Status != http.StatusNoContent {
-			tr.t.Errorf("in the journal, and answered %d", e.Answered.Status)
+		if e.Response.Status != 0 && e.Response.Status != http.StatusNoContent {
+			tr.t.Errorf("in the journal, and answered %d", e.Response.Status)
 		}
 	}
 	if entries != tr.taken {
@@ -765,9 +765,9 @@ func TestChanges(t *testing.T) {
 			t.Errorf("Changes (-want +got):\n%s", diff)
 		}
 		// How it was answered may become known before an entry is read, or after.
-		answerless := cmp.Transformer("answerless", func(e keyrack.Change) keyrack.Change { e.Answer = store.Answer{}; return e })
+		answerless := cmp.Transformer("answerless", func(e keyrack.Change) keyrack.Change { e.Response = store.Response{}; return e })
 		if diff := cmp.Diff((*all)[1:], *fresh, cmp.FilterValues(func(a, b keyrack.Change) bool {
-			return a.Answer != b.Answer
+			return a.Response != b.Response
 		}, answerless)); diff != "" {
 			t.Errorf("from the latest position on (-want +got):\n%s", diff)
 		}

@@ -158,15 +158,15 @@ func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err err
 }
 
 // Annotate notes how deliveries were answered.
-func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {
+func (s *Store) Annotate(ctx context.Context, annotations ...store.Annotation) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range answers {
+	for _, a := range annotations {
 		if e := s.entries[a.ID]; e != nil {
-			e.Answered = a.Answer
+			e.Response = a.Response
 		}
 	}
 	return nil

@@ -16,18 +16,18 @@ from locked, unnest($1::uuid[], $2::bigint[], $3::bigint[]) as a (id, status, to
 where entry.id = a.id`
 
 // Annotate notes how deliveries were answered.
-func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {
+func (s *Store) Annotate(ctx context.Context, annotations ...store.Annotation) error {
 	place := map[store.EntryID]int{}
 	var ids []pgtype.UUID
 	var status, took []int64
-	for _, a := range answers {
+	for _, a := range annotations {
 		i, ok := place[a.ID]
 		if !ok {
 			i = len(ids)
 			place[a.ID] = i
 			ids, status, took = append(ids, uuid(a.ID)), append(status, 0), append(took, 0)
 		}
-		status[i], took[i] = int64(a.Answer.Status), int64(a.Answer.Took)
+		status[i], took[i] = int64(a.Response.Status), int64(a.Response.Took)
 	}
 	if len(ids) == 0 {
 		return s.run(ctx, freely, func() error { return nil })

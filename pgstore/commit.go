@@ -85,7 +85,7 @@ func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error)
 	args := make([]any, 9, 12)
 	args[0], args[1], args[2] = []byte(e.Integration), int64(c.Expect), present(c.Record)
 	args[3], args[4], args[5], args[6] = uuid(e.ID), int64(e.At), present(e.Evidence), present(e.Decision)
-	args[7], args[8] = int64(e.Answered.Status), int64(e.Answered.Took)
+	args[7], args[8] = int64(e.Response.Status), int64(e.Response.Took)
 	if len(c.Body) > 0 {
 		args = append(args, c.Body)
 	}
@@ -107,7 +107,7 @@ func (s *Store) commitNameless(ctx context.Context, c *store.Commit) (bool, erro
 	statement := nameless
 	args := []any{
 		uuid(e.ID), int64(e.At), present(e.Evidence), present(e.Decision),
-		int64(e.Answered.Status), int64(e.Answered.Took),
+		int64(e.Response.Status), int64(e.Response.Took),
 	}
 	if len(c.Body) > 0 {
 		statement, args = namelessWithBody, append(args, c.Body)
@@ -194,7 +194,7 @@ func steps(c *store.Commit) []step {
 		add(int64(len(c.Claim)), stepClaim, id, digests, sealed)
 	}
 	add(1, stepEntry, uuid(e.ID), id, int64(c.Expect)+1, int64(e.At), present(e.Evidence), present(e.Decision),
-		int64(e.Answered.Status), int64(e.Answered.Took))
+		int64(e.Response.Status), int64(e.Response.Took))
 	if len(c.Body) > 0 {
 		add(1, stepBody, uuid(e.ID), c.Body)
 	}

@@ -34,7 +34,7 @@ func (e *maybeEntry) entry() store.Entry {
 		Integration: string(e.integration), Version: uint64(*e.version),
 		At:       lifecycle.Instant(*e.at),
 		Evidence: e.evidence, Decision: e.decision,
-		Answered: store.Answer{Status: int(*e.status), Took: time.Duration(*e.took)},
+		Response: store.Response{Status: int(*e.status), Took: time.Duration(*e.took)},
 	}
 }
 

@@ -165,7 +165,7 @@ func exercise(t *testing.T, s *pgstore.Store) {
 		_, err = s.Commit(ctx, last)
 		ok(err)
 	}
-	ok(s.Annotate(ctx, store.Answered{ID: last.Entry.ID, Answer: store.Answer{Status: 204}}))
+	ok(s.Annotate(ctx, store.Annotation{ID: last.Entry.ID, Response: store.Response{Status: 204}}))
 	ok(s.Reseal(ctx, store.Ref{Name: "name"}, nil, []byte("value")))
 	ok(s.Shred(ctx, store.Ref{Name: "name"}, store.Ref{Entry: nameless.Entry.ID}, store.Ref{Integration: "a", Digest: lifecycle.Digest{1}}))
 	ok(s.Trim(ctx, "a", 7, []byte("base")))
@@ -176,7 +176,7 @@ func exercise(t *testing.T, s *pgstore.Store) {
 		ok(err)
 		seen = append(seen, e)
 	}
-	if len(seen) != 2 || seen[0].ID != last.Entry.ID || seen[0].Answered.Status != 204 || seen[1].Position != end {
+	if len(seen) != 2 || seen[0].ID != last.Entry.ID || seen[0].Response.Status != 204 || seen[1].Position != end {
 		t.Errorf("the journal has %d entries after %d, up to %d", len(seen), first, end)
 	}
 	stored, err := s.Load(ctx, "a")

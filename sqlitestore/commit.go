@@ -50,7 +50,7 @@ func newChange(c *store.Commit) *change {
 	to := &change{
 		id: string(e.ID[:]), integration: strings.Clone(e.Integration),
 		evidence: string(e.Evidence), decision: string(e.Decision),
-		at: int64(e.At), status: int64(e.Answered.Status), took: int64(e.Answered.Took),
+		at: int64(e.At), status: int64(e.Response.Status), took: int64(e.Response.Took),
 		body:   bytes.Clone(c.Body),
 		expect: number(c.Expect), record: string(c.Record),
 		claim: append([]store.Claim(nil), c.Claim...), disown: append([]lifecycle.Digest(nil), c.Disown...),
@@ -241,7 +241,7 @@ func (c *change) writeEntry(ctx context.Context, l *link, at *standing) error {
 		Position: store.Position(position), ID: store.EntryID([]byte(c.id)),
 		Integration: c.integration, Version: uint64(version), At: lifecycle.Instant(c.at),
 		Evidence: []byte(c.evidence), Decision: []byte(c.decision),
-		Answered: answer(c.status, c.took),
+		Response: response(c.status, c.took),
 	}}
 	return nil
 }

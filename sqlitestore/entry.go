@@ -33,12 +33,12 @@ func readEntry(row []driver.Value) store.Entry {
 	e.Decision, _ = row[6].([]byte)
 	status, _ := row[7].(int64)
 	took, _ := row[8].(int64)
-	e.Answered = answer(status, took)
+	e.Response = response(status, took)
 	return e
 }
 
-func answer(status, took int64) store.Answer {
-	return store.Answer{Status: int(status), Took: time.Duration(took)}
+func response(status, took int64) store.Response {
+	return store.Response{Status: int(status), Took: time.Duration(took)}
 }
 
 // entryByID returns an entry, or ErrNotFound.

@@ -148,13 +148,13 @@ func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err err
 
 // Annotate notes how deliveries were answered. It shares a transaction with
 // whatever is committed at the same time.
-func (s *Store) Annotate(ctx context.Context, answers ...store.Answered) error {
-	answers = append([]store.Answered(nil), answers...)
+func (s *Store) Annotate(ctx context.Context, annotations ...store.Annotation) error {
+	annotations = append([]store.Annotation(nil), annotations...)
 	return s.write(ctx, func(l *link) error {
-		for i := range answers {
-			a := &answers[i]
+		for i := range annotations {
+			a := &annotations[i]
 			_, _, err := l.exec(context.Background(), updateAnswer,
-				int64(a.Answer.Status), int64(a.Answer.Took), a.ID[:])
+				int64(a.Response.Status), int64(a.Response.Took), a.ID[:])
 			if err != nil {
 				return err
 			}

@@ -243,7 +243,7 @@ func TestReadable(t *testing.T) {
 	s := mustOpen(t, path, nil)
 	c := testCommit("a", 0, 10)
 	c.Entry.At = lifecycle.At(time.Date(2026, 11, 23, 21, 5, 7, 89_000_000, time.UTC))
-	c.Entry.Answered = store.Answer{Status: 204, Took: 1500 * time.Microsecond}
+	c.Entry.Response = store.Response{Status: 204, Took: 1500 * time.Microsecond}
 	if _, err := s.Commit(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

@@ -175,21 +175,21 @@ type Entry struct {
 	// Evidence and Decision are in lifecycle's encodings.
 	Evidence []byte
 	Decision []byte
-	// Answered is how the delivery was answered; zero if that is unknown.
-	Answered Answer
+	// Response is how the delivery was answered; zero if that is unknown.
+	Response Response
 }
 
-// Answer is the HTTP answer to a delivery, and the time from the delivery's first
-// byte to the answer.
-type Answer struct {
+// Response is the HTTP response to a delivery, and the time from the delivery's first
+// byte to it.
+type Response struct {
 	Status int
 	Took   time.Duration
 }
 
-// Answered is an Answer with the id of its entry.
-type Answered struct {
-	ID     EntryID
-	Answer Answer
+// Annotation is a Response with the id of its entry.
+type Annotation struct {
+	ID       EntryID
+	Response Response
 }
 
 // Ref is the address of a sealed value: a token if Integration and Digest are set, a

@@ -154,7 +154,7 @@ type Store interface {
 	// Annotate records how deliveries were answered. A later answer replaces an
 	// earlier one; entries that are gone are skipped. Nothing else about an entry
 	// ever changes.
-	Annotate(ctx context.Context, answers ...Answered) error
+	Annotate(ctx context.Context, annotations ...Annotation) error
 
 	// Sealed returns a sealed value, or ErrNotFound.
 	Sealed(ctx context.Context, ref Ref) ([]byte, error)

@@ -135,7 +135,7 @@ var (
 		what *regexp.Regexp
 		with string
 	}{
-		{regexp.MustCompile(`,"answer":\{"status":\d+,"ms":[^}]*\}`), ""}, // noted soon, not at once
+		{regexp.MustCompile(`,"response":\{"status":\d+,"ms":[^}]*\}`), ""}, // noted soon, not at once
 		{regexp.MustCompile(` *answered \d+ in \S+ ms`), ""},
 		{regexp.MustCompile(`\b20(2[6-9]|[3-9]\d)-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
 		{regexp.MustCompile(`\b0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "ENTRY"},

@@ -147,8 +147,8 @@ func (g guarded) History(ctx context.Context, integration string) iter.Seq2[stor
 	return each(ctx, g.watch, "History", func(ctx context.Context) iter.Seq2[store.Entry, error] { return g.store.History(ctx, integration) })
 }
 
-func (g guarded) Annotate(ctx context.Context, answers ...store.Answered) error {
-	return run(ctx, g.watch, "Annotate", func(ctx context.Context) error { return g.store.Annotate(ctx, answers...) })
+func (g guarded) Annotate(ctx context.Context, annotations ...store.Annotation) error {
+	return run(ctx, g.watch, "Annotate", func(ctx context.Context) error { return g.store.Annotate(ctx, annotations...) })
 }
 
 func (g guarded) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {

@@ -116,7 +116,7 @@ var commitPromises = []promise{
 			c := p.evidence("a", uint64(i))
 			c.Entry.Position, c.Entry.Version = 99, 99
 			c.Entry.At = at
-			c.Entry.Answered = store.Answer{Status: 200 + i, Took: time.Duration(i)*time.Hour + 1}
+			c.Entry.Response = store.Response{Status: 200 + i, Took: time.Duration(i)*time.Hour + 1}
 			p.same("receipt", p.commit(c).Entry, entry(c))
 			p.same("history", p.exactly(i+1, p.history("a"))[i], entry(c))
 		}

@@ -174,7 +174,7 @@ func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[
 	_, errs["Journal"] = collect(s.Journal(ctx, 0))
 	_, _, errs["Bounds"] = s.Bounds(ctx)
 	_, errs["History"] = collect(s.History(ctx, id))
-	errs["Annotate"] = s.Annotate(ctx, store.Answered{ID: c.Entry.ID})
+	errs["Annotate"] = s.Annotate(ctx, store.Annotation{ID: c.Entry.ID})
 	_, errs["Sealed"] = s.Sealed(ctx, body(c))
 	_, errs["ScanSealed"] = collect(s.ScanSealed(ctx))
 	errs["Reseal"] = s.Reseal(ctx, body(c), c.Body, c.Record)

@@ -25,7 +25,7 @@ var durablePromises = []promise{
 		p.commit(p.evidence("", 0))
 		p.is(p.s.Shred(p.Context(), body(b[0]), token(b[0])), nil, "Shred")
 		p.named("name", secret("named"))
-		p.is(p.s.Annotate(p.Context(), store.Answered{ID: b[0].Entry.ID, Answer: store.Answer{Status: 204, Took: 9}}), nil, "Annotate")
+		p.is(p.s.Annotate(p.Context(), store.Annotation{ID: b[0].Entry.ID, Response: store.Response{Status: 204, Took: 9}}), nil, "Annotate")
 		forget := p.sealedEvidence("c", 0)
 		forget.Forget = true
 		p.commit(forget)

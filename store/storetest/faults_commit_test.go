@@ -99,7 +99,7 @@ var commitFaults = []fault{
 		c.Entry.At = c.Entry.At / 1000 * 1000
 	})},
 	{"an answer that comes with the entry is lost", "Commit/keeps every field of the entry but position and version", editing(func(s *planted, c *store.Commit) {
-		c.Entry.Answered = store.Answer{}
+		c.Entry.Response = store.Response{}
 	})},
 	{"ids are compared without their spaces", "Commit/touches no other integration", editing(func(s *planted, c *store.Commit) {
 		c.Entry.Integration = strings.TrimSpace(c.Entry.Integration)

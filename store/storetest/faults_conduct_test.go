@@ -13,8 +13,8 @@ import (
 // conductFaults are those that any method may have.
 var conductFaults = []fault{
 	{"Annotate ignores its context", "Context/that has ended is what every method answers with", func(s *planted) {
-		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
-			return s.sound.Annotate(context.WithoutCancel(ctx), answers...)
+		s.annotate = func(ctx context.Context, annotations ...store.Annotation) error {
+			return s.sound.Annotate(context.WithoutCancel(ctx), annotations...)
 		}
 	}},
 	{"History ignores its context", "Context/that has ended is what every method answers with", func(s *planted) {

@@ -136,29 +136,29 @@ var journalFaults = []fault{
 		return all
 	})},
 	{"an answer is noted at the entry before", "Annotate/notes how the deliveries of these entries were answered, and nothing else", func(s *planted) {
-		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
+		s.annotate = func(ctx context.Context, annotations ...store.Annotation) error {
 			all, _ := collect(s.sound.History(ctx, "a"))
-			for i, a := range answers {
+			for i, a := range annotations {
 				for j := 1; j < len(all); j++ {
 					if all[j].ID == a.ID {
-						answers[i].ID = all[j-1].ID
+						annotations[i].ID = all[j-1].ID
 					}
 				}
 			}
-			return s.sound.Annotate(ctx, answers...)
+			return s.sound.Annotate(ctx, annotations...)
 		}
 	}},
 	{"only the first note counts", "Annotate/notes how the deliveries of these entries were answered, and nothing else", func(s *planted) {
-		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
-			return s.sound.Annotate(ctx, slices.DeleteFunc(answers, func(a store.Answered) bool {
+		s.annotate = func(ctx context.Context, annotations ...store.Annotation) error {
+			return s.sound.Annotate(ctx, slices.DeleteFunc(annotations, func(a store.Annotation) bool {
 				r, err := receipt(ctx, s.sound, a.ID)
-				return err == nil && r.Entry.Answered != store.Answer{}
+				return err == nil && r.Entry.Response != store.Response{}
 			})...)
 		}
 	}},
 	{"an entry that is gone stops Annotate", "Annotate/passes over entries that are not there", func(s *planted) {
-		s.annotate = func(ctx context.Context, answers ...store.Answered) error {
-			for _, a := range answers {
+		s.annotate = func(ctx context.Context, annotations ...store.Annotation) error {
+			for _, a := range annotations {
 				if _, err := receipt(ctx, s.sound, a.ID); err != nil {
 					return nil
 				}

@@ -144,13 +144,13 @@ var historyPromises = []promise{
 		all := p.grow("a", 3)
 		all = append(all, p.evidence("", 0))
 		p.commit(all[3])
-		for i, answer := range []store.Answer{{Status: 204, Took: 1234567}, {Status: 503, Took: 1}, {Status: 204}} {
+		for i, answer := range []store.Response{{Status: 204, Took: 1234567}, {Status: 503, Took: 1}, {Status: 204}} {
 			for _, j := range []int{i, 3} {
-				all[j].Entry.Answered = answer
+				all[j].Entry.Response = answer
 			}
 			p.is(p.s.Annotate(p.Context(),
-				store.Answered{ID: all[i].Entry.ID, Answer: answer},
-				store.Answered{ID: all[3].Entry.ID, Answer: answer}), nil, "Annotate")
+				store.Annotation{ID: all[i].Entry.ID, Response: answer},
+				store.Annotation{ID: all[3].Entry.ID, Response: answer}), nil, "Annotate")
 			p.same("journal", byID(p.journal(0)), byID(entries(all...)))
 			p.same("history", p.history("a"), entries(all[:3]...))
 			p.same("nameless", p.history(""), entries(all[3]))
@@ -161,13 +161,13 @@ var historyPromises = []promise{
 	{"Annotate/passes over entries that are not there", func(p *probe) {
 		all := p.grow("a", 2)
 		p.is(p.s.Trim(p.Context(), "a", 1, all[0].Record), nil, "Trim")
-		answer := store.Answer{Status: 204, Took: 5}
+		answer := store.Response{Status: 204, Took: 5}
 		p.is(p.s.Annotate(p.Context()), nil, "Annotate nothing")
 		p.is(p.s.Annotate(p.Context(),
-			store.Answered{ID: all[0].Entry.ID, Answer: answer},
-			store.Answered{ID: p.evidence("a", 2).Entry.ID, Answer: answer},
-			store.Answered{ID: all[1].Entry.ID, Answer: answer}), nil, "Annotate")
-		all[1].Entry.Answered = answer
+			store.Annotation{ID: all[0].Entry.ID, Response: answer},
+			store.Annotation{ID: p.evidence("a", 2).Entry.ID, Response: answer},
+			store.Annotation{ID: all[1].Entry.ID, Response: answer}), nil, "Annotate")
+		all[1].Entry.Response = answer
 		p.same("history", p.history("a"), entries(all[1]))
 	}},
 }

@@ -164,7 +164,7 @@ type planted struct {
 	journal    func(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error]
 	bounds     func(ctx context.Context) (first, last store.Position, err error)
 	history    func(ctx context.Context, integration string) iter.Seq2[store.Entry, error]
-	annotate   func(ctx context.Context, answers ...store.Answered) error
+	annotate   func(ctx context.Context, annotations ...store.Annotation) error
 	sealed     func(ctx context.Context, ref store.Ref) ([]byte, error)
 	scanSealed func(ctx context.Context) iter.Seq2[store.Ref, error]
 	reseal     func(ctx context.Context, ref store.Ref, old, new []byte) error
@@ -242,8 +242,8 @@ func (s *planted) History(ctx context.Context, integration string) iter.Seq2[sto
 	return s.history(ctx, integration)
 }
 
-func (s *planted) Annotate(ctx context.Context, answers ...store.Answered) error {
-	return s.annotate(ctx, answers...)
+func (s *planted) Annotate(ctx context.Context, annotations ...store.Annotation) error {
+	return s.annotate(ctx, annotations...)
 }
 
 func (s *planted) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {

@@ -53,7 +53,7 @@ func text(v any) string {
 		return fmt.Sprintf("%q", v)
 	case store.Entry:
 		return fmt.Sprintf("entry %v of %q, version %d, at %d, evidence %s, decision %s, answered %d after %d ns",
-			v.ID, v.Integration, v.Version, int64(v.At), text(v.Evidence), text(v.Decision), v.Answered.Status, v.Answered.Took)
+			v.ID, v.Integration, v.Version, int64(v.At), text(v.Evidence), text(v.Decision), v.Response.Status, v.Response.Took)
 	case store.Committed:
 		return fmt.Sprintf("version %d, repeated %t, %s", v.Version, v.Repeated, text(v.Entry))
 	case store.Stored:

@@ -110,11 +110,11 @@ type Entry struct {
 	Reason      lifecycle.Reason  `json:"reason"`
 	NewToken    bool              `json:"new_token"`
 	Alarm       bool              `json:"alarm"`
-	Answer      *Answer           `json:"answer,omitempty"`
+	Response    *Response         `json:"response,omitempty"`
 }
 
-// Answer is how a delivery was answered.
-type Answer struct {
+// Response is how a delivery was answered.
+type Response struct {
 	Status       int     `json:"status"`
 	Milliseconds float64 `json:"ms"`
 }
@@ -131,8 +131,8 @@ func entryOf(e keyrack.Change) Entry {
 	if e.Evidence.Answer != lifecycle.NoAnswer {
 		d.Answered = &e.Evidence.Answer
 	}
-	if e.Answer.Status != 0 {
-		d.Answer = &Answer{e.Answer.Status, float64(e.Answer.Took.Microseconds()) / 1000}
+	if e.Response.Status != 0 {
+		d.Response = &Response{e.Response.Status, float64(e.Response.Took.Microseconds()) / 1000}
 	}
 	return d
 }
