@@ -70,7 +70,11 @@ var trips = []struct {
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
 		{hour, canceled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
-		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "unknown suspect_enabled, guess invalid"}, // a toggle may have been silent
+		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "invalid disabled"},
+		{hour, enabled("A"), "204 applied", "reinstated_enabled", "valid live"},
+		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
+		{hour, disabled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
+		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "invalid disabled"},
 	}},
 	{"reinstating sets the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.ReinstatedSets}}, []move{
 		{0, created("A", "k", lifecycle.No), "204 applied", "created_disabled", "invalid disabled"},

@@ -26,7 +26,8 @@ const (
 	// ReinstatedAsks: nobody knows, the default. The flag is Unknown until something
 	// tells.
 	ReinstatedAsks ReinstatedPolicy = iota
-	// ReinstatedKeeps: it is what it was before the cancellation, or was set to since.
+	// ReinstatedKeeps: nothing. The flag is what the latest webhook set it to, before
+	// the cancellation or since, and canceling does nothing to it either.
 	ReinstatedKeeps
 	// ReinstatedSets: it is set.
 	ReinstatedSets

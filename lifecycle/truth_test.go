@@ -36,7 +36,7 @@ func (r reading) allowed(p Policy) bool {
 	case r.two && p.Levels < 2:
 		return false
 	case p.Reinstated == ReinstatedKeeps:
-		return r.reinstating == 1 || r.reinstating == 0 && !r.clears
+		return r.reinstating == 0 && !r.clears && !r.silent
 	case p.Reinstated == ReinstatedSets:
 		return r.reinstating == 2
 	}

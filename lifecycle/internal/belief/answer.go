@@ -60,7 +60,8 @@ type Reinstating uint8
 const (
 	// Asks: nothing is known.
 	Asks Reinstating = iota
-	// Keeps: it is what it was before the cancellation, or what it was set to since.
+	// Keeps: nothing. It is what the latest event set it to, before the cancellation or
+	// since, and no event is missing.
 	Keeps
 	// Sets: it is set.
 	Sets

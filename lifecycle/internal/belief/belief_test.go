@@ -87,10 +87,10 @@ func TestPolicies(t *testing.T) {
 		told []told
 		want [NumReinstating]Presents
 	}{
-		"on, canceled, reinstated":       {BornEnabled, []told{{"C", 1}, {"R", 100}}, [...]Presents{Live | Off, Live | Off, Live}},
-		"off, canceled, reinstated":      {BornDisabled, []told{{"C", 1}, {"R", 100}}, [...]Presents{Live | Off, Live | Off, Live}},
-		"on, canceled, off, reinstated":  {BornEnabled, []told{{"C", 1}, {"D", 100}, {"R", 200}}, [...]Presents{Live | Off, Live | Off, Live}},
-		"on, off, canceled, and reinst.": {BornEnabled, []told{{"D", 1}, {"C", 100}, {"R", 200}}, [...]Presents{Live | Off, Live | Off, Live}},
+		"on, canceled, reinstated":       {BornEnabled, []told{{"C", 1}, {"R", 100}}, [...]Presents{Live | Off, Live, Live}},
+		"off, canceled, reinstated":      {BornDisabled, []told{{"C", 1}, {"R", 100}}, [...]Presents{Live | Off, Off, Live}},
+		"on, canceled, off, reinstated":  {BornEnabled, []told{{"C", 1}, {"D", 100}, {"R", 200}}, [...]Presents{Live | Off, Off, Live}},
+		"on, off, canceled, and reinst.": {BornEnabled, []told{{"D", 1}, {"C", 100}, {"R", 200}}, [...]Presents{Live | Off, Off, Live}},
 	} {
 		_, a := tell(born(c.born), c.told...)
 		for r, want := range c.want {

@@ -46,7 +46,7 @@ func (m mews) fits(l Levels, r Reinstating, c Canceling) bool {
 	}
 	switch r {
 	case Keeps:
-		return m.does == 1 || m.does == 0 && !m.clears
+		return m.does == 0 && !m.clears && !m.silent
 	case Sets:
 		return m.does == 2
 	}

@@ -73,7 +73,7 @@ func laneOf(i int) lane {
 func (l lane) in(r Reinstating) bool {
 	switch r {
 	case Keeps:
-		return l.reinstating == restores || l.reinstating == leaves && !l.clears
+		return l.reinstating == leaves && !l.clears && !l.silent
 	case Sets:
 		return l.reinstating == sets
 	}
