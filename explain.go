@@ -18,12 +18,12 @@ type Explanation struct {
 	Token lifecycle.Digest
 	// Record is what is known of the integration; zero for an unfamiliar token.
 	Record Record
-	// Entries is what happened, oldest first, as far as the journal reaches back.
-	Entries []Change
+	// Changes is what happened, oldest first, as far back as the journal reaches.
+	Changes []Change
 	// Probe says what is asked, if there is a prober.
 	Probe ProbeState
-	// Change says what would change the verdict.
-	Change []string
+	// WouldChange says what would change the verdict.
+	WouldChange []string
 }
 
 // ProbeState is where an integration stands in the schedule of probes of this
@@ -53,7 +53,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	digest := r.digester.Sum(token)
 	record := r.view.Owner(digest)
 	if record == nil {
-		return Explanation{At: r.clock.Now().UTC(), Token: digest, Change: change(Verdict{}, r.schedule != nil)}, nil
+		return Explanation{At: r.clock.Now().UTC(), Token: digest, WouldChange: change(Verdict{}, r.schedule != nil)}, nil
 	}
 	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.Instant()))
 }
@@ -61,17 +61,17 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
 	e := Explanation{
 		At: r.clock.Now().UTC(), Verdict: v, Token: token, Record: view.Copy(record),
-		Change: change(v, r.schedule != nil),
+		WouldChange: change(v, r.schedule != nil),
 	}
 	if r.schedule != nil {
 		e.Probe = ProbeState(r.schedule.State(record.ID))
 	}
 	r.flushAnswers() // so that it is known how the latest were answered
-	for entry, err := range r.History(ctx, record.ID) {
+	for c, err := range r.History(ctx, record.ID) {
 		if err != nil {
 			return e, fmt.Errorf("keyrack: reading the journal: %w", err)
 		}
-		e.Entries = append(e.Entries, entry)
+		e.Changes = append(e.Changes, c)
 	}
 	return e, nil
 }
@@ -146,13 +146,13 @@ func (e Explanation) String() string {
 			b.WriteString("\n")
 		}
 	}
-	for _, entry := range e.Entries {
-		b.WriteString("  " + entry.String() + "\n")
+	for _, c := range e.Changes {
+		b.WriteString("  " + c.String() + "\n")
 	}
 	if p := e.Probe; !p.Due.IsZero() {
 		fmt.Fprintf(&b, "next probe   %v\n", p.Due.UTC().Format(time.RFC3339))
 	}
-	for i, change := range e.Change {
+	for i, change := range e.WouldChange {
 		fmt.Fprintf(&b, "%-13s%s\n", [...]string{"to change", ""}[min(i, 1)], change)
 	}
 	return b.String()

@@ -755,7 +755,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		text := strings.ReplaceAll(explanation.String(), explanation.Token.String(), "DIGEST00")
 		golden(t, "testdata/explain.txt", text)
 		unknown, err := b.ExplainToken(context.Background(), "nobody knows it")
-		if err != nil || unknown.Verdict.Status != lifecycle.Unknown || len(unknown.Change) == 0 {
+		if err != nil || unknown.Verdict.Status != lifecycle.Unknown || len(unknown.WouldChange) == 0 {
 			t.Errorf("an unfamiliar token: %+v, %v", unknown, err)
 		}
 	})

@@ -52,18 +52,18 @@ running sidecar (--api). The drawing holds no names.
 					return err
 				}
 				defer c.Close()
-				var entries []api.Entry
+				var changes []api.Change
 				for raw, err := range c.History(verb.Context(), args[0]) {
 					if err != nil {
 						return err
 					}
-					e, err := client.Decode[api.Entry](raw)
+					e, err := client.Decode[api.Change](raw)
 					if err != nil {
 						return err
 					}
-					entries = append(entries, e)
+					changes = append(changes, e)
 				}
-				w = walkOf(entries)
+				w = walkOf(changes)
 			}
 			_, err := fmt.Fprint(verb.OutOrStdout(), draw(w))
 			return err
@@ -91,7 +91,7 @@ type walk struct {
 }
 
 // walkOf makes a path of a history, oldest entry first.
-func walkOf(entries []api.Entry) walk {
+func walkOf(changes []api.Change) walk {
 	type arrow struct {
 		from, to lifecycle.State
 		cause    string
@@ -100,7 +100,7 @@ func walkOf(entries []api.Entry) walk {
 	numbers := map[arrow][]string{}
 	var order []arrow
 	n := 0
-	for _, e := range entries {
+	for _, e := range changes {
 		w.now = e.To
 		if e.From == e.To {
 			continue

@@ -203,7 +203,7 @@ func (l *looking) history(ctx context.Context, id string, limit int) error {
 	}
 	return l.output.list(rows, func() error {
 		for _, raw := range rows {
-			e, err := client.Decode[api.Entry](raw)
+			e, err := client.Decode[api.Change](raw)
 			if err != nil {
 				return err
 			}

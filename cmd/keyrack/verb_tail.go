@@ -158,7 +158,7 @@ func (t *tailing) tell(data json.RawMessage) error {
 		}
 		return nil
 	}
-	d, err := client.Decode[api.Entry](data)
+	d, err := client.Decode[api.Change](data)
 	if err != nil {
 		return writeError{err}
 	}
@@ -170,7 +170,7 @@ func (t *tailing) tell(data json.RawMessage) error {
 
 // lineOf writes an entry in one line: when, which integration, what, the outcome, and how the
 // state and the verdict changed.
-func lineOf(o *output, d api.Entry) string {
+func lineOf(o *output, d api.Change) string {
 	id := terminal.Plain(d.Integration)
 	if id == "" {
 		id = "(none)"
@@ -192,7 +192,7 @@ func lineOf(o *output, d api.Entry) string {
 }
 
 // whatOf names what happened.
-func whatOf(d api.Entry) string {
+func whatOf(d api.Change) string {
 	what := d.Kind.String()
 	if d.Kind == lifecycle.KindDelivery {
 		what = terminal.Plain(d.Action)

@@ -43,7 +43,7 @@ func follow(t *testing.T, p *sidecar, query, lastEventID string) *follower {
 }
 
 // next returns the next event; false at the end of the stream.
-func (f *follower) next() (e Entry, ok bool) {
+func (f *follower) next() (e Change, ok bool) {
 	f.t.Helper()
 	for f.lines.Scan() {
 		line := f.lines.Text()

@@ -91,8 +91,8 @@ func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integrat
 	return d
 }
 
-// Entry is an entry of the journal.
-type Entry struct {
+// Change is an entry of the journal.
+type Change struct {
 	Position    store.Position    `json:"position"`
 	ID          string            `json:"id"`
 	Integration string            `json:"integration,omitempty"`
@@ -119,8 +119,8 @@ type Response struct {
 	Milliseconds float64 `json:"ms"`
 }
 
-func entryOf(e keyrack.Change) Entry {
-	d := Entry{
+func changeOf(e keyrack.Change) Change {
+	d := Change{
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind, By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
 		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Alarm: e.Decision.Alarm,
@@ -141,9 +141,9 @@ func entryOf(e keyrack.Change) Entry {
 type Explanation struct {
 	At          time.Time   `json:"at"`
 	Integration Integration `json:"integration"`
-	Entries     []Entry     `json:"entries"`
+	Changes     []Change    `json:"changes"`
 	Probe       *probeState `json:"probe,omitempty"`
-	Change      []string    `json:"change"` // what would change the verdict
+	WouldChange []string    `json:"would_change"` // what would change the verdict
 }
 
 // probeState is where an integration stands in the schedule of probes.
@@ -157,10 +157,10 @@ type probeState struct {
 func explanationOf(e keyrack.Explanation) Explanation {
 	d := Explanation{
 		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
-		Entries: make([]Entry, 0, len(e.Entries)), Change: e.Change,
+		Changes: make([]Change, 0, len(e.Changes)), WouldChange: e.WouldChange,
 	}
-	for _, entry := range e.Entries {
-		d.Entries = append(d.Entries, entryOf(entry))
+	for _, c := range e.Changes {
+		d.Changes = append(d.Changes, changeOf(c))
 	}
 	if e.Probe != (keyrack.ProbeState{}) {
 		d.Probe = &probeState{notZero(e.Probe.Asked), e.Probe.Attempts, e.Probe.InFlight, notZero(e.Probe.Due)}

@@ -12,8 +12,8 @@ import (
 // historyPage is one page of a history, oldest first. Next, passed as after, asks for the
 // next page; it is missing on the last one.
 type historyPage struct {
-	Entries []Entry `json:"entries"`
-	Next    string  `json:"next,omitempty"`
+	Changes []Change `json:"changes"`
+	Next    string   `json:"next,omitempty"`
 }
 
 // parseHistoryPage reads the query of a history. It returns what is wrong with it, without
@@ -61,7 +61,7 @@ func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 		refuseError(w, keyrack.ErrNotFound)
 		return
 	}
-	c := historyPage{Entries: []Entry{}}
+	c := historyPage{Changes: []Change{}}
 	for e, err := range a.Rack.History(req.Context(), id) {
 		if err != nil {
 			a.fail(w, req, err)
@@ -70,12 +70,12 @@ func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 		if e.Position <= after {
 			continue
 		}
-		if len(c.Entries) == limit {
-			last := c.Entries[limit-1].Position
+		if len(c.Changes) == limit {
+			last := c.Changes[limit-1].Position
 			c.Next = newCursor(positionCursor, strconv.FormatUint(uint64(last), 10))
 			break
 		}
-		c.Entries = append(c.Entries, entryOf(e))
+		c.Changes = append(c.Changes, changeOf(e))
 	}
 	answer(w, http.StatusOK, c)
 }

@@ -21,24 +21,24 @@ func TestHistoryPages(t *testing.T) {
 		return testkit.Read[historyPage](t, testkit.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+testkit.SampleIntegration+"/history"+query, "", ""))
 	}
 	whole := get("")
-	if len(whole.Entries) != 5 || whole.Next != "" {
-		t.Fatalf("%d entries, next %q", len(whole.Entries), whole.Next)
+	if len(whole.Changes) != 5 || whole.Next != "" {
+		t.Fatalf("%d entries, next %q", len(whole.Changes), whole.Next)
 	}
 	for limit := 1; limit <= 6; limit++ {
-		var all []Entry
+		var all []Change
 		pages := 0
 		for query := fmt.Sprintf("?limit=%d", limit); ; pages++ {
 			one := get(query)
-			if n := len(one.Entries); n > limit || n == 0 {
+			if n := len(one.Changes); n > limit || n == 0 {
 				t.Fatalf("%d entries on a page of %d", n, limit)
 			}
-			all = append(all, one.Entries...)
+			all = append(all, one.Changes...)
 			if one.Next == "" {
 				break
 			}
 			query = fmt.Sprintf("?limit=%d&after=%s", limit, one.Next)
 		}
-		if diff := cmp.Diff(whole.Entries, all); diff != "" || pages != (len(all)-1)/limit {
+		if diff := cmp.Diff(whole.Changes, all); diff != "" || pages != (len(all)-1)/limit {
 			t.Errorf("%d pages of %d: %s", pages+1, limit, diff)
 		}
 	}

@@ -121,7 +121,7 @@ func (s *stream) event(e keyrack.Change) error {
 	s.passed, s.sent = e.Position, e.Position
 	s.buffer.Reset()
 	fmt.Fprintf(&s.buffer, "id: %d\nevent: change\ndata: ", e.Position)
-	if err := json.NewEncoder(&s.buffer).Encode(entryOf(e)); err != nil {
+	if err := json.NewEncoder(&s.buffer).Encode(changeOf(e)); err != nil {
 		return err
 	}
 	s.buffer.WriteByte('\n')

@@ -213,14 +213,14 @@ func (c *Client) History(ctx context.Context, id string) iter.Seq2[json.RawMessa
 				return
 			}
 			page, err := Decode[struct {
-				Entries []json.RawMessage `json:"entries"`
+				Changes []json.RawMessage `json:"changes"`
 				Next    string            `json:"next"`
 			}](answer)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, e := range page.Entries {
+			for _, e := range page.Changes {
 				if !yield(e, nil) {
 					return
 				}

@@ -60,9 +60,9 @@ func TestHistory(t *testing.T) {
 		asked = append(asked, req.URL.EscapedPath()+" "+after)
 		switch after {
 		case "":
-			_, _ = io.WriteString(w, `{"entries":[1,2],"next":"b"}`)
+			_, _ = io.WriteString(w, `{"changes":[1,2],"next":"b"}`)
 		case "b":
-			_, _ = io.WriteString(w, `{"entries":[3],"next":"c"}`)
+			_, _ = io.WriteString(w, `{"changes":[3],"next":"c"}`)
 		default:
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
