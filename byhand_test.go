@@ -14,12 +14,13 @@ import (
 func TestAskingByHand(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.witness()
 		settle(time.Minute)
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })
 		if _, err := b.Probe(context.Background(), integrationID("a"), "test"); err != nil {
 			t.Fatal(err)
 		}
-		settle(time.Minute)
+		settle(5 * time.Minute)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
 		if _, err := b.Probe(context.Background(), "nobody", "test"); !errors.Is(err, keyrack.ErrNotFound) {
 			t.Errorf("Ask about nobody: %v", err)

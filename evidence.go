@@ -107,6 +107,9 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	case http.StatusOK:
 		e.Answer = lifecycle.Accepted
 	case http.StatusUnauthorized:
+		if r.trouble.Load() {
+			return Receipt{}, nil // it says no more about the token than Mews's other answers do
+		}
 		e.Answer = lifecycle.Unattributed
 	default:
 		return Receipt{}, nil
@@ -116,7 +119,7 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 		return Receipt{}, ErrNotFound
 	}
 	if e.Answer == lifecycle.Accepted && r.schedule != nil && e.At.Sub(e.Began) <= probe.Window {
-		r.schedule.Heard(ctx, record.ID)
+		r.schedule.Heard(ctx, record.ID, e.Began.Time())
 	}
 	e.Integration.ID = record.ID
 	if !r.tells(record, &e) {

@@ -42,6 +42,7 @@ import (
 //	probe NAME HOTEL                 a question asked by hand
 //	mews TOKEN ANSWER                200, 401, 503, of=ENTERPRISE
 //	mews slow=D | down | refuse | up for every token
+//	mews quiet                       the questions are not written down
 //	store NAME down | up
 //	follow NAME                      the instance reads what others committed
 //	wait D
@@ -382,6 +383,7 @@ type scriptedMews struct {
 	answers map[string]string // by token: a status, or of=ENTERPRISE; absent: 200
 	names   map[string]string // what the scenario calls a token
 	all     string            // down, refuse, or empty
+	quiet   bool              // who is asked when depends on chance, and is not written down
 	delay   time.Duration
 }
 
@@ -391,6 +393,8 @@ func (m *scriptedMews) set(words []string) {
 	switch word := words[0]; {
 	case strings.HasPrefix(word, "slow="):
 		m.delay = m.scene.duration(word[len("slow="):])
+	case len(words) == 1 && word == "quiet":
+		m.quiet = true
 	case len(words) == 1 && word == "up":
 		m.all = ""
 	case len(words) == 1:
@@ -417,7 +421,7 @@ type asker struct {
 func (a asker) Probe(ctx context.Context, token lifecycle.Token, _ string) (connector.Answer, error) {
 	m := a.mews
 	m.mu.Lock()
-	answer, all, delay, asked := m.answers[token.Reveal()], m.all, m.delay, m.names[token.Reveal()]
+	answer, all, delay, asked, quiet := m.answers[token.Reveal()], m.all, m.delay, m.names[token.Reveal()], m.quiet
 	m.mu.Unlock()
 	began := time.Now()
 	select {
@@ -436,7 +440,9 @@ func (a asker) Probe(ctx context.Context, token lifecycle.Token, _ string) (conn
 	case strings.HasPrefix(answer, "of="):
 		enterprise = answer[len("of="):]
 	}
-	m.scene.note("%s asks Mews about %s: %s", a.name, asked, answer)
+	if !quiet {
+		m.scene.note("%s asks Mews about %s: %s", a.name, asked, answer)
+	}
 	switch answer {
 	case "401":
 		return connector.Answer{Kind: connector.Unauthorized, Status: 401, Began: began}, nil

@@ -67,11 +67,16 @@ func (a asked) Take(ctx context.Context, e lifecycle.Evidence) error {
 	return err
 }
 
-// Trouble raises the alarm, or ends it.
-func (a asked) Trouble(ctx context.Context, over bool) {
-	kind := AlarmTrouble
-	if over {
+// Alarm raises an alarm about Mews's answers as a whole.
+func (a asked) Alarm(ctx context.Context, what probe.Alarm) {
+	kind := AlarmNoWitness
+	switch what {
+	case probe.Trouble:
+		kind = AlarmTrouble
+		a.rack.trouble.Store(true)
+	case probe.TroubleOver:
 		kind = AlarmTroubleOver
+		a.rack.trouble.Store(false)
 	}
 	a.rack.tell.alarmed(ctx, a.rack.log, Alarm{Kind: kind})
 }

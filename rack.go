@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/clock"
@@ -67,6 +68,7 @@ type Rack struct {
 	answers  answers
 	seen     seen
 	schedule *probe.Schedule // nil without a prober
+	trouble  atomic.Bool     // Mews refuses this instance's questions, whatever the token
 	watched  chan seenAnswer
 
 	sync syncStatus

@@ -179,6 +179,10 @@ const (
 	AlarmTrouble AlarmKind = "trouble"
 	// AlarmTroubleOver: a 200 was seen.
 	AlarmTroubleOver AlarmKind = "trouble_over"
+	// AlarmNoWitness: a token that should work is answered 401, and for five minutes no
+	// other token has worked that could show whether the token or the ClientToken is
+	// refused.
+	AlarmNoWitness AlarmKind = "no_witness"
 )
 
 // Alarm is something that a person should look at. It holds no secret.

@@ -18,6 +18,10 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 	}
 	d.Outcome = Applied
 	k := &r.writableKeys()[i]
+	if e.Answer == Withdrawn {
+		k.Answer, k.Generation, k.Doubt = NoAnswer, 0, 0
+		return
+	}
 	if e.Kind == KindApplication && e.Answer != Accepted {
 		// Other end points answer 401 for a missing permission too: it settles
 		// nothing, and asks for a probe.
@@ -74,9 +78,12 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	case Candidate:
 		r.promote(i, e.At)
 	case Superseded, Revoked: // the latter where an import reopened what was deleted
+		newer := false // it took its time to work
 		if j := r.currentIndex(); j >= 0 {
+			newer = r.later(i, j)
 			switch current := &r.Keys[j]; {
-			case current.Answer != Rejected:
+			case newer:
+			case current.Answer == Accepted || current.Answer == NoAnswer:
 				return // it proves nothing of the newer token, which is the one in use
 			case e.Began < current.Began:
 				k.Doubt = e.At // the rejection is the later: ask again
@@ -84,7 +91,9 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 			}
 		}
 		r.promote(i, e.At)
-		d.Cause, d.Alarm = causeSwapped, true
+		if !newer {
+			d.Cause, d.Alarm = causeSwapped, true
+		}
 	}
 	if r.State == Unseen && r.Parked != nil {
 		r.Course, r.Parked = r.Parked[1], nil

@@ -134,7 +134,7 @@ func TestVerdictsDoNotAllocate(t *testing.T) {
 				t.Fatalf("%v, want %v", v.Reason, reason)
 			}
 			r.Current(&policy, minute(2))
-			r.Question()
+			r.Question(start)
 		}); allocs != 0 {
 			t.Errorf("%v: %v allocations", reason, allocs)
 		}

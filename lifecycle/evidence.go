@@ -56,6 +56,9 @@ const (
 	// Expected: 401 for a token that was already known to be invalid. It does not
 	// change the reason.
 	Expected
+	// Withdrawn: earlier 401s about this token were not about it. What they said is
+	// taken back.
+	Withdrawn
 	numAnswers
 )
 

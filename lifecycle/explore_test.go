@@ -285,7 +285,7 @@ func TestTruthSampled(t *testing.T) {
 // answers as if one token worked, or none for -1.
 func settle(r Record, works int, now Instant) (settled Record, asked int) {
 	for range 2 * MaxKeys {
-		q, ok := r.Question()
+		q, ok := r.Question(now)
 		if !ok || !q.Open {
 			break
 		}

@@ -55,9 +55,7 @@ func (s State) Canceled() bool { return s.canceled() }
 func (s State) Live() bool     { return s.live() }
 
 // Add returns the instant that lies d later.
-func (i Instant) Add(d time.Duration) Instant {
-	return (i.bound() + Instant(d.Microseconds())).bound()
-}
+func (i Instant) Add(d time.Duration) Instant { return i.add(d) }
 
 func (f Flag) String() string { return nameOf(flagNames[:], f) }
 

@@ -44,6 +44,11 @@ func (i Instant) Sub(j Instant) time.Duration {
 	return time.Duration(min(max(i.bound()-j.bound(), -most), most)) * time.Microsecond
 }
 
+// add returns the instant that lies d later.
+func (i Instant) add(d time.Duration) Instant {
+	return (i.bound() + Instant(d.Microseconds())).bound()
+}
+
 // bound moves an instant outside the years 0 to 9999 to the edge.
 func (i Instant) bound() Instant { return min(max(i, earliest), latest) }
 

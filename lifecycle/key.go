@@ -271,6 +271,15 @@ func (r *Record) doubtRejections(at Instant) {
 	}
 }
 
+// later reports whether the token at i is newer than the one at j, by the deliveries
+// that brought them: that of an IntegrationCreated is older than any other.
+func (r *Record) later(i, j int) bool {
+	if born := r.Keys[i].From == IntegrationCreated; born != (r.Keys[j].From == IntegrationCreated) {
+		return !born
+	}
+	return i > j
+}
+
 // promote makes one token the current one, and supersedes the others.
 func (r *Record) promote(i int, at Instant) {
 	keys := r.writableKeys()

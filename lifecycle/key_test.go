@@ -137,7 +137,7 @@ func TestSwap(t *testing.T) {
 		t.Errorf("a 401 that may be about anything puts the former in doubt: %+v", k)
 	}
 	rejected = then(former, probe(&former, token(1), Rejected, minute(102)))
-	if q, ok := rejected.Question(); !ok || !q.Open || q.Token != token(0) {
+	if q, ok := rejected.Question(minute(3)); !ok || !q.Open || q.Token != token(0) {
 		t.Errorf("after the rejection: %+v", q)
 	}
 	late, d := rejected.Apply(own(token(0), Accepted, minute(101).Add(1), minute(103)))
@@ -151,7 +151,7 @@ func TestSwap(t *testing.T) {
 	rejected = then(r, probe(&r, token(1), Rejected, minute(102)))
 	rejected = then(rejected, own(token(0), Accepted, minute(101), minute(103)))
 	says(t, "the former, from before the rejection", rejected, token(0), minute(103), Invalid, ReasonSuperseded, Invalid)
-	if q, ok := rejected.Question(); !ok || !q.Open || q.Token != token(0) {
+	if q, ok := rejected.Question(minute(3)); !ok || !q.Open || q.Token != token(0) {
 		t.Errorf("after a 200 from before the rejection: %+v", q)
 	}
 }

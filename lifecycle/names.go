@@ -4,7 +4,7 @@ import "fmt"
 
 var (
 	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out", "upgrade"}
-	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected"}
+	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected", "withdrawn"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )
 

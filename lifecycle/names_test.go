@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 	testNames[Action](t, "action", "unknown,IntegrationCreated,IntegrationEnabled,IntegrationDisabled,"+
 		"IntegrationCanceled,IntegrationReinstated,IntegrationDeleted,IntegrationApiKeyCreated")
 	testNames[Kind](t, "kind", "unknown,delivery,probe,application,import,contest,erase,forget,restore,ask,hand-out,upgrade")
-	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected")
+	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected,withdrawn")
 	testNames[Flag](t, "flag", "unset,no,yes")
 	testNames[KeyStatus](t, "key status", "none,current,candidate,superseded,revoked")
 	testNames[Outcome](t, "outcome", "undecided,applied,duplicate,parked,reconciled,stale,conflict,fenced,unrecognized")

@@ -251,10 +251,10 @@ func (k *Key) proved(p *Policy) bool {
 	return p.ProveSince == 0 || k.Proved != 0 || k.Since < p.ProveSince && k.From != IntegrationApiKeyCreated
 }
 
-// provedAfter reports whether a token that arrived after the one at i is proved.
+// provedAfter reports whether a newer token than the one at i is proved.
 func (r *Record) provedAfter(i int, p *Policy) bool {
-	for j := i + 1; j < len(r.Keys); j++ {
-		if r.Keys[j].proved(p) {
+	for j := range r.Keys {
+		if r.later(j, i) && r.Keys[j].proved(p) {
 			return true
 		}
 	}

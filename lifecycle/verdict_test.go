@@ -281,10 +281,10 @@ func TestProof(t *testing.T) {
 	}
 	// An answer to the application does not end the first question.
 	unproved := then(birth, own(token(0), Accepted, minute(1), minute(2)))
-	if q, ok := unproved.Question(); !ok || !q.Open || q.Token != token(0) {
+	if q, ok := unproved.Question(minute(3)); !ok || !q.Open || q.Token != token(0) {
 		t.Errorf("after an own 200: %+v, %v", q, ok)
 	}
-	if q, ok := portfolio.Question(); !ok || q.Open {
+	if q, ok := portfolio.Question(minute(3)); !ok || q.Open {
 		t.Errorf("after an answer that proves nothing: %+v, %v; asking at once again would not help", q, ok)
 	}
 }
@@ -299,7 +299,7 @@ func TestRejectedOnce(t *testing.T) {
 	r := fold(created(Yes, token(0), minute(0)))
 	once := then(r, probe(&r, token(0), RejectedOnce, minute(1)))
 	says(t, "once", once, token(0), minute(1), Unknown, ReasonRejectedOnce, Invalid)
-	if q, ok := once.Question(); !ok || !q.Open {
+	if q, ok := once.Question(minute(3)); !ok || !q.Open {
 		t.Errorf("rejected once, the question is closed: %+v", q)
 	}
 	says(t, "twice", then(once, probe(&once, token(0), Rejected, minute(3))), token(0), minute(3), Invalid, ReasonRejected, Invalid)
@@ -308,7 +308,7 @@ func TestRejectedOnce(t *testing.T) {
 	off := fold(created(No, token(0), minute(0)))
 	off = then(off, probe(&off, token(0), Expected, minute(1)))
 	says(t, "expected", off, token(0), minute(1), Invalid, ReasonDisabled, Invalid)
-	if q, ok := off.Question(); !ok || q.Open {
+	if q, ok := off.Question(minute(3)); !ok || q.Open {
 		t.Errorf("an expected 401 leaves the question open: %+v", q)
 	}
 	says(t, "expected, then enabled", then(off, delivery(IntegrationEnabled, minute(100))), token(0), minute(100), Valid, ReasonLive, Valid)

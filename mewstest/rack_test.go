@@ -105,6 +105,7 @@ func TestRackFindsOut(t *testing.T) {
 		mews := mewstest.New(&mewstest.Options{Seed: 1, Secret: secret})
 		ask := rackFor(t, mews, true)
 		lost, silent, hotel := mews.Connect("A"), mews.Connect("B"), mews.Connect("C")
+		mews.Connect("D") // works, and so shows that the ClientToken does
 		time.Sleep(day)
 		mews.EventuallyRight(t, ask, 0)
 		lost.Disable().Drop()

@@ -183,7 +183,7 @@ func (i *importing) look(ctx context.Context, line *importedLine) error {
 		case t.Digest != line.digest:
 		case t.Answer == lifecycle.Accepted:
 			line.Proof = proofWorks
-		case t.Answer == lifecycle.Rejected:
+		case t.Answer == lifecycle.Rejected, t.Answer == lifecycle.RejectedOnce:
 			line.Proof = proofFails
 		}
 	}

@@ -37,6 +37,10 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 		if s.swept() {
 			s.advance(ctx, l, s.alive)
 		}
+		s.mu.Lock()
+		s.pursue()
+		s.mu.Unlock()
+		s.tellNobody(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -5,26 +5,39 @@ import (
 	"time"
 )
 
-// queue orders the integrations by when they are to be asked about. Questions that
-// a delivery has opened come before those of the lease, but of four turns one is
-// the lease's, so that no storm starves it. It is not safe for concurrent use.
+// class is a kind of question, the most urgent first.
+type class int
+
+const (
+	first     class = iota // a token about which nothing was ever asked
+	unknown                // a contradiction, or a verdict that is Unknown
+	delivered              // a delivery came
+	again                  // a witness, or what was asked in vain
+	renewed                // an answer that grows old
+	numClasses
+)
+
+// queue orders the integrations by class, and within a class by how long they have
+// waited. Of ten turns each class has one to itself, so that no storm in one of them
+// starves another. It is not safe for concurrent use.
 type queue struct {
 	waits   map[string]*wait
-	urgent  waits
-	routine waits
+	classes [numClasses]waits
 	turn    int
 }
 
 // wait is one integration's place in the queue.
 type wait struct {
-	id     string
-	due    time.Time
-	urgent bool
-	place  int // in its heap; -1: in none
+	id    string
+	due   time.Time
+	class class
+	place int // in its heap; -1: in none
 
-	asked      time.Time // when the latest request began
-	generation uint64    // of the record that the following is about
-	attempts   int       // in a row without an answer that settles
+	asked      time.Time    // when the latest request began
+	firsts     [3]time.Time // when the latest first questions were put
+	generation uint64       // of the record that the following is about
+	attempts   int          // in a row without an answer that settles
+	refusals   int          // in a row that settled, against the deliveries
 	backoff    time.Duration
 	inFlight   bool
 	unswept    bool // its latest answer is from before the sweep
@@ -43,46 +56,49 @@ func (q *queue) wait(id string) *wait {
 }
 
 // set makes an integration due.
-func (q *queue) set(w *wait, due time.Time, urgent bool) {
+func (q *queue) set(w *wait, due time.Time, c class) {
 	q.unset(w)
-	w.due, w.urgent = due, urgent
-	heap.Push(q.heapOf(w), w)
+	w.due, w.class = due, c
+	heap.Push(&q.classes[c], w)
 }
 
 // unset takes an integration out, its history kept.
 func (q *queue) unset(w *wait) {
 	if w.place >= 0 {
-		heap.Remove(q.heapOf(w), w.place)
+		heap.Remove(&q.classes[w.class], w.place)
 	}
 }
 
-func (q *queue) heapOf(w *wait) *waits {
-	if w.urgent {
-		return &q.urgent
+// next takes out the integration whose turn it is, leaving the held class out. If none
+// is due yet it returns when the first will be; the zero time if none ever will.
+func (q *queue) next(now time.Time, held func(class) bool) (*wait, time.Time) {
+	favoured := class(-1)
+	if t := q.turn % (2 * int(numClasses)); t%2 == 1 {
+		favoured = class(t / 2)
 	}
-	return &q.routine
-}
-
-// next takes out the integration whose turn it is. If none is due yet it returns
-// when the first will be, the zero time if ever.
-func (q *queue) next(now time.Time) (*wait, time.Time) {
-	first, second := &q.urgent, &q.routine
-	if q.turn%4 == 3 {
-		first, second = second, first
-	}
-	for _, h := range []*waits{first, second} {
-		if len(*h) > 0 && !(*h)[0].due.After(now) {
-			q.turn++
-			return heap.Pop(h).(*wait), time.Time{}
-		}
+	if w := q.pop(favoured, now, held); w != nil {
+		q.turn++
+		return w, time.Time{}
 	}
 	var soonest time.Time
-	for _, h := range []*waits{first, second} {
-		if len(*h) > 0 && (soonest.IsZero() || (*h)[0].due.Before(soonest)) {
-			soonest = (*h)[0].due
+	for c := range numClasses {
+		if w := q.pop(c, now, held); w != nil {
+			q.turn++
+			return w, time.Time{}
+		}
+		if h := q.classes[c]; len(h) > 0 && !held(c) && (soonest.IsZero() || h[0].due.Before(soonest)) {
+			soonest = h[0].due
 		}
 	}
 	return nil, soonest
+}
+
+// pop takes out the first of a class that is due.
+func (q *queue) pop(c class, now time.Time, held func(class) bool) *wait {
+	if c < 0 || held(c) || len(q.classes[c]) == 0 || q.classes[c][0].due.After(now) {
+		return nil
+	}
+	return heap.Pop(&q.classes[c]).(*wait)
 }
 
 // waits is a heap by due time.

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,14 +31,27 @@ type Owner interface {
 	Token(ctx context.Context, id string, token lifecycle.Digest) (lifecycle.Token, error)
 	// Take takes an answer in. The owner fills in when it came.
 	Take(ctx context.Context, e lifecycle.Evidence) error
-	// Trouble tells that questions are refused whatever the token, or no longer.
-	Trouble(ctx context.Context, over bool)
+	// Alarm tells what a person should know of the answers as a whole.
+	Alarm(ctx context.Context, what Alarm)
 	// Now returns the time. It never goes back.
 	Now() time.Time
 	// Asking is told of a question before it is put, and returns the context in which
 	// to put it and what to call with the answer.
 	Asking(ctx context.Context, id string) (context.Context, func(connector.Answer, error))
 }
+
+// Alarm is something about Mews's answers as a whole.
+type Alarm int
+
+const (
+	// Trouble: questions are refused whatever the token, so no 401 says anything.
+	Trouble Alarm = iota
+	// TroubleOver: a 200 was seen.
+	TroubleOver
+	// NoWitness: a 401 cannot be attributed, since no token of the fleet has worked for
+	// five minutes.
+	NoWitness
+)
 
 // Leases is the part of a store by which instances agree on who asks.
 type Leases interface {
@@ -82,7 +96,11 @@ type Schedule struct {
 	sweep       lifecycle.Instant // answers from before it are asked for again
 	queue       queue
 	attribution attribution
+	witness     string    // whom the inquiry waits for
+	touched     []string  // by a trouble, in the order in which they are asked
+	round       int       // of questions in a trouble
 	next        time.Time // of the budget
+	pace        time.Time // of what is asked once a minute
 	flying      int
 	probes      sync.WaitGroup
 }
@@ -90,7 +108,7 @@ type Schedule struct {
 // New returns a schedule. It starts nothing.
 func New(o Options) *Schedule {
 	return &Schedule{
-		Options: o, between: time.Duration(float64(time.Second) / o.Rate), wake: make(chan struct{}, 1), queue: newQueue(),
+		Options: o, between: time.Duration(float64(time.Second) / o.Rate), wake: make(chan struct{}, 1), queue: newQueue(), attribution: newAttribution(),
 	}
 }
 
@@ -124,10 +142,13 @@ func (s *Schedule) place(id string) {
 		}
 		return
 	}
-	q, ok := record.Question()
+	now := s.Owner.Now()
+	q, ok := record.Question(lifecycle.At(now))
+	current, _ := record.CurrentKey()
+	s.attribution.know(id, current.Answer == lifecycle.Accepted)
 	w := s.queue.wait(id)
 	if w.generation != record.Generation { // what was tried in vain was another question
-		w.generation, w.attempts, w.backoff = record.Generation, 0, 0
+		w.generation, w.attempts, w.refusals, w.backoff = record.Generation, 0, 0, 0
 	}
 	if w.inFlight { // placed when its answer is there
 		return
@@ -138,18 +159,99 @@ func (s *Schedule) place(id string) {
 		s.queue.unset(w)
 		delete(s.queue.waits, id)
 	case q.Open:
-		s.queue.set(w, w.asked.Add(s.pause(w)), w.attempts == 0)
+		s.queue.set(w, s.earliest(w, record, q), s.classOf(w, record, q))
 	default:
-		s.queue.set(w, s.renewal(w, q), false)
+		due := s.renewal(w, q)
+		if q.Next != 0 && q.Next.Time().Before(due) {
+			due = q.Next.Time()
+		}
+		if current.Answer == lifecycle.Rejected && s.quiet(record, current.Digest).Status != lifecycle.Invalid {
+			due = earlier(due, current.Began.Time().Add(afterRefusal(w.refusals)))
+		}
+		s.queue.set(w, laterOf(due, w.asked.Add(Gap)), renewed)
 	}
 }
 
-// pause is how long to wait after the latest request, by the attempts so far.
-func (s *Schedule) pause(w *wait) time.Duration {
-	if w.asked.IsZero() {
-		return 0
+// classOf returns the class of an open question.
+func (s *Schedule) classOf(w *wait, record *lifecycle.Record, q lifecycle.Question) class {
+	switch {
+	case w.attempts > 0:
+		return again
+	case q.First:
+		return first
+	case s.Owner.Verdict(record, q.Token).Status == lifecycle.Unknown:
+		return unknown
 	}
-	return max(Gap, w.backoff)
+	return delivered
+}
+
+// earliest returns when an open question may be put.
+func (s *Schedule) earliest(w *wait, record *lifecycle.Record, q lifecycle.Question) time.Time {
+	if q.First && w.attempts == 0 { // not bound by the gap, but three a minute at most
+		if oldest := w.firsts[0]; !oldest.IsZero() {
+			return oldest.Add(time.Minute)
+		}
+		return w.asked
+	}
+	due := w.asked
+	if !due.IsZero() {
+		due = due.Add(max(Gap, w.backoff))
+	}
+	if i := s.attribution.inquiry; i != nil && i.id == w.id && i.answered.IsZero() {
+		due = w.asked.Add(Gap) // between two 200s it must be
+	}
+	if key, _ := record.Key(q.Token); key.Answer == lifecycle.RejectedOnce && key.Generation == record.Generation {
+		due = laterOf(due, key.Began.Time().Add(secondRefusal))
+	}
+	return due
+}
+
+// secondRefusal is how long after the first attributed 401 the second is asked for.
+const secondRefusal = time.Minute + time.Second
+
+// afterRefusal is when a token that was rejected although the deliveries say that it is
+// valid is asked about again, by how often it was rejected: for a day, more often than
+// its age alone would have it.
+func afterRefusal(n int) time.Duration {
+	steps := [...]time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute}
+	switch {
+	case n <= len(steps):
+		return steps[max(n, 1)-1]
+	case n <= len(steps)+12:
+		return 2 * time.Hour
+	}
+	return 1 << 62
+}
+
+// quiet returns the verdict on a token without what the latest 401s say of it.
+func (s *Schedule) quiet(record *lifecycle.Record, token lifecycle.Digest) lifecycle.Verdict {
+	r := *record
+	r.Keys = slices.Clone(r.Keys)
+	for i := range r.Keys {
+		if k := &r.Keys[i]; k.Digest == token && k.Answer != lifecycle.Accepted {
+			k.Answer, k.Doubt = lifecycle.NoAnswer, 0
+		}
+	}
+	for i := range r.Keys {
+		if k := &r.Keys[i]; k.Digest == token {
+			k.Doubt = 0
+		}
+	}
+	return s.Owner.Verdict(&r, token)
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // renewal is when an answer is renewed: between seven and nine tenths of MaxAge after
@@ -159,8 +261,8 @@ func (s *Schedule) renewal(w *wait, q lifecycle.Question) time.Time {
 	if w.unswept || q.Settled > lifecycle.At(s.Owner.Now()) {
 		due = s.sweep.Time()
 	}
-	if earliest := w.asked.Add(s.pause(w)); !w.asked.IsZero() && due.Before(earliest) {
-		return earliest
+	if !w.asked.IsZero() {
+		due = laterOf(due, w.asked.Add(max(Gap, w.backoff)))
 	}
 	return due
 }
@@ -202,18 +304,76 @@ func (s *Schedule) take() (*wait, time.Duration) {
 	if !s.leading || s.flying >= atOnce {
 		return nil, long // woken when that changes
 	}
+	if s.attribution.trouble {
+		return s.takeTouched(now)
+	}
 	if now.Before(s.next) {
 		return nil, s.next.Sub(now)
 	}
-	w, due := s.queue.next(now)
+	// Where no token works, asking again tells little: once a minute, in turn.
+	lonely := len(s.attribution.works) == 0
+	w, due := s.queue.next(now, func(c class) bool { return c == again && lonely && now.Before(s.pace) })
 	if w == nil {
+		if lonely && len(s.queue.classes[again]) > 0 && (due.IsZero() || s.pace.Before(due)) {
+			due = laterOf(s.pace, s.queue.classes[again][0].due)
+		}
 		if due.IsZero() {
 			return nil, long
 		}
-		return nil, min(long, due.Sub(now))
+		return nil, max(0, min(long, due.Sub(now)))
+	}
+	if w.class == again && lonely {
+		s.pace = now.Add(time.Minute)
 	}
 	s.next = now.Add(s.between)
+	s.start(w, now)
+	return w, 0
+}
+
+// takeTouched takes one of the integrations that a trouble has touched: once a minute,
+// in turn. After each round one that worked until then is asked: should those that were
+// touched have stopped working for reasons of their own, it ends what looked like a
+// trouble, and otherwise it is touched as well.
+func (s *Schedule) takeTouched(now time.Time) (*wait, time.Duration) {
+	if now.Before(s.pace) {
+		return nil, s.pace.Sub(now)
+	}
+	s.pace = now.Add(time.Minute)
+	s.round++
+	if s.round%(len(s.touched)+1) == 0 {
+		for id := range s.attribution.witnesses() {
+			if w := s.idle(id); w != nil {
+				s.start(w, now)
+				return w, 0
+			}
+		}
+	}
+	for range s.touched {
+		id := s.touched[0]
+		s.touched = append(s.touched[1:], id)
+		if w := s.idle(id); w != nil {
+			s.start(w, now)
+			return w, 0
+		}
+	}
+	return nil, time.Minute
+}
+
+// idle takes an integration out of the queue, if no question about it is under way.
+func (s *Schedule) idle(id string) *wait {
+	w := s.queue.wait(id)
+	if w.inFlight || s.Owner.Record(id) == nil {
+		return nil
+	}
+	s.queue.unset(w)
+	return w
+}
+
+// start notes that a question is put.
+func (s *Schedule) start(w *wait, now time.Time) {
+	if w.class == first {
+		w.firsts = [...]time.Time{w.firsts[1], w.firsts[2], now}
+	}
 	w.inFlight, w.asked = true, now
 	s.flying++
-	return w, 0
 }

@@ -1,0 +1,208 @@
+package probe
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/keyrack-dev/keyrack/lifecycle"
+)
+
+// unauthorized says what a 401 is worth as evidence; NoAnswer if it says nothing new.
+func (s *Schedule) unauthorized(ctx context.Context, record *lifecycle.Record, token lifecycle.Digest, began, answered time.Time) lifecycle.Answer {
+	key, _ := record.Key(token)
+	quiet := s.quiet(record, token)
+	if quiet.Status == lifecycle.Invalid {
+		return lifecycle.Expected
+	}
+	known := key.Generation == record.Generation && key.Doubt == 0
+	if known && key.Answer == lifecycle.Rejected {
+		return lifecycle.Rejected // once more: it takes no witness
+	}
+	refused := known && (key.Answer == lifecycle.RejectedOnce || key.Answer == lifecycle.Unattributed)
+	valid := quiet.Status == lifecycle.Valid && !refused // until now
+	s.mu.Lock()
+	trouble := s.attribution.trouble
+	since := s.attribution.since
+	begins := s.attribution.reject(record.ID, token, record.Generation, valid, began, answered)
+	if trouble && !slices.Contains(s.touched, record.ID) {
+		s.touched = append(s.touched, record.ID)
+	}
+	s.mu.Unlock()
+	switch {
+	case trouble:
+		return lifecycle.NoAnswer // as silent as no answer at all
+	case begins:
+		s.Owner.Alarm(ctx, Trouble)
+		s.takeBack(ctx, record.ID, since)
+		return lifecycle.NoAnswer
+	case refused:
+		return lifecycle.NoAnswer // known, and not worth another entry
+	}
+	return lifecycle.Unattributed
+}
+
+// takeBack takes back what 401s said since the latest 200 before a trouble, and notes
+// whom the trouble has touched.
+func (s *Schedule) takeBack(ctx context.Context, id string, since time.Time) {
+	if since.IsZero() {
+		since = s.Owner.Now().Add(-troubleWindow)
+	}
+	touched := []string{id}
+	for record := range s.Owner.Records() {
+		if record.State == lifecycle.Deleted {
+			continue
+		}
+		concerned := false
+		for _, k := range record.Keys {
+			refused := k.Answer == lifecycle.Unattributed || k.Answer == lifecycle.RejectedOnce || k.Answer == lifecycle.Rejected
+			if !(refused && k.Began.Time().After(since)) && !(k.Doubt != 0 && k.Doubt.Time().After(since)) {
+				continue
+			}
+			concerned = true
+			err := s.Owner.Take(ctx, lifecycle.Evidence{
+				Kind: lifecycle.KindProbe, Integration: lifecycle.Named{ID: record.ID}, Token: k.Digest,
+				Answer: lifecycle.Withdrawn, Began: max(k.Began, k.Doubt), Generation: record.Generation,
+			})
+			if err != nil {
+				s.Log.WarnContext(ctx, "a doubtful 401 is not taken back", "error", err)
+			}
+		}
+		if concerned && record.ID != id {
+			touched = append(touched, record.ID)
+		}
+	}
+	slices.Sort(touched)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched = touched
+	s.pace = s.Owner.Now().Add(time.Minute)
+}
+
+// accepted takes in a 200 for what it says about other tokens' 401s.
+func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
+	s.mu.Lock()
+	settled, ended := s.attribution.accept(id, began)
+	var touched []string
+	if ended {
+		touched, s.touched = s.touched, nil
+		s.pace = time.Time{}
+		for _, id := range touched {
+			w := s.queue.wait(id)
+			w.attempts, w.backoff = 0, 0
+			if s.leading {
+				s.place(id)
+			}
+		}
+		s.resume()
+	}
+	s.pursue()
+	s.poke()
+	s.mu.Unlock()
+	if ended {
+		s.Owner.Alarm(ctx, TroubleOver)
+	}
+	if settled != nil {
+		s.settle(ctx, settled)
+	}
+}
+
+// resume asks soon for what was asked in vain. s.mu is held.
+func (s *Schedule) resume() {
+	for _, w := range s.queue.waits {
+		if w.attempts > 0 && !w.inFlight {
+			w.attempts, w.backoff = 0, 0
+			s.place(w.id)
+		}
+	}
+}
+
+// settle takes a 401 in that was attributed: the first, or the second a minute later.
+func (s *Schedule) settle(ctx context.Context, q *inquiry) {
+	record := s.Owner.Record(q.id)
+	if record == nil || record.Generation != q.generation {
+		return // a delivery came: it asks a question of its own
+	}
+	key, ok := record.Key(q.token)
+	began := lifecycle.At(q.began)
+	if !ok || key.Began > began {
+		return
+	}
+	answer := lifecycle.RejectedOnce
+	if key.Answer == lifecycle.RejectedOnce {
+		if began.Sub(key.Began) < time.Minute {
+			return
+		}
+		answer = lifecycle.Rejected
+	}
+	err := s.Owner.Take(ctx, lifecycle.Evidence{
+		Kind: lifecycle.KindProbe, Integration: lifecycle.Named{ID: q.id}, Token: q.token,
+		Answer: answer, Began: began, Generation: q.generation,
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "a rejection is not stored", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.queue.wait(q.id)
+	w.attempts, w.backoff = 0, 0
+	if answer == lifecycle.Rejected {
+		w.refusals++
+	}
+	if s.leading {
+		s.place(q.id)
+		s.poke()
+	}
+}
+
+// pursue sees to it that the inquiry goes on: it has a witness asked, or the token
+// again. s.mu is held.
+func (s *Schedule) pursue() {
+	if !s.leading {
+		return
+	}
+	now := s.Owner.Now()
+	if id := s.attribution.expire(now); id != "" {
+		s.place(id)
+	}
+	q := s.attribution.inquiry
+	switch {
+	case q == nil:
+		return
+	case q.answered.IsZero():
+		s.place(q.id)
+		return
+	case s.witness != "":
+		return
+	}
+	for id := range s.attribution.witnesses() {
+		w := s.queue.wait(id)
+		if id == q.id || w.inFlight || s.Owner.Record(id) == nil {
+			continue
+		}
+		due := now
+		if !w.asked.IsZero() {
+			due = laterOf(now, w.asked.Add(max(Gap, w.backoff)))
+		}
+		s.queue.set(w, due, again)
+		s.witness = id
+		s.poke()
+		return
+	}
+}
+
+// tellNobody raises the alarm if no token of the fleet has worked for too long.
+func (s *Schedule) tellNobody(ctx context.Context) {
+	s.mu.Lock()
+	nobody := s.attribution.nobody(s.Owner.Now())
+	s.mu.Unlock()
+	if nobody {
+		s.Owner.Alarm(ctx, NoWitness)
+	}
+}
+
+// Heard notes a 200 that the application saw on a call that began at a time: it vouches
+// for the ClientToken.
+func (s *Schedule) Heard(ctx context.Context, id string, began time.Time) {
+	s.accepted(ctx, id, began)
+}
