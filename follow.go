@@ -11,9 +11,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// DefaultPoll is how often the journal is looked at for what other instances
+// defaultPoll is how often the journal is looked at for what other instances
 // committed, unless Options.Poll says otherwise.
-const DefaultPoll = time.Second
+const defaultPoll = time.Second
 
 // SyncStatus says how the view stands to the journal.
 type SyncStatus struct {
@@ -62,7 +62,7 @@ func (r *Rack) SyncStatus() SyncStatus { return r.sync.get() }
 func (r *Rack) tail(ctx context.Context, from store.Position) {
 	poll := r.options.Poll
 	if poll <= 0 {
-		poll = DefaultPoll
+		poll = defaultPoll
 	}
 	var hints <-chan struct{}
 	if n, ok := r.store.(store.News); ok {

@@ -84,7 +84,7 @@ func TestANewerRecordHoldsNobodyUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.deliver(creation("b", "l", lifecycle.Yes))
-		settle(2 * keyrack.DefaultPoll)
+		settle(2 * pollEvery)
 		c.is("l", lifecycle.Valid, lifecycle.ReasonLive)
 		c.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
 		if err := c.SyncStatus().Err; err != nil {

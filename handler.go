@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 const (
 	// DefaultPath is the path of the webhook where none is given.
 	DefaultPath = "/webhooks/mews"
-	// DefaultBodyLimit is the largest body that is read, in bytes.
-	DefaultBodyLimit = 64 << 10
+	// defaultBodyLimit is the largest body that is read, in bytes.
+	defaultBodyLimit = 64 << 10
 	// bodyTimeout bounds how long the body of a delivery may take to come.
 	bodyTimeout = 5 * time.Second
 )
@@ -38,7 +39,7 @@ type HandlerOptions struct {
 	// General gets the General Webhooks that come to the same URL, with the body
 	// as it came. What it answers is the answer. nil: they are answered 204.
 	General http.Handler
-	// BodyLimit is the largest body that is read, in bytes. 0: DefaultBodyLimit.
+	// BodyLimit is the largest body that is read, in bytes. 0 means 64 KiB.
 	BodyLimit int64
 }
 
@@ -80,8 +81,14 @@ func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	if options.Path == "" {
 		options.Path = DefaultPath
 	}
-	if options.BodyLimit <= 0 {
-		options.BodyLimit = DefaultBodyLimit
+	if options.Path[0] != '/' || strings.ContainsAny(options.Path, "?#") {
+		return nil, fmt.Errorf("%w: HandlerOptions.Path must begin with a slash and have no query, or no request can ever match it", ErrInvalid)
+	}
+	if options.BodyLimit < 0 {
+		return nil, fmt.Errorf("%w: HandlerOptions.BodyLimit is below 0", ErrInvalid)
+	}
+	if options.BodyLimit == 0 {
+		options.BodyLimit = defaultBodyLimit
 	}
 	h := &Handler{rack: r, options: options, secrets: secrets}
 	h.buffers.New = func() any { return new(bytes.Buffer) }

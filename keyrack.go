@@ -41,6 +41,12 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if options != nil {
 		r.options = *options
 	}
+	if s == nil {
+		return nil, fmt.Errorf("%w: Open needs a store; memstore.New(nil) makes one that ends with the process", ErrInvalid)
+	}
+	if err := r.options.check(); err != nil {
+		return nil, err
+	}
 	r.policy, r.log = r.options.Policy, r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
 	r.given, r.store = s, guard.Store(s, r.tell.watch())

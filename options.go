@@ -1,43 +1,47 @@
 package keyrack
 
 import (
+	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
-// MaxStoreTimeout is the longest that one piece of evidence may wait for the store. Mews
-// gives up on an answer after 5 seconds.
-const MaxStoreTimeout = 4 * time.Second
+const (
+	maxStoreTimeout = 4 * time.Second // Mews gives up on an answer after 5 seconds
+	defaultTakeover = 30 * time.Second
+)
 
 // Options are the choices of a Rack. The zero value is a good one.
 type Options struct {
 	// Policy is what the application decides because Mews's documents do not say.
 	Policy Policy
 	// Horizon is how long Mews may take to deliver a webhook, repetitions included. 0
-	// means lifecycle.DefaultHorizon.
+	// means 30 minutes ([lifecycle.DefaultHorizon]).
 	Horizon time.Duration
 	// StoreTimeout bounds the work of the store on one piece of evidence. 0, and
-	// anything longer, means MaxStoreTimeout.
+	// anything longer, means 4 s: Mews gives up on an answer after 5 s.
 	StoreTimeout time.Duration
 	// Sealer seals tokens and bodies before the store sees them. nil means a random key
 	// if the store ends with the process, and ErrNoSealer otherwise.
 	Sealer seal.Sealer
 	// Prober asks Mews whether a token works; connector.New makes one. With a prober,
-	// every delivery is followed by a question, Valid never outlives its lease, and a
-	// lost webhook is noticed. Without one, only deliveries and the application's own
+	// every delivery is followed by a question, Valid never outlives Policy.MaxAge (0
+	// means a day then), and a lost webhook is noticed. Without one, only deliveries and the application's own
 	// reports count.
 	Prober connector.Prober
 	// ProbeRate is the most probes a second, for all integrations together. 0 means 10.
 	ProbeRate float64
 	// Poll is how often the Rack looks in the journal for what other instances have
-	// committed. 0 means DefaultPoll. With a store that gives News it also looks then.
+	// committed. 0 means 1 s. With a store that gives News it also looks then.
 	Poll time.Duration
 	// Takeover is how long it takes until another instance takes over the probes and
-	// subscriptions of one that died. 0 means DefaultTakeover.
+	// subscriptions of one that died. 0 means 30 s.
 	Takeover time.Duration
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
@@ -52,6 +56,42 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// check returns ErrInvalid for what cannot be meant.
+func (o *Options) check() error {
+	p := &o.Policy
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+		least time.Duration // of those that are not 0
+	}{
+		{"Horizon", o.Horizon, time.Millisecond},
+		{"StoreTimeout", o.StoreTimeout, time.Millisecond},
+		{"Poll", o.Poll, time.Millisecond},
+		{"Takeover", o.Takeover, 100 * time.Millisecond},
+		{"Policy.MaxAge", p.MaxAge, time.Millisecond},
+		{"Policy.CanceledFor", p.CanceledFor, time.Millisecond},
+		{"Policy.Grace", p.Grace, time.Millisecond},
+		{"Policy.AssumeAfter", p.AssumeAfter, time.Millisecond},
+	} {
+		if d.value != 0 && d.value < d.least {
+			return fmt.Errorf("%w: Options.%s is %v; it must be at least %v, or 0 for the default", ErrInvalid, d.name, d.value, d.least)
+		}
+	}
+	switch {
+	case math.IsNaN(o.ProbeRate) || math.IsInf(o.ProbeRate, 0) || o.ProbeRate < 0:
+		return fmt.Errorf("%w: Options.ProbeRate is %v; it must be a number above 0, or 0 for the default", ErrInvalid, o.ProbeRate)
+	case o.Prober != nil && p.MaxAge != 0 && p.MaxAge < probe.Gap:
+		return fmt.Errorf("%w: Options.Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", ErrInvalid, p.MaxAge, probe.Gap)
+	case p.Levels < 0 || p.Levels > 2:
+		return fmt.Errorf("%w: Options.Policy.Levels is %d; it must be 1 or 2, or 0 for the default", ErrInvalid, p.Levels)
+	case p.Canceled > lifecycle.CanceledAsk || p.Reinstated > lifecycle.ReinstatedSets:
+		return fmt.Errorf("%w: Options.Policy names a choice that there is not", ErrInvalid)
+	case p.Canceled == lifecycle.CanceledUsableFor && p.CanceledFor == 0:
+		return fmt.Errorf("%w: Options.Policy.CanceledFor must be set for CanceledUsableFor", ErrInvalid)
+	}
+	return nil
+}
+
 func (o *Options) horizon() time.Duration {
 	if o.Horizon > 0 {
 		return o.Horizon
@@ -60,21 +100,17 @@ func (o *Options) horizon() time.Duration {
 }
 
 func (o *Options) storeTimeout() time.Duration {
-	if o.StoreTimeout > 0 && o.StoreTimeout < MaxStoreTimeout {
+	if o.StoreTimeout > 0 && o.StoreTimeout < maxStoreTimeout {
 		return o.StoreTimeout
 	}
-	return MaxStoreTimeout
+	return maxStoreTimeout
 }
-
-// DefaultTakeover is how long it takes until another instance takes over from one that
-// died, unless Options.Takeover says otherwise.
-const DefaultTakeover = 30 * time.Second
 
 func (o *Options) takeover() time.Duration {
 	if o.Takeover > 0 {
 		return o.Takeover
 	}
-	return DefaultTakeover
+	return defaultTakeover
 }
 
 func (o *Options) logger() *slog.Logger {

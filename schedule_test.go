@@ -459,7 +459,7 @@ func TestAContestedTokenOfAnotherInstance(t *testing.T) {
 		defer b.Close()
 		a.deliver(creation("a", "k", lifecycle.Yes))
 		b.deliver(creation("b", "k", lifecycle.Yes))
-		settle(2 * keyrack.DefaultPoll)
+		settle(2 * pollEvery)
 		for _, one := range []bench{a, b} {
 			record, _ := one.Record(integrationID("a"))
 			if key, ok := record.Key(record.Keys[0].Digest); !ok || key.Dispute == 0 {

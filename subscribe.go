@@ -95,6 +95,9 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 	if options != nil {
 		o = *options
 	}
+	if o.Attempts < 0 || o.Timeout < 0 || o.Timeout > 0 && o.Timeout < time.Millisecond {
+		return fmt.Errorf("%w: SubscribeOptions.Attempts and Timeout must be above 0, and Timeout at least 1 ms, or 0 for the default", ErrInvalid)
+	}
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}

@@ -184,7 +184,7 @@ func TestTelemetry(t *testing.T) {
 			}
 		}
 		// The hanging store had its time, and nothing else took any.
-		if longest := slices.Max(l.took); longest != keyrack.MaxStoreTimeout || l.took[len(l.took)-1] != longest {
+		if longest := slices.Max(l.took); longest != storeTimeout || l.took[len(l.took)-1] != longest {
 			t.Errorf("the longest took %v, the last %v", longest, l.took[len(l.took)-1])
 		}
 		if strange := slices.IndexFunc(s.commits, func(where string) bool { return where != commit }); strange >= 0 {
@@ -376,7 +376,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 				}
 				s.fail(hangs) // and the time that it may take is still the Rack's to say
 				began := time.Now()
-				if status := post(handler, creation("a", "k", lifecycle.Yes)); status != http.StatusServiceUnavailable || time.Since(began) != keyrack.MaxStoreTimeout {
+				if status := post(handler, creation("a", "k", lifecycle.Yes)); status != http.StatusServiceUnavailable || time.Since(began) != storeTimeout {
 					t.Errorf("answered %d after %v", status, time.Since(began))
 				}
 				mu.Lock()
