@@ -10,19 +10,19 @@ import (
 // [Event.Append].
 func Encode(e Event) ([]byte, error) { return e.Append(nil) }
 
-// Append appends the body of the webhook that says what the event says, in
-// Mews's JSON: what the action's contract names, with null for what is missing;
-// the optional Service is then left out. An unknown action is written as it
-// came. The token, the name and the email address are in clear.
+// Append appends the body of the webhook that says what the event says, in Mews's JSON. It
+// writes what the action's contract names, with null for what is missing; it leaves out
+// the optional Service. It writes an unknown action as it came. The token, the name and
+// the email address are in clear.
 //
-// What [Decode] returned comes back from Decode as it was. Of any other event
-// Append writes only what Decode would take, Raw apart, which it does not look
-// at; else it returns dst as it was and an *[Error].
+// [Decode] reads an event that it returned back as it was, but for Unread. Of any other
+// event Append writes only what Decode would accept, otherwise it returns dst unchanged
+// and an *[Error]. It does not look into Raw.
 func (e Event) Append(dst []byte) ([]byte, error) {
 	w := writer{buf: dst}
 	switch {
 	case e.General != nil:
-		w.general(e.General)
+		w.general(e.General, e.AccessToken)
 	case e.Action != lifecycle.ActionUnknown && int(e.Action) < len(contracts):
 		w.action(&e)
 	case !e.Raw.IsZero():
@@ -104,8 +104,12 @@ func (w *writer) requestor(place, name string, r Requestor) {
 	w.close()
 }
 
-func (w *writer) general(g *General) {
+// general writes a General Webhook, with the token that came with it.
+func (w *writer) general(g *General, token lifecycle.Token) {
 	w.open()
+	if !token.IsZero() {
+		w.text("", "AccessToken", token.Reveal(), maxToken)
+	}
 	w.text("", "EnterpriseId", g.EnterpriseID, 0)
 	w.text("", "IntegrationId", g.IntegrationID, 0)
 	w.member("Events")

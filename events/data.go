@@ -9,8 +9,8 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// data reads what the action's contract names, and returns the offset of Data
-// in the reader's body. Of an unknown action no fault is noted.
+// data reads what the action's contract names, and returns the offset of Data in the
+// reader's body. It notes no fault of an unknown action.
 func (d *decoder) data(e *Event) (start int64) {
 	if e.Action == lifecycle.ActionUnknown {
 		aside := *d // where faults are forgotten
@@ -23,26 +23,9 @@ func (d *decoder) data(e *Event) (start int64) {
 		return start
 	}
 	for d.next() {
-		switch d.property(has) {
-		case enterprise:
-			e.Enterprise = d.named("/Data/Enterprise")
-		case service:
-			e.Service = d.named("/Data/Service")
-		case requestor:
-			e.Requestor = d.requestor()
-		case accessToken:
-			e.AccessToken = d.token("AccessToken")
-		case createdUtc:
-			e.CreatedUtc = d.time("CreatedUtc")
-		case isEnabled:
-			e.IsEnabled = d.flag("IsEnabled")
-		case deletedUtc:
-			e.DeletedUtc = d.time("DeletedUtc")
-		case integration:
-			e.Integration = d.named("/Data/Integration")
-		case apiKey:
-			e.ApiKey = d.token("ApiKey")
-		default:
+		if p := d.property(has); p != numProperties {
+			d.read(p, e)
+		} else {
 			d.skip()
 		}
 	}
@@ -52,9 +35,32 @@ func (d *decoder) data(e *Event) (start int64) {
 	return start
 }
 
-// property tells which of a contract's properties the member at hand is.
-// Service alone is optional by the specification, so that it alone may be
-// spelled in any way.
+// read reads the value of a property.
+func (d *decoder) read(p property, e *Event) {
+	switch p {
+	case enterprise:
+		e.Enterprise = d.named("/Data/Enterprise")
+	case service:
+		e.Service = d.named("/Data/Service")
+	case requestor:
+		e.Requestor = d.requestor()
+	case accessToken:
+		e.AccessToken = d.token("AccessToken")
+	case createdUtc:
+		e.CreatedUtc = d.time("CreatedUtc")
+	case isEnabled:
+		e.IsEnabled = d.flag("IsEnabled")
+	case deletedUtc:
+		e.DeletedUtc = d.time("DeletedUtc")
+	case integration:
+		e.Integration = d.named("/Data/Integration")
+	case apiKey:
+		e.ApiKey = d.token("ApiKey")
+	}
+}
+
+// property returns which of a contract's properties the member at hand is. It notes a
+// wrong case, except of Service: that one is optional by the specification.
 func (d *decoder) property(has properties) property {
 	for p := range numProperties {
 		if has.has(p) && string(d.name) == propertyNames[p] {
@@ -69,8 +75,8 @@ func (d *decoder) property(has properties) property {
 	return numProperties
 }
 
-// named reads an identifier and a name. An identifier that cannot be one is a
-// fault, and left out.
+// named reads an identifier and a name. What cannot be an identifier is a fault, and left
+// out.
 func (d *decoder) named(in string) (n lifecycle.Named) {
 	if !d.object(in) {
 		return n
@@ -78,12 +84,7 @@ func (d *decoder) named(in string) (n lifecycle.Named) {
 	for d.next() {
 		switch string(d.name) {
 		case "Id":
-			id := d.string(in, "Id", maxIdentifier)
-			if hasControl(id) {
-				d.misshapen(in+"/Id", reasonControl)
-				continue
-			}
-			n.ID = string(id)
+			n.ID = d.identifier(in)
 		case "Name":
 			n.Name = string(d.string(in, "Name", 0))
 		default:
@@ -91,6 +92,17 @@ func (d *decoder) named(in string) (n lifecycle.Named) {
 		}
 	}
 	return n
+}
+
+// identifier reads an identifier, in its canonical spelling. The white space around a GUID
+// may be control characters.
+func (d *decoder) identifier(in string) string {
+	id := lifecycle.CanonicalID(string(d.string(in, "Id", maxIdentifier)))
+	if hasControl([]byte(id)) {
+		d.misshapen(in+"/Id", reasonControl)
+		return ""
+	}
+	return id
 }
 
 // requestor reads a person's name and email address.
@@ -116,17 +128,25 @@ func (d *decoder) token(name string) lifecycle.Token {
 	return lifecycle.NewToken(string(d.string("/Data", name, maxToken)))
 }
 
-// flag reads true or false; null is neither.
+// flag reads true or false, also as a string, or as 1 and 0. null is neither.
 func (d *decoder) flag(name string) lifecycle.Flag {
-	switch k := d.take(); k {
+	k := d.take()
+	switch k {
 	case 't':
 		return lifecycle.Yes
 	case 'f':
 		return lifecycle.No
 	case 'n':
-	default:
-		d.misfit(k, "/Data/"+name, reasonNotFlag)
+		return lifecycle.Unset
+	case '"', '0':
+		switch text := string(d.scalar(k)); {
+		case k == '"' && text == "true", k == '0' && text == "1":
+			return lifecycle.Yes
+		case k == '"' && text == "false", k == '0' && text == "0":
+			return lifecycle.No
+		}
 	}
+	d.misfit(k, "/Data/"+name, reasonNotFlag)
 	return lifecycle.Unset
 }
 
@@ -142,25 +162,6 @@ func (d *decoder) time(name string) (t time.Time) {
 	}
 	return t
 }
-
-// parseTime reads ISO 8601 as RFC 3339 narrows it down, to the nanosecond, but
-// lets the zone be missing: the specification says that times are UTC.
-func parseTime(b []byte) (t time.Time, ok bool) {
-	const minutes = len("2006-01-02T15:")
-	if len(b) < minutes || b[minutes-1] != ':' { // package time lets the hour have one digit
-		return t, false
-	}
-	if t.UnmarshalText(b) != nil && t.UnmarshalText(append(b[:len(b):len(b)], 'Z')) != nil {
-		return time.Time{}, false
-	}
-	if t = t.UTC(); !inYears(t) { // moved out by its offset
-		return time.Time{}, false
-	}
-	return t, true
-}
-
-// inYears tells whether a time in UTC can be written in ISO 8601.
-func inYears(t time.Time) bool { return 0 <= t.Year() && t.Year() <= 9999 }
 
 // object enters an object, or takes whatever else there is and returns false;
 // null is no fault.

@@ -1,37 +1,40 @@
 package events
 
-import (
-	"bytes"
+import "github.com/keyrack-dev/keyrack/lifecycle"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/keyrack-dev/keyrack/lifecycle"
-)
-
-// Decode reads the body of one webhook. It does not keep body, and may be
-// called concurrently. Every error is an *[Error], which unwraps to [ErrSyntax]
-// or to [ErrShape]; the event beside it is the zero one.
+// Decode reads the body of one webhook. It does not keep body, and may be called
+// concurrently. Every error is an *[Error], which unwraps to [ErrSyntax] or to
+// [ErrShape]; the event beside it is the zero one.
 //
-// JSON is taken strictly, the contract leniently: what the specification calls
-// required may be null or missing as long as the event still means something,
-// and unknown properties are skipped. Only these must be there:
+// JSON is taken strictly, the contract leniently. An event cannot do without
 //
 //   - Action, a string of at most 64 bytes;
-//   - Data.Integration.Id, at most 128 bytes without a control character, as
-//     all identifiers;
+//   - Data.Integration.Id, at most 128 bytes without a control character, as all
+//     identifiers;
 //   - Data.AccessToken for IntegrationCreated, and Data.ApiKey for
-//     IntegrationApiKeyCreated, at most 1024 bytes each. Tokens are opaque: not
-//     a byte of one is changed.
+//     IntegrationApiKeyCreated, at most 1024 bytes each. Tokens are opaque: not a byte
+//     of one is changed.
 //
-// An action that is not known is no error, whatever its Data looks like; the
-// event keeps its body. A body without an Action but with Events is a General
-// Webhook, and no error either.
+// Every other property may be null or missing. One of an unexpected type, form or range
+// counts as missing too, and the event says which in Unread. So does one in the wrong
+// case, and a Requestor, Service, Enterprise or Name with a duplicate name or broken
+// UTF-8 inside. Unknown properties are skipped. A property beside Data is taken from
+// there if Data does not have it: Mews documented that form in 2019.
+//
+// Identifiers come out in the one spelling of [lifecycle.CanonicalID]. A byte order mark
+// before the body is skipped.
+//
+// An action that is not known is no error, whatever its Data looks like; the event keeps
+// its body. A body without an Action but with Events is a General Webhook, and no error
+// either.
 func Decode(body []byte) (Event, error) {
-	r := newReader(body)
-	defer r.release()
-	d := decoder{reader: r}
-	e := d.event()
-	if err := d.verdict(); err != nil {
+	e, err := decode(body, body)
+	if err != nil && err.mendable() {
+		if mended := mend(body); mended != nil {
+			e, err = decode(mended, body)
+		}
+	}
+	if err != nil {
 		return Event{}, err
 	}
 	return e, nil
@@ -44,30 +47,61 @@ const (
 	maxToken      = 1024
 )
 
-// decoder adds the specification to a reader. What it does not like it notes,
-// and reads on: only JSON that is whole can have an unexpected shape. Of each
-// kind the first fault is kept.
+// decode reads a body. whole is the body as it came.
+func decode(body, whole []byte) (Event, *Error) {
+	mark := markOf(body)
+	r := newReader(body[mark:])
+	defer r.release()
+	d := decoder{reader: r, base: int64(mark), whole: whole}
+	e := d.event()
+	err := d.verdict()
+	if err == nil {
+		return e, nil
+	}
+	if err.kind == ErrShape {
+		e := e // on the heap for a fault alone
+		if e.Integration.ID == "" && e.Token().IsZero() {
+			e.AccessToken = strayToken(d.body)
+		}
+		e.Unread = unreadNames(d.unread)
+		err.partial = &e
+	}
+	return Event{}, err
+}
+
+// markOf returns the length of the byte order mark that a body begins with, or 0.
+func markOf(body []byte) int {
+	if len(body) >= 3 && string(body[:3]) == "\ufeff" {
+		return 3
+	}
+	return 0
+}
+
+// decoder adds the specification to a reader. It notes a fault and reads on, because only
+// JSON that is complete can have an unexpected shape. It keeps the first fault of each
+// kind.
 type decoder struct {
 	*reader
-	base     int64 // offset of the reader's body in the whole one
+	base     int64  // offset of the reader's body in the whole one
+	whole    []byte // body as it came
 	miscased *Error
-	shape    *Error
+	shape    *Error   // of something essential
+	unread   []string // places of what could not be read
 }
 
 // verdict returns the fault that weighs most, or nil.
-func (d *decoder) verdict() error {
+func (d *decoder) verdict() *Error {
 	switch {
 	case d.err != nil:
+		d.err.Offset += d.base
 		return d.err
 	case d.miscased != nil:
 		return d.miscased
-	case d.shape != nil:
-		return d.shape
 	}
-	return nil
+	return d.shape
 }
 
-// event reads the whole body. The event means nothing where there is a verdict.
+// event reads the whole body. If there is a verdict, the event is incomplete.
 func (d *decoder) event() (e Event) {
 	env := d.envelope(&e)
 	d.end()
@@ -75,19 +109,28 @@ func (d *decoder) event() (e Event) {
 	case d.err != nil:
 		return e
 	case e.Name == "" && env.events:
-		d.miscased = nil // a name of another contract
-		return Event{General: new(env.general)}
+		d.miscased, d.shape = nil, nil // names of another contract
+		return Event{General: new(env.general), AccessToken: strayToken(d.body)}
 	case e.Name == "":
 		d.lacking("/Action", 0)
 		return e
 	case env.early != nil:
-		d.again(env.early, env.data, &e)
+		d.again(env.early, env.data, func(inner *decoder) { inner.data(&e) })
 	}
+	for _, one := range env.beside {
+		d.takeBeside(one, &e)
+	}
+	e.Unread = unreadNames(d.unread)
 	if e.Action == lifecycle.ActionUnknown {
-		e.Raw = NewRaw(d.body)
-	} else if place := e.lacks(); !env.hasData {
+		e.Raw = NewRaw(d.whole)
+		return e
+	}
+	switch place := e.lacks(); {
+	case place == "":
+		d.shape = nil // the properties beside Data made up for it
+	case !env.hasData:
 		d.lacking("/Data", 0)
-	} else if place != "" {
+	default:
 		d.lacking(place, env.data)
 	}
 	return e
@@ -98,6 +141,7 @@ type envelope struct {
 	hasData bool
 	data    int64  // offset of Data
 	early   []byte // Data, unread, where it came before Action
+	beside  []beside
 	general General
 	events  bool // whether there is a member of that name
 }
@@ -114,19 +158,23 @@ func (d *decoder) envelope(e *Event) (env envelope) {
 		case "Data":
 			env.hasData = true
 			if e.Name != "" {
-				env.data = d.data(e)
-			} else if d.skip(); d.err == nil {
-				env.data = d.start()
-				env.early = d.body[env.data:d.dec.InputOffset()]
+				env.data = d.base + d.data(e)
+			} else if value := d.value(); value != nil {
+				env.data, env.early = d.base+d.start(), value
 			}
 		case "EnterpriseId":
-			env.general.EnterpriseID = d.loose()
+			env.general.EnterpriseID = lifecycle.CanonicalID(d.loose())
 		case "IntegrationId":
-			env.general.IntegrationID = d.loose()
+			env.general.IntegrationID = lifecycle.CanonicalID(d.loose())
 		case "Events":
 			env.events, env.general.Events = true, d.generalEvents()
 		default:
-			d.unknown("", "Action", "Data")
+			if p := propertyOf(d.name); p != numProperties {
+				value := d.value()
+				env.beside = append(env.beside, beside{p, d.base + d.start(), value})
+			} else {
+				d.unknown("", "Action", "Data")
+			}
 		}
 	}
 	return env
@@ -139,60 +187,20 @@ func (d *decoder) action(e *Event) {
 		d.misshapen("/Action", reasonControl)
 		return
 	}
-	if e.Action = lifecycle.ParseAction(string(name)); e.Action != lifecycle.ActionUnknown {
-		e.Name = e.Action.String()
+	if a := lifecycle.ParseAction(string(name)); a != lifecycle.ActionUnknown && int(a) < len(contracts) {
+		e.Action, e.Name = a, a.String()
 	} else {
 		e.Name = string(name)
 	}
 }
 
-// again reads Data by itself, now that the action is known. Its syntax has been
-// checked.
-func (d *decoder) again(data []byte, base int64, e *Event) {
-	r := newReader(data)
+// again reads a part of the body that was passed over, now that the action is known. Its
+// syntax has been checked.
+func (d *decoder) again(part []byte, offset int64, read func(*decoder)) {
+	r := newReader(part)
 	defer r.release()
 	inner := *d
-	inner.reader, inner.base = r, base
-	inner.data(e)
-	d.miscased, d.shape = inner.miscased, inner.shape
-}
-
-// unknown skips the value of a member that has none of the names in a place. It
-// notes where the member has one of them but for the case, since it would
-// otherwise pass for a missing one.
-func (d *decoder) unknown(in string, names ...string) {
-	for _, name := range names {
-		if bytes.EqualFold(d.name, []byte(name)) {
-			d.miscase(in + "/" + name)
-		}
-	}
-	d.skip()
-}
-
-// miscase notes that the member at hand should be spelled as in the place.
-func (d *decoder) miscase(place string) {
-	if d.miscased == nil {
-		d.miscased = &Error{place, d.base + d.start(), reasonCase, ErrSyntax}
-	}
-}
-
-// misfit takes the rest of a value whose first token is of the wrong kind, and
-// notes it.
-func (d *decoder) misfit(k jsontext.Kind, place, reason string) {
-	d.rest(k)
-	d.misshapen(place, reason)
-}
-
-// misshapen notes that the value taken last is not as it should be.
-func (d *decoder) misshapen(place, reason string) {
-	if d.shape == nil {
-		d.shape = &Error{place, d.base + d.start(), reason, ErrShape}
-	}
-}
-
-// lacking notes that something is missing in the value at an offset.
-func (d *decoder) lacking(place string, offset int64) {
-	if d.shape == nil {
-		d.shape = &Error{place, offset, reasonMissing, ErrShape}
-	}
+	inner.reader, inner.base = r, offset
+	read(&inner)
+	d.miscased, d.shape, d.unread = inner.miscased, inner.shape, inner.unread
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,6 +85,7 @@ func describe(w *strings.Builder, e events.Event) {
 	}
 	if g := e.General; g != nil {
 		line("General", "%q %q", g.EnterpriseID, g.IntegrationID)
+		text("AccessToken", e.AccessToken.Reveal())
 		for _, ge := range g.Events {
 			line("", "%q %q", ge.Discriminator, ge.ID)
 		}
@@ -113,6 +113,7 @@ func describe(w *strings.Builder, e events.Event) {
 	if !e.Raw.IsZero() {
 		line("Raw", "%d bytes", len(e.Raw.Bytes()))
 	}
+	text("Unread", e.Unread)
 }
 
 func describeError(w *strings.Builder, err error) {
@@ -124,6 +125,9 @@ func describeError(w *strings.Builder, err error) {
 		answer = "204"
 	}
 	fmt.Fprintf(w, "%s: %v\n", answer, err)
+	if fault, ok := errors.AsType[*events.Error](err); ok && errors.Is(err, events.ErrShape) {
+		describe(w, fault.Partial())
+	}
 }
 
 // TestSample compares the specification's own body with what it means.
@@ -155,19 +159,24 @@ func TestDecodeKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestTimesAreUTC compares representations, not instants alone.
-func TestTimesAreUTC(t *testing.T) {
-	const format = `{"Action":"IntegrationDeleted","Data":{"DeletedUtc":%q,"Integration":{"Id":"i"}}}`
-	for sent, want := range map[string]time.Time{
-		"2020-02-01T01:59:59.1234567+02:00": time.Date(2020, 1, 31, 23, 59, 59, 123456700, time.UTC),
-		"2020-01-31T23:59:59.123456789":     time.Date(2020, 1, 31, 23, 59, 59, 123456789, time.UTC),
-		"9999-12-31T23:59:59.9999999Z":      time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC),
-		"1970-01-01T00:00:00Z":              time.Unix(0, 0).UTC(),
-		"0001-01-01T00:00:00Z":              {}, // DateTime.MinValue is Go's zero time
-	} {
-		e, err := events.Decode(fmt.Appendf(nil, format, sent))
-		if err != nil || e.DeletedUtc != want {
-			t.Errorf("%s is %v, %v; want %v", sent, e.DeletedUtc, err, want)
+// TestActionThatOnlyLifecycleKnows: an action that has no contract here is an unknown one.
+func TestActionThatOnlyLifecycleKnows(t *testing.T) {
+	defer events.Unlearn(lifecycle.IntegrationApiKeyCreated)()
+	body := []byte(`{"Action":"IntegrationApiKeyCreated","Data":{"Integration":{"Id":"i"},"ApiKey":"k"}}`)
+	e, err := events.Decode(body)
+	if err != nil || e.Action != lifecycle.ActionUnknown || e.Name != "IntegrationApiKeyCreated" || e.Integration.ID != "i" || e.Raw.IsZero() {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
+// TestStrictAfterLenient: a reader that read leniently once is strict again.
+func TestStrictAfterLenient(t *testing.T) {
+	for range 100 {
+		if _, err := events.WithoutRequestor([]byte(`{"a":1,"a":2}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := events.Decode([]byte(`{"Action":"X","a":1,"a":2}`)); !errors.Is(err, events.ErrSyntax) {
+			t.Fatalf("a duplicate name is accepted: %v", err)
 		}
 	}
 }

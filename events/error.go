@@ -11,21 +11,19 @@ import (
 // The two ways in which a body can be wrong. Every error of [Decode] unwraps to
 // exactly one of them.
 var (
-	// ErrSyntax: the body is not strict JSON, and nobody can say what it means.
-	// It is broken or cut short, repeats a name within an object, is not UTF-8,
-	// goes on after its end, nests objects and arrays more than 32 deep, or
-	// spells a required name in the wrong case. An HTTP receiver answers 400.
+	// ErrSyntax: the body is not strict JSON, so its meaning is not certain. It is
+	// broken or cut short, repeats a name within an object, is not UTF-8, goes on
+	// after its end, nests objects and arrays more than 32 deep, or spells the name
+	// of something essential in the wrong case. An HTTP receiver answers 400.
 	ErrSyntax = errors.New("events: not strict JSON")
 
-	// ErrShape: the body is strict JSON, but not what Mews documents, nor
-	// anything that could stand in for it. Sending it again would not help, so
-	// an HTTP receiver keeps it and answers 2xx.
+	// ErrShape: the body is strict JSON, but something essential is missing. Sending
+	// it again would not help, so an HTTP receiver keeps it and answers 2xx.
 	ErrShape = errors.New("events: JSON of an unexpected shape")
 )
 
-// Error says where a body is wrong, and why. Its text is put together from
-// fixed phrases, names of Mews's specification and one number: not a byte of
-// the body ever gets into it, so it may be logged.
+// Error says where a body is wrong, and why. Its text consists of fixed phrases, names of
+// Mews's specification and one number. It holds no byte of the body, so it may be logged.
 type Error struct {
 	// Place is a JSON pointer (RFC 6901) made of names of the specification, ""
 	// for the whole body. It ends with "*" for a member that the specification
@@ -38,7 +36,24 @@ type Error struct {
 	// Reason is one of a small, fixed set of phrases, fit for a metric's label.
 	Reason string
 
-	kind error // ErrSyntax or ErrShape
+	kind    error // ErrSyntax or ErrShape
+	partial *Event
+}
+
+// Partial returns what could be read of a body that is [ErrShape], for somebody who keeps
+// it: the action and the integration if they are there, and a token if nothing says whose
+// it is. Something essential is missing: it is no event that happened. For ErrSyntax it is
+// zero.
+func (e *Error) Partial() Event {
+	if e.partial == nil {
+		return Event{}
+	}
+	return *e.partial
+}
+
+// mendable reports whether the fault may lie in something that the event can do without.
+func (e *Error) mendable() bool {
+	return e.Reason == reasonTwice || e.Reason == reasonUTF8 || e.Reason == reasonMalformed
 }
 
 // The reasons.

@@ -1,10 +1,16 @@
-// Package events reads the webhooks that Mews sends, and writes them. In comes
-// the body of a request, out comes an [Event] that says what happened to which
-// integration, and the [lifecycle.Evidence] in it. Mews's wire format is known
-// here and nowhere else.
+// Package events reads and writes the webhooks that Mews sends. [Decode] takes the body of
+// a request and returns an [Event], which says what happened to which integration.
+// [Event.Evidence] returns what package lifecycle understands of it. Only this package
+// knows Mews's wire format.
 //
-// Mews documents the format under "Integration Webhooks". Its JSON is taken
-// strictly, its contract leniently: see [Decode].
+//	body ──► Decode ──► Event              ──► Evidence
+//	           │
+//	           ├──► ErrShape: Partial       JSON without something essential: kept
+//	           └──► ErrSyntax               not strict JSON: refused
+//
+// Mews documents the format under "Integration Webhooks". A property that an event can do
+// without never costs the event: see [Decode] for what is essential, and what becomes of
+// the rest.
 package events
 
 import (
@@ -20,10 +26,9 @@ import (
 // Event is one webhook: one of the seven actions, an action that this version
 // does not know, or a General Webhook.
 //
-// It holds tokens and personal data, each behind a type of its own, and can be
-// formatted and logged as it is: that shows identifiers and the action, and
-// nothing else. Marshallers get [ErrPrivate]; [Event.Append] writes Mews's JSON.
-// Compare with [Event.Equal].
+// It holds tokens and personal data, each behind a type of its own. Formatted or logged it
+// shows identifiers and the action, and nothing else. Marshallers get [ErrPrivate];
+// [Event.Append] writes Mews's JSON. Compare events with [Event.Equal].
 type Event struct {
 	private
 
@@ -52,18 +57,24 @@ type Event struct {
 
 	// Raw is the whole body of an unknown action, and zero otherwise.
 	Raw Raw
-	// General is what a General Webhook says, and nil otherwise.
+	// General is what a General Webhook says, and nil otherwise. If it carries a token,
+	// AccessToken is that token.
 	General *General
+
+	// Unread names the properties that were there but could not be read, and count as
+	// missing, such as "IsEnabled Enterprise.Id", and an essential one that was not there.
+	// It says how the event came, not what happened.
+	Unread string
 }
 
-// Evidence returns what the event says about its integration, as it reached the
-// application at a time, by the application's clock, and under a horizon; 0
-// means lifecycle.DefaultHorizon. The token in it, if there is one, goes
-// through digest; a name and an email address go nowhere.
+// Evidence returns what the event says about its integration. at is when it reached the
+// application, by the application's clock; a horizon of 0 means lifecycle.DefaultHorizon.
+// digest gets the token, if there is one. Nothing gets names and email addresses of
+// persons.
 //
 // An unknown action is evidence that something happened, with the integration's
-// identifier if there was one. A General Webhook is about no integration's life:
-// its evidence names none.
+// identifier if there was one. A General Webhook is not about an integration's life: its
+// evidence names none.
 func (e Event) Evidence(at time.Time, horizon time.Duration, digest func(lifecycle.Token) lifecycle.Digest) lifecycle.Evidence {
 	evidence := lifecycle.Evidence{
 		Kind:        lifecycle.KindDelivery,
@@ -76,22 +87,24 @@ func (e Event) Evidence(at time.Time, horizon time.Duration, digest func(lifecyc
 		CreatedUtc:  lifecycle.At(e.CreatedUtc),
 		DeletedUtc:  lifecycle.At(e.DeletedUtc),
 		IsEnabled:   e.IsEnabled,
+		Unread:      e.Unread,
 	}
-	if token := e.token(); !token.IsZero() {
+	if token := e.Token(); !token.IsZero() {
 		evidence.Token = digest(token)
 	}
 	return evidence
 }
 
-// token returns the one token that the event carries, or the zero Token.
-func (e *Event) token() lifecycle.Token {
-	if e.Action == lifecycle.IntegrationApiKeyCreated {
+// Token returns the one token that the event carries, or the zero Token.
+func (e *Event) Token() lifecycle.Token {
+	if !e.ApiKey.IsZero() {
 		return e.ApiKey
 	}
 	return e.AccessToken
 }
 
-// Equal tells whether both events say the same, token for token.
+// Equal reports whether both events say the same, token for token. What could not be read
+// says nothing.
 func (e Event) Equal(f Event) bool {
 	return e.Action == f.Action &&
 		e.Name == f.Name &&

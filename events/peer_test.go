@@ -33,7 +33,7 @@ func (n *peerNamed) named() lifecycle.Named {
 	if n == nil {
 		return lifecycle.Named{}
 	}
-	return lifecycle.Named{ID: n.Id, Name: n.Name}
+	return lifecycle.Named{ID: lifecycle.CanonicalID(n.Id), Name: n.Name}
 }
 
 // peerDecode decodes one of the seven actions.

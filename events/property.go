@@ -43,10 +43,20 @@ func setOf(ps ...property) (s properties) {
 
 func (s properties) has(p property) bool { return s>>p&1 != 0 }
 
-// contracts holds what the Data of each action consists of. A member that is
-// not in its action's contract is as unknown as any other: it is skipped. Of an
-// unknown action we want to know whom it is about.
-var contracts = [...]properties{
+// propertyOf returns the property of a name, or numProperties.
+func propertyOf(name []byte) property {
+	for p := range numProperties {
+		if string(name) == propertyNames[p] {
+			return p
+		}
+	}
+	return numProperties
+}
+
+// contracts are the properties in the Data of each action. A member that is not in its
+// action's contract is skipped, as any unknown one is. Of an unknown action only the
+// integration is read. An action that lifecycle has and this table has not is unknown, too.
+var contracts = []properties{
 	lifecycle.ActionUnknown: setOf(integration),
 	lifecycle.IntegrationCreated: setOf(enterprise, service, requestor, accessToken,
 		createdUtc, isEnabled, integration),
@@ -58,9 +68,41 @@ var contracts = [...]properties{
 	lifecycle.IntegrationApiKeyCreated: setOf(integration, apiKey),
 }
 
-// lacks returns the place of the first property that is missing and without
-// which the event means nothing, or "". Whatever else the specification calls
-// required, Mews has been seen to leave out or to send as null.
+// has reports whether the event has a property.
+func (e *Event) has(p property) bool {
+	switch p {
+	case enterprise:
+		return e.Enterprise != lifecycle.Named{}
+	case service:
+		return e.Service != lifecycle.Named{}
+	case requestor:
+		return !e.Requestor.IsZero()
+	case accessToken:
+		return !e.AccessToken.IsZero()
+	case createdUtc:
+		return !e.CreatedUtc.IsZero()
+	case isEnabled:
+		return e.IsEnabled != lifecycle.Unset
+	case deletedUtc:
+		return !e.DeletedUtc.IsZero()
+	case integration:
+		return e.Integration != lifecycle.Named{}
+	}
+	return !e.ApiKey.IsZero()
+}
+
+// essential reports whether an event may be lost for want of what is in a place.
+func essential(place string) bool {
+	switch place {
+	case "", "/Action", "/Data", "/Data/Integration", "/Data/Integration/Id", "/Data/AccessToken", "/Data/ApiKey":
+		return true
+	}
+	return false
+}
+
+// lacks returns the place of the first property that is missing and without which the
+// event means nothing, or "". Mews has been seen to leave out the others, or to send them
+// as null, though the specification calls most of them required.
 func (e *Event) lacks() string {
 	switch {
 	case e.Integration.ID == "":

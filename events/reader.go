@@ -35,9 +35,13 @@ var readers = sync.Pool{New: func() any {
 	return r
 }}
 
-func newReader(body []byte) *reader {
+// newReader returns a reader of a body. Without options it is strict.
+func newReader(body []byte, options ...jsontext.Options) *reader {
 	r := readers.Get().(*reader)
 	r.body, r.src = body, *bytes.NewBuffer(body)
+	if len(options) > 0 {
+		r.dec.Reset(&r.src, options...)
+	}
 	return r
 }
 
@@ -62,7 +66,7 @@ func (r *reader) take() jsontext.Kind {
 	}
 	k := token.Kind()
 	if (k == '{' || k == '[') && r.dec.StackDepth() > maxDepth {
-		r.err = &Error{placeOf(r.dec.StackPointer()), r.start(), reasonDeep, ErrSyntax}
+		r.err = &Error{Place: placeOf(r.dec.StackPointer()), Offset: r.start(), Reason: reasonDeep, kind: ErrSyntax}
 		return jsontext.KindInvalid
 	}
 	return k
@@ -80,7 +84,7 @@ func (r *reader) text() []byte {
 	return text
 }
 
-// rest takes the rest of a value, of whose first token the kind is given.
+// rest takes the rest of a value whose first token was of the given kind.
 func (r *reader) rest(k jsontext.Kind) {
 	if k != '{' && k != '[' {
 		return
@@ -94,6 +98,23 @@ func (r *reader) rest(k jsontext.Kind) {
 
 // skip takes a value of any kind.
 func (r *reader) skip() { r.rest(r.take()) }
+
+// value takes a value of any kind, and returns it as it stands in the body. It returns nil
+// where the body is broken.
+func (r *reader) value() []byte {
+	if r.skip(); r.err != nil {
+		return nil
+	}
+	return r.body[r.start():r.dec.InputOffset()]
+}
+
+// scalar returns the text of the string or number that was taken last.
+func (r *reader) scalar(k jsontext.Kind) []byte {
+	if k == '"' {
+		return r.text()
+	}
+	return r.body[r.start():r.dec.InputOffset()]
+}
 
 // start returns the offset of the token, or the value, that was taken last.
 func (r *reader) start() int64 {
@@ -118,7 +139,7 @@ func (r *reader) end() {
 	}
 	r.from = r.dec.InputOffset()
 	if _, err := r.dec.ReadToken(); err != io.EOF {
-		r.err = &Error{"", r.start(), reasonTrailing, ErrSyntax}
+		r.err = &Error{Offset: r.start(), Reason: reasonTrailing, kind: ErrSyntax}
 	}
 }
 
@@ -126,10 +147,10 @@ func (r *reader) end() {
 // ours, which does not.
 func (r *reader) fail(err error) {
 	if err == io.EOF {
-		r.err = &Error{"", int64(len(r.body)), reasonEmpty, ErrSyntax}
+		r.err = &Error{Offset: int64(len(r.body)), Reason: reasonEmpty, kind: ErrSyntax}
 		return
 	}
-	r.err = &Error{"", 0, reasonMalformed, ErrSyntax}
+	r.err = &Error{Reason: reasonMalformed, kind: ErrSyntax}
 	serr, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok {
 		return

@@ -20,12 +20,16 @@ func TestWithoutRequestor(t *testing.T) {
 		`[{"Requestor":""}, "x"]`:                              `[{"Requestor":null}, "x"]`,
 		` "Requestor" `:                                        ` "Requestor" `,
 		`{}`:                                                   `{}`,
+		"\ufeff{\"Requestor\":1}":                              "\ufeff{\"Requestor\":null}",
+		`{"Requestor":{"a":1,"a":2}}`:                          `{"Requestor":null}`,
+		"{\"Requestor\":\"\xff\"}":                             `{"Requestor":null}`,
+		"{\"Service\":\"\xff\",\"Requestor\":\"a\"}":           "{\"Service\":\"\xff\",\"Requestor\":null}",
 	} {
 		if got, err := events.WithoutRequestor([]byte(body)); err != nil || string(got) != want {
 			t.Errorf("%s\n got %s, %v\nwant %s", body, got, err, want)
 		}
 	}
-	for _, body := range []string{``, `{"Requestor":`, `{"Requestor":{"a":1,"a":2}}`, `{"Requestor":1}{}`, "{\"Requestor\":\"\xff\"}"} {
+	for _, body := range []string{``, `{"Requestor":`, `{"Requestor":1}{}`, `{"Requestor":tru}`} {
 		if got, err := events.WithoutRequestor([]byte(body)); !errors.Is(err, events.ErrSyntax) || got != nil {
 			t.Errorf("%q: %s, %v", body, got, err)
 		}

@@ -74,6 +74,7 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.instant("CreatedUtc", e.CreatedUtc)
 	w.instant("DeletedUtc", e.DeletedUtc)
 	w.enum("IsEnabled", flagNames[:], uint8(e.IsEnabled))
+	w.text("Unread", e.Unread)
 	w.text("Owner", e.Owner)
 	w.text("By", e.By)
 	w.enum("Answer", answerNames[:], uint8(e.Answer))

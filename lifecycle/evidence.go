@@ -110,6 +110,9 @@ type Evidence struct {
 	CreatedUtc  Instant `json:",omitzero"` // IntegrationCreated
 	DeletedUtc  Instant `json:",omitzero"` // IntegrationDeleted
 	IsEnabled   Flag    `json:",omitzero"` // IntegrationCreated, an import
+	// Unread names the properties of a delivery that could not be read and count as
+	// missing, separated by blanks. An essential one that was missing is among them.
+	Unread string `json:",omitzero"`
 	// Owner is the integration that already owns Token, if it is another one.
 	Owner string `json:",omitzero"`
 	// By names who did something by hand, such as the name of an API key, and never
