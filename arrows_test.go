@@ -55,6 +55,7 @@ var rooms = map[string]string{
 	"internal/view":         "lifecycle internal/index",
 	"internal/striped":      "",
 	"internal/notifier":     "",
+	"internal/typed":        "lifecycle",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/digestkey":    "seal store",
 	"internal/clock":        "lifecycle",
@@ -63,18 +64,18 @@ var rooms = map[string]string{
 	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/view internal/striped internal/notifier " +
-		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription",
+		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription internal/typed",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 
-	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest " +
+	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files httpserver importfile metrics pause simulation storage terminal usage"),
-	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack " + inCommand("metrics"),
-	"cmd/keyrack/internal/client":     "lifecycle mewstest " + inCommand("api pause terminal"),
+	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack internal/typed " + inCommand("metrics"),
+	"cmd/keyrack/internal/client":     "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),
 	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
 	"cmd/keyrack/internal/files":      "",
 	"cmd/keyrack/internal/httpserver": "",
-	"cmd/keyrack/internal/importfile": inCommand("api files"),
+	"cmd/keyrack/internal/importfile": "internal/typed " + inCommand("api files"),
 	"cmd/keyrack/internal/metrics":    "atrest lifecycle connector keyrack",
 	"cmd/keyrack/internal/pause":      "",
 	"cmd/keyrack/internal/simulation": "lifecycle mewstest " + inCommand("client httpserver pause terminal"),

@@ -67,6 +67,7 @@ func (r *Rack) ForgetEnterprise(ctx context.Context, enterprise string) (int, er
 
 // byHand journals something that a person, or a program for one, wants done.
 func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by string, token lifecycle.Digest) (Receipt, error) {
+	integration = lifecycle.CanonicalID(integration)
 	if r.view.Record(integration) == nil {
 		return Receipt{}, ErrNotFound
 	}

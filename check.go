@@ -25,7 +25,7 @@ func (r *Rack) Check(token string) Verdict {
 // CheckIntegration says whether the current token of an integration is valid. Like
 // Check, it needs no I/O and does not allocate.
 func (r *Rack) CheckIntegration(id string) Verdict {
-	record := r.view.Record(id)
+	record := r.view.Record(lifecycle.CanonicalID(id))
 	if record == nil {
 		return Verdict{}
 	}
@@ -46,6 +46,7 @@ func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
 // without it), and the store's or the sealer's otherwise. Where a current token is
 // missing or does not open, the verdict is Unknown.
 func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
+	id = lifecycle.CanonicalID(id)
 	slot := r.view.Slot(id)
 	if slot == nil {
 		return Token{}, Verdict{}, ErrNotFound

@@ -1,7 +1,6 @@
 package keyrack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,90 +12,62 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Deliver takes in the body of a webhook. When it returns nil, the delivery is in
-// the journal, durably, and Check knows of it. What the delivery came to
-// is in the receipt: duplicates, conflicts, unknown actions and valid JSON of an
-// unexpected shape are no errors, since sending them again would not help.
+// Deliver takes in the body of a webhook. When it returns nil, the delivery is durably in
+// the journal and Check knows of it. The receipt says what became of it. Duplicates,
+// conflicts, unknown actions and valid JSON of an unexpected shape are not errors, because
+// sending them again would not help.
 //
-// The error is an *events.Error that wraps events.ErrSyntax where the body is not
-// strict JSON: then nothing was stored. Any other error is the store's, or the
-// context's: then it is not known whether the delivery was stored, and it should
-// be sent again. Deliver does not retain the body.
+// A General Webhook is not journalled, unless it carries a token. A delivery that cannot be
+// understood raises AlarmNotUnderstood; if it is about an integration, Mews is asked.
+//
+// The error is an *events.Error that wraps events.ErrSyntax if the body is not strict JSON:
+// then nothing was stored. Any other error is the store's or the context's: then it is not
+// known whether the delivery was stored, and it should be sent again. Deliver does not
+// retain the body.
 func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
 	now := r.clock.Now()
 	event, err := events.Decode(body)
 	if errors.Is(err, events.ErrSyntax) {
 		return Receipt{}, err
 	}
+	fault, misshapen := errors.AsType[*events.Error](err)
+	if misshapen {
+		event = fault.Partial()
+	}
 	if event.General != nil {
 		r.signOfLife(event.General.IntegrationID)
-		return Receipt{General: event.General}, nil
+		if event.AccessToken.IsZero() {
+			return Receipt{General: event.General}, nil
+		}
 	}
-	t := taking{id: store.NewEntryID(now)}
+	t := taking{id: store.NewEntryID(now), token: event.Token()}
 	if t.body, err = r.sealBody(body, t.id); err != nil {
 		return Receipt{}, err
 	}
 	t.evidence = event.Evidence(now, r.options.horizon(), r.digest)
-	t.token = firstToken(event.AccessToken, event.ApiKey)
 	receipt, err := r.take(ctx, &t)
-	if err == nil && event.Action != lifecycle.ActionUnknown {
-		r.seen.note(event.Action)
+	if err != nil {
+		return receipt, err
 	}
-	receipt.Action = event.Name
-	return receipt, err
+	receipt.Action, receipt.General = event.Name, event.General
+	if misshapen || event.General != nil {
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmNotUnderstood, Integration: receipt.Integration, Action: event.Name})
+	} else {
+		r.meet(ctx, event.Action, &receipt)
+	}
+	return receipt, nil
+}
+
+// meet notes the action of a delivery: that it was seen, or that nobody knows it.
+func (r *Rack) meet(ctx context.Context, a lifecycle.Action, receipt *Receipt) {
+	if a != lifecycle.ActionUnknown {
+		r.seen.note(a)
+	} else if r.seen.unfamiliar.first(receipt.Action) {
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnknownAction, Integration: receipt.Integration, Action: receipt.Action})
+	}
 }
 
 func (r *Rack) digest(t lifecycle.Token) lifecycle.Digest { return r.digester.Sum(t.Reveal()) }
-
-func firstToken(a, b lifecycle.Token) lifecycle.Token {
-	if a.IsZero() {
-		return b
-	}
-	return a
-}
-
-func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
-	if !r.options.KeepRequestor && mayNameRequestor(body) {
-		var err error
-		if body, err = events.WithoutRequestor(body); err != nil {
-			return nil, err
-		}
-	}
-	sealed, err := r.sealer.Seal(body, id.String())
-	if err != nil {
-		return nil, fmt.Errorf("keyrack: sealing: %w", err)
-	}
-	return sealed, nil
-}
-
-// mayNameRequestor tells whether there may be a member of that name, in whatever
-// case and however it is escaped. Most bodies are not worth a second reading.
-func mayNameRequestor(body []byte) bool {
-	if bytes.IndexByte(body, '\\') >= 0 {
-		return true
-	}
-	for _, q := range []byte("qQ") { // rare: it is not in a GUID
-		for at := 0; ; {
-			i := bytes.IndexByte(body[at:], q)
-			if i < 0 {
-				break
-			}
-			if at += i + 1; at >= 3 && bytes.EqualFold(body[at-3:at], []byte("req")) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// signOfLife notes that Mews sends General Webhooks for an integration. That does
-// not prove that its token works, since nobody says when Mews stops; but where
-// the verdict is not Valid, it is worth asking.
-func (r *Rack) signOfLife(id string) {
-	if r.schedule != nil && id != "" && !r.CheckIntegration(id).Active() {
-		r.schedule.Hint(id)
-	}
-}
 
 // taking is a piece of evidence on its way into the journal.
 type taking struct {
@@ -126,7 +97,7 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	}
 	receipt, err = r.decide(ctx, t)
 	if err == nil && receipt.Decision.Alarm {
-		r.tell.alarmed(ctx, r.log, Alarm{AlarmEvidence, receipt.Integration, receipt.Decision.Cause})
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmEvidence, Integration: receipt.Integration, Cause: receipt.Decision.Cause})
 	}
 	if err == nil && t.evidence.Owner != "" && t.evidence.Kind != lifecycle.KindContest {
 		r.contest(ctx, t)

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -34,9 +35,15 @@ type Import struct {
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 	now := r.clock.Now()
+	i.Integration, i.Enterprise, i.Service = clean(i.Integration), clean(i.Enterprise), clean(i.Service)
 	if err := i.check(); err != nil {
 		return Receipt{}, err
 	}
+	token, err := typed.Token(i.Token.Reveal())
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	i.Token = token
 	return r.take(ctx, &taking{
 		id:    store.NewEntryID(now),
 		token: i.Token,
@@ -44,9 +51,9 @@ func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 			Kind:        lifecycle.KindImport,
 			At:          lifecycle.At(now),
 			Horizon:     r.options.horizon(),
-			Integration: clean(i.Integration),
-			Enterprise:  clean(i.Enterprise),
-			Service:     clean(i.Service),
+			Integration: i.Integration,
+			Enterprise:  i.Enterprise,
+			Service:     i.Service,
 			Token:       r.digest(i.Token),
 			IsEnabled:   lifecycle.FlagOf(!i.Disabled),
 			CreatedUtc:  lifecycle.At(i.CreatedUtc),
@@ -74,9 +81,9 @@ func (i *Import) check() error {
 	return nil
 }
 
-// clean makes a name that a person brought fit for the journal.
+// clean makes an identifier and a name that a person brought fit for the journal.
 func clean(n lifecycle.Named) lifecycle.Named {
-	return lifecycle.Named{ID: n.ID, Name: strings.ToValidUTF8(n.Name, "\ufffd")}
+	return lifecycle.Named{ID: typed.ID(n.ID), Name: strings.ToValidUTF8(n.Name, "\ufffd")}
 }
 
 // refresh is how old proof may become before an application's further 200 is

@@ -39,7 +39,7 @@ type ProbeState struct {
 // Explain says why the verdict on an integration's current token is what it is.
 // The error is ErrNotFound, or the store's.
 func (r *Rack) Explain(ctx context.Context, integration string) (Explanation, error) {
-	record := r.view.Record(integration)
+	record := r.view.Record(lifecycle.CanonicalID(integration))
 	if record == nil {
 		return Explanation{}, ErrNotFound
 	}

@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -36,10 +37,10 @@ type HandlerOptions struct {
 	// WithoutSecret accepts every delivery. It must be set if there are no secrets, and
 	// should be only if something in front authenticates.
 	WithoutSecret bool
-	// General gets the General Webhooks that come to the same URL, with the body
-	// as it came. What it answers is the answer. nil: they are answered 204.
+	// General gets the General Webhooks that come to the same URL, with the body as it
+	// came, but unpacked. Its answer is the answer. nil: they are answered 204.
 	General http.Handler
-	// BodyLimit is the largest body that is read, in bytes. 0 means 64 KiB.
+	// BodyLimit is the largest body that is read, in bytes, unpacked. 0 means 64 KiB.
 	BodyLimit int64
 }
 
@@ -54,7 +55,8 @@ type HandlerOptions struct {
 //	400  not strict JSON; a count and a digest are kept
 //	503  the store failed or was too slow: only then can a re-sent copy help
 //
-// A General Webhook is answered by the application's own handler.
+// A General Webhook is answered by the application's own handler. A body with
+// Content-Encoding: gzip is unpacked.
 type Handler struct {
 	rack     *Rack
 	options  HandlerOptions
@@ -152,13 +154,47 @@ func (h *Handler) admit(req *http.Request, now time.Time) Refusal {
 	return ""
 }
 
+// packedSlack is how many bytes more than the limit a packed body may have: what does not
+// compress grows a little.
+const packedSlack = 1 << 10
+
+// read reads the body of a request, unpacked, up to the limit. It never holds more than
+// that, whatever a packed body says. A body in any other encoding than gzip is taken as it
+// is: it is JSON, or it is refused as no JSON.
 func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buffer) Refusal {
-	if req.ContentLength > h.options.BodyLimit {
+	limit, packed := h.options.BodyLimit, isGzip(req.Header)
+	if packed {
+		limit += packedSlack
+	}
+	if req.ContentLength > limit {
 		return RefusedSize
 	}
 	// A writer that cannot set deadlines leaves them to its server.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	_, err := into.ReadFrom(http.MaxBytesReader(w, req.Body, h.options.BodyLimit))
+	source := io.Reader(http.MaxBytesReader(w, req.Body, limit))
+	if packed {
+		unpacked, err := gzip.NewReader(source)
+		if err != nil {
+			return refusalOf(err)
+		}
+		source = unpacked
+	}
+	_, err := into.ReadFrom(io.LimitReader(source, h.options.BodyLimit+1))
+	if err == nil && int64(into.Len()) > h.options.BodyLimit {
+		return RefusedSize
+	}
+	return refusalOf(err)
+}
+
+// isGzip reports whether a body is packed, as its header says.
+func isGzip(header http.Header) bool {
+	encodings := header.Values("Content-Encoding")
+	return len(encodings) == 1 && (strings.EqualFold(encodings[0], "gzip") || strings.EqualFold(encodings[0], "x-gzip"))
+}
+
+// refusalOf returns why a body could not be read, or "". A packed body that does not
+// unpack did not come whole.
+func refusalOf(err error) Refusal {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -189,6 +225,9 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 	forwarded := req.Clone(req.Context())
 	forwarded.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body)))
 	forwarded.ContentLength = int64(len(body))
+	if isGzip(req.Header) { // it is unpacked
+		forwarded.Header.Del("Content-Encoding")
+	}
 	v := guard.Panicked(func() { h.options.General.ServeHTTP(status, forwarded) })
 	if v != nil && v != http.ErrAbortHandler {
 		h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))

@@ -1,6 +1,7 @@
 package keyrack
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -18,7 +19,7 @@ type Receipt struct {
 	// ID is the journal entry's.
 	ID store.EntryID
 	// Action is Mews's name of a delivery's action. It is empty for other evidence, and
-	// for a delivery of unexpected shape.
+	// for a delivery whose action cannot be read.
 	Action string
 	// Integration is empty for a delivery that names none.
 	Integration string
@@ -26,7 +27,7 @@ type Receipt struct {
 	// Verdict is the verdict on the integration's current token, afterwards.
 	Verdict Verdict
 	// General is set for a General Webhook. It is the application's own business, and
-	// not journalled.
+	// not journalled unless it carries a token.
 	General *events.General
 }
 
@@ -73,6 +74,9 @@ func (c Change) String() string {
 	if c.Decision.Cause != 0 {
 		fmt.Fprintf(&b, " (%v)", c.Decision.Cause)
 	}
+	if c.Evidence.Unread != "" {
+		fmt.Fprintf(&b, "  unread: %s", c.Evidence.Unread)
+	}
 	if c.Decision.From != c.Decision.To {
 		fmt.Fprintf(&b, "  %v -> %v", c.Decision.From, c.Decision.To)
 	}
@@ -114,7 +118,7 @@ func changesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
 func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
-	return changesOf(r.store.History(ctx, integration))
+	return changesOf(r.store.History(ctx, lifecycle.CanonicalID(integration)))
 }
 
 // Changes follows the journal from after a position; start at [Rack.JournalEnd] to see
@@ -149,4 +153,40 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 func (r *Rack) JournalEnd(ctx context.Context) (store.Position, error) {
 	_, last, err := r.store.Bounds(ctx)
 	return last, err
+}
+
+// sealBody returns what the journal keeps of a body: sealed, without persons' names unless
+// they are to be kept.
+func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
+	if !r.options.KeepRequestor && mayNameRequestor(body) {
+		var err error
+		if body, err = events.WithoutRequestor(body); err != nil {
+			return nil, err
+		}
+	}
+	sealed, err := r.sealer.Seal(body, id.String())
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: sealing: %w", err)
+	}
+	return sealed, nil
+}
+
+// mayNameRequestor reports whether there may be a member of that name, in whatever case and
+// however it is escaped. Most bodies need no second reading.
+func mayNameRequestor(body []byte) bool {
+	if bytes.IndexByte(body, '\\') >= 0 {
+		return true
+	}
+	for _, q := range []byte("qQ") { // rare: it is not in a GUID
+		for at := 0; ; {
+			i := bytes.IndexByte(body[at:], q)
+			if i < 0 {
+				break
+			}
+			if at += i + 1; at >= 3 && bytes.EqualFold(body[at-3:at], []byte("req")) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -4,11 +4,12 @@ import (
 	"iter"
 
 	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 // Record returns what is known of an integration. The record is a copy.
 func (r *Rack) Record(id string) (Record, bool) {
-	if record := r.view.Record(id); record != nil {
+	if record := r.view.Record(lifecycle.CanonicalID(id)); record != nil {
 		return view.Copy(record), true
 	}
 	return Record{}, false
@@ -29,7 +30,7 @@ func (r *Rack) Integrations() iter.Seq[Record] {
 // Enterprise returns copies of the records of an enterprise's integrations, in the
 // order in which their enterprise became known. One hotel may have several.
 func (r *Rack) Enterprise(id string) []Record {
-	known := r.view.Enterprise(id)
+	known := r.view.Enterprise(lifecycle.CanonicalID(id))
 	records := make([]Record, len(known))
 	for i, record := range known {
 		records[i] = view.Copy(record)

@@ -89,3 +89,12 @@ func (a asked) Asking(ctx context.Context, id string) (context.Context, func(con
 	ctx, began := a.rack.tell.begin(ctx, WorkProbe, "")
 	return ctx, func(answer connector.Answer, err error) { a.rack.tell.probed(began, id, answer, err) }
 }
+
+// signOfLife notes that Mews sends General Webhooks for an integration. That does not prove
+// that its token works, because no document says when Mews stops. If the verdict is not
+// Valid, it is worth a question.
+func (r *Rack) signOfLife(id string) {
+	if r.schedule != nil && id != "" && !r.CheckIntegration(id).Active() {
+		r.schedule.Hint(id)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
@@ -17,6 +18,8 @@ import (
 type seen struct {
 	here atomic.Uint32
 	kept atomic.Uint32 // what the store is known to have
+
+	unfamiliar unfamiliar
 }
 
 // seenRef is where the store has their names, in clear.
@@ -77,4 +80,30 @@ func (r *Rack) keepNewSeen(ctx context.Context) {
 	if err := r.keepSeen(ctx); err != nil {
 		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)
 	}
+}
+
+// keptUnfamiliar bounds how many names of unknown actions are remembered. Somebody who has
+// the secret can send any number of them.
+const keptUnfamiliar = 128
+
+// unfamiliar are the actions that this version does not know and that came since the
+// start. Each is worth one alarm.
+type unfamiliar struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// first reports whether an action comes for the first time. Beyond keptUnfamiliar no
+// further one does.
+func (u *unfamiliar) first(name string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.names[name] || len(u.names) >= keptUnfamiliar {
+		return false
+	}
+	if u.names == nil {
+		u.names = make(map[string]bool)
+	}
+	u.names[name] = true
+	return true
 }

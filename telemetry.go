@@ -183,6 +183,12 @@ const (
 	// other token has worked that could show whether the token or the ClientToken is
 	// refused.
 	AlarmNoWitness AlarmKind = "no_witness"
+	// AlarmNotUnderstood: a delivery lacks something that its action cannot do without, or
+	// brings a token without an integration. It is in the journal, and changed nothing.
+	AlarmNotUnderstood AlarmKind = "not_understood"
+	// AlarmUnknownAction: a webhook with an action that this version does not know. It is
+	// raised once for each name, by each process.
+	AlarmUnknownAction AlarmKind = "unknown_action"
 )
 
 // Alarm is something that a person should look at. It holds no secret.
@@ -190,6 +196,9 @@ type Alarm struct {
 	Kind        AlarmKind
 	Integration string          // empty where it is about all
 	Cause       lifecycle.Cause // of AlarmEvidence
+	// Action is Mews's name of a delivery's action, of AlarmNotUnderstood and
+	// AlarmUnknownAction. Unlike Kind and Cause it is not fit for a label, and not logged.
+	Action string
 }
 
 // teller calls a Telemetry. A nil one calls nobody.

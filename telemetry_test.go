@@ -161,7 +161,7 @@ func TestTelemetry(t *testing.T) {
 				commit + ": owned, failed false", commit + ": ok, failed false", evidence + ": alarm evidence",
 				evidence + ": IntegrationCreated conflict, 0 conflicts", "delivery: 204 "}},
 			{"no integration", []byte("{}"), nil, []string{
-				commit + ": ok, failed false", evidence + ": unknown unrecognized, 0 conflicts", "delivery: 204 "}},
+				commit + ": ok, failed false", evidence + ": unknown unrecognized, 0 conflicts", "delivery: alarm not_understood", "delivery: 204 "}},
 			{"a General Webhook", []byte(generalBody), nil, []string{"delivery: 204 "}},
 			{"no JSON", []byte("{"), nil, []string{"delivery: 400 syntax"}},
 			{"another instance was faster", first, []fault{conflicts}, []string{

@@ -136,6 +136,7 @@ func (c *Client) Probe(ctx context.Context, token lifecycle.Token, enterprise st
 	if !utf8.ValidString(enterprise) {
 		return Answer{}, &Error{Class: Unsendable}
 	}
+	enterprise = lifecycle.CanonicalID(enterprise)
 	a, err := c.probe(ctx, token, "")
 	if err != nil || !a.Portfolio || enterprise == "" || enterprise == a.Enterprise.ID {
 		return a, err

@@ -55,9 +55,10 @@ func (a *Answer) fill(body []byte) bool {
 	return true
 }
 
-// named returns an identifier with its name, or zero if there is no identifier.
+// named returns an identifier, in its one spelling, with its name, or zero if there is no
+// identifier.
 func named(id, name jsontext.Value) lifecycle.Named {
-	n := lifecycle.Named{ID: text(id, maxIdentifier), Name: text(name, maxName)}
+	n := lifecycle.Named{ID: lifecycle.CanonicalID(text(id, maxIdentifier)), Name: text(name, maxName)}
 	if n.ID == "" {
 		return lifecycle.Named{}
 	}

@@ -143,3 +143,9 @@ func (e *Evidence) horizon() time.Duration {
 	}
 	return DefaultHorizon
 }
+
+// lacksToken reports whether the delivery was to bring a token, and it could not be read.
+func (e *Evidence) lacksToken() bool {
+	brings := e.Action == IntegrationCreated || e.Action == IntegrationApiKeyCreated
+	return brings && e.Token.isZero() && e.Unread != ""
+}

@@ -30,10 +30,6 @@ func CanonicalID(id string) string {
 	return string(text)
 }
 
-// TypedID is [CanonicalID] for an identifier that a person typed: the white space around
-// it is dropped even if it is not a GUID.
-func TypedID(id string) string { return CanonicalID(strings.TrimSpace(id)) }
-
 // guidLen is the length of a GUID with dashes.
 const guidLen = 36
 

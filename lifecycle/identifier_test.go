@@ -19,9 +19,6 @@ func TestCanonicalID(t *testing.T) {
 		if got := CanonicalID(spelled); got != guid {
 			t.Errorf("%q is %q", spelled, got)
 		}
-		if got := TypedID(spelled); got != guid {
-			t.Errorf("%q as typed is %q", spelled, got)
-		}
 	}
 	for _, other := range []string{
 		"", " ", "a", " a ", "Spa", "{}", "{a}", "{" + guid, guid + "}", "{ " + guid + " }", "{{" + guid + "}}", guid + "0", guid[1:],
@@ -30,9 +27,6 @@ func TestCanonicalID(t *testing.T) {
 	} {
 		if got := CanonicalID(other); got != other {
 			t.Errorf("%q, no GUID, became %q", other, got)
-		}
-		if got, want := TypedID(other), strings.TrimSpace(other); got != want {
-			t.Errorf("%q as typed is %q, want %q", other, got, want)
 		}
 	}
 }

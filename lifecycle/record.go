@@ -130,6 +130,10 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 }
 
 func (r *Record) deliver(e *Evidence, d *Decision) {
+	if e.lacksToken() {
+		d.Outcome = Unrecognized
+		return
+	}
 	switch e.Action {
 	case IntegrationCreated:
 		r.create(e, d)

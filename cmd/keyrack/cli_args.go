@@ -12,6 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -58,23 +59,32 @@ machine could read it; next time: printf %s "$TOKEN" | keyrack check
 	if args[0] == "" {
 		return lifecycle.Token{}, usage.Errorf("the token is empty")
 	}
-	return lifecycle.NewToken(args[0]), nil
+	return typedToken(args[0])
 }
 
-// readToken reads a token from stdin: all of it without the line end.
+// readToken reads a token from stdin, without what surrounds it there: line ends, quotes.
 func readToken(stdin io.Reader) (lifecycle.Token, error) {
-	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), api.TokenLimit+3))
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), 2*api.TokenLimit))
 	if err != nil {
 		return lifecycle.Token{}, errors.New("the token cannot be read from stdin")
 	}
-	token := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	switch {
-	case token == "":
+	switch line := strings.TrimSpace(string(text)); {
+	case line == "":
 		return lifecycle.Token{}, usage.Errorf(`stdin holds no token; try: printf %%s "$TOKEN" | keyrack ...`)
-	case len(token) > api.TokenLimit:
-		return lifecycle.Token{}, usage.Errorf("stdin is too long for a token")
-	case strings.ContainsAny(token, "\r\n"):
+	case strings.ContainsAny(line, "\r\n"):
 		return lifecycle.Token{}, usage.Errorf("stdin holds more than one line; a token is one line")
 	}
-	return lifecycle.NewToken(token), nil
+	return typedToken(string(text))
+}
+
+// typedToken returns the token that a person typed or pasted.
+func typedToken(text string) (lifecycle.Token, error) {
+	token, err := typed.Token(text)
+	switch {
+	case err != nil:
+		return lifecycle.Token{}, usage.Errorf("%v", err)
+	case len(token.Reveal()) > api.TokenLimit:
+		return lifecycle.Token{}, usage.Errorf("the text is too long for a token")
+	}
+	return token, nil
 }

@@ -10,9 +10,9 @@ import (
 
 func TestReadToken(t *testing.T) {
 	for text, want := range map[string]string{
-		"canary": "canary", "canary\n": "canary", "canary\r\n": "canary", " canary ": " canary ",
+		"canary": "canary", "canary\n": "canary", "canary\r\n": "canary", " canary ": "canary", "\ufeff\"canary\"\n": "canary",
 		strings.Repeat("x", api.TokenLimit) + "\n": strings.Repeat("x", api.TokenLimit),
-		"": "", "\n": "", "a\nb": "", "a\n\n": "", "a\r": "a",
+		"": "", "\n": "", "a\nb": "", "a\n\n": "a", "a\r": "a", "a b": "", "a\x00b": "", "\"\"": "",
 		strings.Repeat("x", api.TokenLimit+1): "",
 		strings.Repeat("x", 1<<20):            "",
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 )
 
 // selection is what list shows.
@@ -66,7 +67,7 @@ The key needs the scope read.`,
 func (s *selection) list(ctx context.Context) error {
 	query := url.Values{"limit": {strconv.Itoa(api.MaxPage)}}
 	for name, value := range map[string]string{
-		"enterprise": s.enterprise, "state": s.state, "status": s.status, "reason": s.reason,
+		"enterprise": typed.ID(s.enterprise), "state": s.state, "status": s.status, "reason": s.reason,
 	} {
 		if value != "" {
 			query.Set(name, value)

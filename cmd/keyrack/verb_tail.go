@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -178,6 +179,9 @@ func lineOf(o *output, d api.Change) string {
 	text := fmt.Sprintf("%s  %-36s  %-24s  %v", d.At.UTC().Format(time.RFC3339), id, whatOf(d), d.Outcome)
 	if d.Cause != "" {
 		text += " (" + terminal.Plain(d.Cause) + ")"
+	}
+	if len(d.Unread) > 0 {
+		text += "  unread: " + terminal.Plain(strings.Join(d.Unread, " "))
 	}
 	if d.From != d.To {
 		text += fmt.Sprintf("  %v -> %v", d.From, d.To)

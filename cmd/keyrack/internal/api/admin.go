@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -59,10 +60,18 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 	if !ok {
 		return
 	}
-	id := req.PathValue("id")
+	id := typed.ID(req.PathValue("id"))
+	one.Enterprise, one.Service = typed.ID(one.Enterprise), typed.ID(one.Service)
+	token, err := typed.Token(one.Token)
 	switch {
-	case one.Token == "" || len(one.Token) > TokenLimit || strings.ContainsFunc(one.Token, unicode.IsControl):
-		refuse(w, http.StatusBadRequest, "invalid_request", "token is missing or not valid")
+	case one.Token == "":
+		refuse(w, http.StatusBadRequest, "invalid_request", "token is missing")
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "invalid_request", "token is not valid: "+err.Error())
+		return
+	case len(token.Reveal()) > TokenLimit:
+		refuse(w, http.StatusBadRequest, "invalid_request", "token is too long")
 		return
 	case !ValidIdentifier(id) || one.Enterprise != "" && !ValidIdentifier(one.Enterprise) || one.Service != "" && !ValidIdentifier(one.Service):
 		refuse(w, http.StatusBadRequest, "invalid_request", "an identifier must have 1 to 128 bytes and no control characters")
@@ -72,13 +81,13 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 		Integration: lifecycle.Named{ID: id, Name: one.Name},
 		Enterprise:  lifecycle.Named{ID: one.Enterprise, Name: one.EnterpriseName},
 		Service:     lifecycle.Named{ID: one.Service, Name: one.ServiceName},
-		Token:       lifecycle.NewToken(one.Token), Disabled: one.Disabled, CreatedUtc: one.CreatedUtc,
+		Token:       token, Disabled: one.Disabled, CreatedUtc: one.CreatedUtc,
 	})
 	if err != nil {
 		a.fail(w, req, err)
 		return
 	}
-	e, err := a.Rack.ExplainToken(req.Context(), one.Token)
+	e, err := a.Rack.ExplainToken(req.Context(), token.Reveal())
 	if err != nil {
 		a.fail(w, req, err)
 		return

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
@@ -99,6 +100,7 @@ type Change struct {
 	At          time.Time         `json:"at"`
 	Kind        lifecycle.Kind    `json:"kind"`
 	Action      string            `json:"action,omitempty"` // of a delivery
+	Unread      []string          `json:"unread,omitempty"` // properties that could not be read
 	By          string            `json:"by,omitempty"`     // name of the key that got a token or asked for a probe
 	Answered    *lifecycle.Answer `json:"mews_answered,omitempty"`
 	Outcome     lifecycle.Outcome `json:"outcome"`
@@ -121,7 +123,8 @@ type Response struct {
 
 func changeOf(e keyrack.Change) Change {
 	d := Change{
-		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind, By: e.Evidence.By,
+		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind,
+		Unread: strings.Fields(e.Evidence.Unread), By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
 		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Alarm: e.Decision.Alarm,
 	}

@@ -34,7 +34,7 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 		var err error
 		switch name {
 		case "enterprise":
-			l.enterprise = values[0]
+			l.enterprise = lifecycle.CanonicalID(values[0])
 		case "state":
 			l.state = new(lifecycle.State)
 			err = l.state.UnmarshalText(value)

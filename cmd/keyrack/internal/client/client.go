@@ -23,6 +23,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/pause"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -235,7 +236,7 @@ func (c *Client) History(ctx context.Context, id string) iter.Seq2[json.RawMessa
 
 // IntegrationPath is the path of an integration, or of what there is below it.
 func IntegrationPath(id string, what ...string) []string {
-	return append([]string{"v1", "integrations", url.PathEscape(id)}, what...)
+	return append([]string{"v1", "integrations", url.PathEscape(typed.ID(id))}, what...)
 }
 
 // Decode reads an answer. An answer that cannot be read is from another version.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 )
 
 // Record is one line of the file. If Problem is not empty, the other fields mean nothing, but
@@ -194,8 +195,14 @@ func recordOf(line int, names, fields []string) Record {
 	return r
 }
 
-// check sets the Problem of a record that cannot be imported.
+// check brings a record into shape, and sets the Problem of one that cannot be imported.
 func (r *Record) check() {
+	r.Integration = typed.ID(r.Integration)
+	r.Request.Enterprise, r.Request.Service = typed.ID(r.Request.Enterprise), typed.ID(r.Request.Service)
+	token, err := typed.Token(r.Request.Token)
+	if err == nil {
+		r.Request.Token = token.Reveal()
+	}
 	switch {
 	case r.Integration == "":
 		r.Problem = "the id of the integration is missing"
@@ -203,6 +210,8 @@ func (r *Record) check() {
 		r.Problem, r.Integration = "the id of the integration is not valid", ""
 	case r.Request.Token == "":
 		r.Problem = "the token is missing"
+	case err != nil:
+		r.Problem = "the token is not valid: " + err.Error()
 	case r.Integration == r.Request.Token, isGUID(r.Request.Token) && !isGUID(r.Integration):
 		r.Problem, r.Integration = "the id looks like the token, and the token like an id", "" // not to be printed
 	}

@@ -18,17 +18,17 @@ func recordsOf(text string) ([]Record, error) {
 
 func TestReadRecords(t *testing.T) {
 	spa := Record{Line: 2, Integration: "i1", Request: api.ImportRequest{
-		Name: "Spa, Bar", Enterprise: "e1", Token: " t 1", Disabled: true, CreatedUtc: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
+		Name: "Spa, Bar", Enterprise: "e1", Token: "t1", Disabled: true, CreatedUtc: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
 	}}
 	const head = "integration,integration_name,enterprise,token,disabled,created_utc\n"
 	for name, test := range map[string]struct {
 		text string
 		want Record
 	}{
-		"commas":     {head + `i1,"Spa, Bar",e1," t 1",TRUE,2020-01-02T03:04:05Z`, spa},
-		"semicolons": {"\ufeff" + strings.ReplaceAll(head, ",", ";") + `i1;Spa, Bar;e1;" t 1";1;2020-01-02T03:04:05Z` + "\r\n", spa},
-		"tabs":       {strings.ReplaceAll(head, ",", "\t") + "i1\tSpa, Bar\te1\t\" t 1\"\ttrue\t2020-01-02T03:04:05Z\n", spa},
-		"JSON": {"\n" + `{"integration":"i1","integration_name":"Spa, Bar","enterprise":"e1","token":" t 1","disabled":true,` +
+		"commas":     {head + `i1,"Spa, Bar",e1," t1 ",TRUE,2020-01-02T03:04:05Z`, spa},
+		"semicolons": {"\ufeff" + strings.ReplaceAll(head, ",", ";") + `i1;Spa, Bar;e1;" t1";1;2020-01-02T03:04:05Z` + "\r\n", spa},
+		"tabs":       {strings.ReplaceAll(head, ",", "\t") + "i1\tSpa, Bar\te1\t\"\"\"t1\"\"\"\ttrue\t2020-01-02T03:04:05Z\n", spa},
+		"JSON": {"\n" + `{"integration":"i1","integration_name":"Spa, Bar","enterprise":"e1","token":"\ufefft1\n","disabled":true,` +
 			`"created_utc":"2020-01-02T03:04:05Z"}`, spa},
 	} {
 		got, err := recordsOf(test.text)
@@ -40,7 +40,7 @@ func TestReadRecords(t *testing.T) {
 	for _, line := range []string{
 		"canary", "{", `{"integration":"i","token":"canary","tokn":"canary"}`, `{"integration":"i","token":1}`,
 		`{"integration":"i","token":"canary","created_utc":"canary"}`, `{"integration":"canary","token":"canary"}`,
-		`{"integration":"canary","token":"` + guid + `"}`, `{"integration":"i\n","token":"canary"}`, `{"token":"canary"}`,
+		`{"integration":"canary","token":"` + guid + `"}`, `{"integration":"i\nj","token":"canary"}`, `{"integration":"i","token":"canary two"}`, `{"integration":"i","token":"canary\u0000"}`, `{"token":"canary"}`,
 		`{"integration":"..","token":"canary"}`, `{"integration":"i"}`,
 	} {
 		got, err := recordsOf(`{"integration":"i","token":"t"}` + "\n" + line + "\n" + `{"integration":"i","token":"t"}`)

@@ -55,7 +55,10 @@ func New(version string) *Metrics {
 	} {
 		m.refusals.add(0, string(one))
 	}
-	for _, one := range []keyrack.AlarmKind{keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness} {
+	for _, one := range []keyrack.AlarmKind{
+		keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness,
+		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction,
+	} {
 		m.alarms.add(0, string(one))
 	}
 	for _, result := range []string{"ok", "conflict", "timeout", "error"} {
