@@ -34,7 +34,7 @@ func (r *Rack) CheckIntegration(id string) Verdict {
 
 // verdict is the verdict of an integration's current token, as far as it has one.
 func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
-	return record.Current(&r.policy, now)
+	return record.Verdict(lifecycle.Digest{}, &r.policy, now)
 }
 
 // Token returns the current token of an integration with its verdict, for use in

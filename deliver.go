@@ -117,8 +117,8 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		if err != nil {
 			return Receipt{}, err
 		}
-		if base.Outdated() {
-			if base, err = r.upgrade(ctx, base); errors.Is(err, store.ErrConflict) {
+		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated {
+			if base, err = r.upgrade(ctx, base, e); errors.Is(err, store.ErrConflict) {
 				base, err = r.loadRecord(ctx, id)
 			}
 			continue
@@ -151,9 +151,8 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 
 // upgrade journals that a record which earlier rules folded goes on by the rules of
 // now. The integration's lock is held.
-func (r *Rack) upgrade(ctx context.Context, base Record) (Record, error) {
-	now := r.clock.Now()
-	t := taking{id: store.NewEntryID(now), evidence: base.Upgrade(lifecycle.At(now))}
+func (r *Rack) upgrade(ctx context.Context, base Record, e lifecycle.Evidence) (Record, error) {
+	t := taking{id: store.NewEntryID(e.At.Time()), evidence: e}
 	next, decision := base.Apply(t.evidence)
 	c, _, err := r.commitOf(&t, base, next, decision)
 	if err == nil {

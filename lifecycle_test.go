@@ -228,7 +228,7 @@ var trips = []struct {
 		{hour, disabled("A"), "204 applied", "canceled_disabled", "invalid disabled"},
 		{hour, deleted("A", time.Time{}), "204 applied", "deleted", "invalid deleted"},
 	}},
-	{"canceled, and usable for a day", keyrack.Options{Policy: keyrack.Policy{Canceled: lifecycle.CanceledUsableFor, CanceledFor: day}}, []move{
+	{"canceled, and usable for a day", keyrack.Options{Policy: keyrack.Policy{Canceled: lifecycle.CanceledUsable, CanceledFor: day}}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, canceled("A"), "204 applied", "canceled_enabled", "valid live"},
 		{day - minute, checked("A", "k"), "valid live", "canceled_enabled", "valid live"},

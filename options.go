@@ -86,8 +86,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: Options.Policy.Levels is %d; it must be 1 or 2, or 0 for the default", ErrInvalid, p.Levels)
 	case p.Canceled > lifecycle.CanceledAsk || p.Reinstated > lifecycle.ReinstatedSets:
 		return fmt.Errorf("%w: Options.Policy names a choice that there is not", ErrInvalid)
-	case p.Canceled == lifecycle.CanceledUsableFor && p.CanceledFor == 0:
-		return fmt.Errorf("%w: Options.Policy.CanceledFor must be set for CanceledUsableFor", ErrInvalid)
+	case p.Canceled != lifecycle.CanceledUsable && p.CanceledFor != 0:
+		return fmt.Errorf("%w: Options.Policy.CanceledFor goes with CanceledUsable alone", ErrInvalid)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -32,7 +31,7 @@ func TestOptionsThatCannotBeMeant(t *testing.T) {
 		"Policy.Grace":       {Policy: keyrack.Policy{Grace: 30}},
 		"Policy.Levels":      {Policy: keyrack.Policy{Levels: 3}},
 		"Policy.AssumeAfter": {Policy: keyrack.Policy{AssumeAfter: -time.Hour}},
-		"Policy.CanceledFor": {Policy: keyrack.Policy{Canceled: lifecycle.CanceledUsableFor}},
+		"Policy.CanceledFor": {Policy: keyrack.Policy{CanceledFor: time.Hour}},
 		"Policy names":       {Policy: keyrack.Policy{Canceled: 99}},
 	} {
 		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &o)

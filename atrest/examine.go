@@ -154,13 +154,14 @@ func (x *examination) integration(stored store.Stored) error {
 			otherwise = nil
 		}
 	}
-	if record.Outdated() {
+	_, outdated := record.Upgrade(0)
+	if outdated {
 		otherwise = nil
 	}
 	for _, what := range otherwise {
 		find("%s", what)
 	}
-	if !record.Outdated() && !bytes.Equal(lifecycle.AppendRecord(nil, folded), stored.Record) {
+	if !outdated && !bytes.Equal(lifecycle.AppendRecord(nil, folded), stored.Record) {
 		find("the record is not the fold of its journal")
 	}
 	for _, k := range record.Keys {

@@ -186,7 +186,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 }
 
 func adopted(enabled bool, at Instant) Course {
-	c := Course{State: Disabled, Enabled: Pair{Since: at}}
+	c := Course{State: Disabled, Enabled: pair{Since: at}}
 	if enabled {
 		c.State = Enabled
 	}

@@ -133,7 +133,7 @@ func TestVerdictsDoNotAllocate(t *testing.T) {
 			if v := r.Verdict(token(0), &policy, minute(2)); v.Reason != reason {
 				t.Fatalf("%v, want %v", v.Reason, reason)
 			}
-			r.Current(&policy, minute(2))
+			r.Verdict(Digest{}, &policy, minute(2))
 			r.Question(start)
 		}); allocs != 0 {
 			t.Errorf("%v: %v allocations", reason, allocs)

@@ -2,10 +2,10 @@ package lifecycle
 
 import "slices"
 
-// Pair is what the state machine remembers of two opposite actions, Enabled and
+// pair is what the state machine remembers of two opposite actions, Enabled and
 // Disabled or Canceled and Reinstated, to follow its best guess. What is certain of
 // them, [Record.Possible] says.
-type Pair struct {
+type pair struct {
 	// Since is the arrival that made the flag what it is.
 	Since Instant `json:",omitzero"`
 	// Early are the arrivals, oldest first, of duplicates that may turn out to be
@@ -17,10 +17,10 @@ type Pair struct {
 // maxEarly bounds what a storm of duplicates can make a record remember.
 const maxEarly = 8
 
-func (p *Pair) isZero() bool { return p.Since == 0 && len(p.Early) == 0 }
+func (p *pair) isZero() bool { return p.Since == 0 && len(p.Early) == 0 }
 
 // forget drops the early halves whose late halves can no longer come.
-func (p *Pair) forget(e *Evidence) {
+func (p *pair) forget(e *Evidence) {
 	n := 0
 	for n < len(p.Early) && !e.within(p.Early[n]) {
 		n++
@@ -29,13 +29,13 @@ func (p *Pair) forget(e *Evidence) {
 }
 
 // drop removes the n oldest early halves.
-func (p *Pair) drop(n int) {
+func (p *pair) drop(n int) {
 	if p.Early = p.Early[n:]; len(p.Early) == 0 {
 		p.Early = nil
 	}
 }
 
-func (p *Pair) remember(at Instant) {
+func (p *pair) remember(at Instant) {
 	early := p.Early
 	if len(early) == maxEarly {
 		early = early[1:]
@@ -55,8 +55,8 @@ func (e *Evidence) within(earlier Instant) bool {
 // then picks its course, and so commutes with all that came before it.
 type Course struct {
 	State    State `json:",omitzero"`
-	Enabled  Pair  `json:",omitzero"`
-	Canceled Pair  `json:",omitzero"`
+	Enabled  pair  `json:",omitzero"`
+	Canceled pair  `json:",omitzero"`
 }
 
 // deliver takes in one of the four actions of the two pairs, in a state that
@@ -89,10 +89,10 @@ func (c *Course) deliver(e *Evidence) Outcome {
 func (c *Course) settle(e *Evidence) {
 	live := c.State.proven()
 	if live.enabled() != c.State.enabled() {
-		c.Enabled = Pair{Since: e.At}
+		c.Enabled = pair{Since: e.At}
 	}
 	if c.State.canceled() {
-		c.Canceled = Pair{Since: e.At}
+		c.Canceled = pair{Since: e.At}
 	}
 	c.State = live
 }

@@ -1,9 +1,8 @@
 package lifecycle
 
-// Current returns the verdict on the token in use: the current one or the likeliest
-// candidate, and in a deleted integration the last one. Like [Record.Verdict], it is
-// pure and does not allocate.
-func (r *Record) Current(p *Policy, now Instant) (v Verdict) {
+// current returns the verdict on the token in use: the current one or the likeliest
+// candidate, and in a deleted integration the last one.
+func (r *Record) current(p *Policy, now Instant) (v Verdict) {
 	i := r.currentIndex()
 	if i < 0 && r.State == Deleted {
 		i = len(r.Keys) - 1

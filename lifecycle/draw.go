@@ -5,9 +5,20 @@ import (
 	"strings"
 )
 
-// Mermaid draws the machine as a Mermaid state diagram. Live states are marked.
-// The drawing is the same every time.
-func Mermaid() string {
+// Draw draws the machine, in "mermaid" (a Mermaid state diagram) or "dot" (Graphviz's
+// language), live states marked. The drawing is the same every time. In any other
+// language it is empty.
+func Draw(language string) string {
+	switch language {
+	case "mermaid":
+		return mermaid()
+	case "dot":
+		return dot()
+	}
+	return ""
+}
+
+func mermaid() string {
 	var b strings.Builder
 	b.WriteString("stateDiagram-v2\n    direction LR\n    [*] --> " + Unseen.String() + "\n")
 	for _, e := range edges() {
@@ -22,9 +33,7 @@ func Mermaid() string {
 	return b.String()
 }
 
-// DOT draws the machine in Graphviz's language. Live states are marked. The
-// drawing is the same every time.
-func DOT() string {
+func dot() string {
 	var b strings.Builder
 	b.WriteString("digraph lifecycle {\n    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n")
 	b.WriteString("    edge [fontname=\"sans-serif\", fontsize=10];\n")

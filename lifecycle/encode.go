@@ -219,7 +219,7 @@ func (w *writer) course(c *Course) {
 	w.pair("Canceled", &c.Canceled)
 }
 
-func (w *writer) pair(name string, p *Pair) {
+func (w *writer) pair(name string, p *pair) {
 	if p.isZero() {
 		return
 	}

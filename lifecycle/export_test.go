@@ -89,3 +89,6 @@ const (
 	CauseReopened             = causeReopened
 	CauseIntegration          = causeIntegration
 )
+
+// Pair is what is known of two opposite actions.
+type Pair = pair

@@ -137,7 +137,7 @@ func FuzzParseRecord(f *testing.F) {
 		if now := start; len(b) >= evidenceSize {
 			r.Apply(evidenceOf(b[len(b)-evidenceSize:], &now, &r))
 			r.Question(now)
-			r.Current(new(Policy), now)
+			r.Verdict(Digest{}, new(Policy), now)
 		}
 	})
 }

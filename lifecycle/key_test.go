@@ -78,7 +78,7 @@ func TestKeyVerdicts(t *testing.T) {
 	says(t, "the former", r, token(0), minute(100), Invalid, ReasonSuperseded, Invalid)
 	says(t, "the new one", r, token(1), minute(100), Valid, ReasonLive, Valid)
 	says(t, "a token of nobody's", r, token(9), minute(100), Unknown, ReasonUnfamiliar, Invalid)
-	says(t, "no token", r, Digest{}, minute(100), Unknown, ReasonUnfamiliar, Invalid)
+	says(t, "the zero digest stands for the one in use", r, Digest{}, minute(100), Valid, ReasonLive, Valid)
 	if v := verdict(&r, token(0), minute(100)); v.Integration != integration || v.Enterprise != hotel {
 		t.Errorf("the former one does not point to its integration: %+v", v)
 	}

@@ -11,10 +11,9 @@ type CanceledPolicy uint8
 const (
 	// CanceledInvalid: not valid. This is the default, which fails closed.
 	CanceledInvalid CanceledPolicy = iota
-	// CanceledUsable: valid until the integration is disabled or deleted.
+	// CanceledUsable: valid until the integration is disabled or deleted, or for
+	// Policy.CanceledFor.
 	CanceledUsable
-	// CanceledUsableFor: valid for Policy.CanceledFor after the cancellation arrived.
-	CanceledUsableFor
 	// CanceledAsk: unknown until a probe settles it.
 	CanceledAsk
 )
@@ -39,7 +38,8 @@ const (
 type Policy struct {
 	// Canceled says whether the token of a canceled integration is valid.
 	Canceled CanceledPolicy
-	// CanceledFor is the time of CanceledUsableFor.
+	// CanceledFor is how long CanceledUsable lasts after the cancellation arrived. 0: as
+	// long as the integration is neither disabled nor deleted.
 	CanceledFor time.Duration
 	// Levels is how many switches of Mews's disable an integration: 1, where Enabled
 	// and Disabled alternate, or 2, where a second Disabled may be another switch and an

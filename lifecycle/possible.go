@@ -97,7 +97,7 @@ func (c *Course) tally(t *tally, possible belief.Presents, p *Policy, now Instan
 	case 0: // nobody worked it out
 		possible = allPresents
 	}
-	usable := p.Canceled == CanceledUsable || p.Canceled == CanceledUsableFor && fresh(now, c.Canceled.Since, p.CanceledFor)
+	usable := p.Canceled == CanceledUsable && (p.CanceledFor == 0 || fresh(now, c.Canceled.Since, p.CanceledFor))
 	yes, no := belief.Live, allPresents&^belief.Live
 	switch {
 	case usable:

@@ -108,7 +108,7 @@ func TestCurrent(t *testing.T) {
 		"deleted, and works":    {then(deleted, probe(&deleted, token(0), Accepted, minute(2))), Unknown, ReasonDeletedAccepted},
 		"deleted with no token": {fold(delivery(IntegrationDeleted, minute(1))), Invalid, ReasonDeleted},
 	} {
-		if v := c.r.Current(new(Policy), minute(1)); v.Status != c.status || v.Reason != c.reason || v.Integration != integration {
+		if v := c.r.Verdict(Digest{}, new(Policy), minute(1)); v.Status != c.status || v.Reason != c.reason || v.Integration != integration {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}

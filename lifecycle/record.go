@@ -58,13 +58,14 @@ type Record struct {
 // rules is the version of the rules that this package folds by.
 const rules = 3
 
-// Outdated reports whether the record was folded by earlier rules. Before it takes in
-// anything else, it should take in its [Record.Upgrade].
-func (r *Record) Outdated() bool { return r.Version > 0 && r.Rules < rules }
-
-// Upgrade returns the evidence that brings an outdated record's journal up to date.
-func (r *Record) Upgrade(at Instant) Evidence {
-	return Evidence{Kind: KindUpgrade, At: at, Integration: Named{ID: r.ID}, Record: string(AppendRecord(nil, *r))}
+// Upgrade reports whether the record was folded by earlier rules, and returns the
+// evidence that it should take in then before anything else: it brings the record's
+// journal up to date.
+func (r *Record) Upgrade(at Instant) (e Evidence, outdated bool) {
+	if r.Version == 0 || r.Rules >= rules {
+		return Evidence{}, false
+	}
+	return Evidence{Kind: KindUpgrade, At: at, Integration: Named{ID: r.ID}, Record: string(AppendRecord(nil, *r))}, true
 }
 
 // Basis is a piece of evidence as a verdict names it.

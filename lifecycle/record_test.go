@@ -161,12 +161,12 @@ func TestUpgrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !r.Outdated() {
+		upgrade, outdated := r.Upgrade(minute(500))
+		if !outdated {
 			t.Errorf("up to date already: %s", line)
 		}
-		upgrade := r.Upgrade(minute(500))
 		upgraded, d := r.Apply(upgrade)
-		if d.Outcome != Applied || d.From != d.To || upgraded.Outdated() || upgraded.Version != r.Version+1 {
+		if d.Outcome != Applied || d.From != d.To || !upToDate(&upgraded) || upgraded.Version != r.Version+1 {
 			t.Errorf("%+v, %+v", d, upgraded)
 		}
 		for _, k := range r.Keys {
@@ -179,7 +179,7 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 	r := fold(created(Yes, token(0), minute(0)))
-	if r.Outdated() {
+	if !upToDate(&r) {
 		t.Error("what the rules of now folded is outdated")
 	}
 	for name, text := range map[string]string{"nothing": "", "no record": "{", "another's": `{"Format":2,"ID":"another","Version":3}`} {
@@ -187,4 +187,9 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
+}
+
+func upToDate(r *Record) bool {
+	_, outdated := r.Upgrade(0)
+	return !outdated
 }

@@ -138,14 +138,14 @@ func TestApplyIsTheTable(t *testing.T) {
 }
 
 func TestDrawings(t *testing.T) {
-	golden(t, "machine.mmd", Mermaid())
-	golden(t, "machine.dot", DOT())
+	golden(t, "machine.mmd", Draw("mermaid"))
+	golden(t, "machine.dot", Draw("dot"))
 	for state, row := range readTable(t) {
 		for column, c := range row {
 			name := strings.TrimPrefix(column.String(), "Integration")
 			for drawing, line := range map[string]string{
-				Mermaid(): "    " + state.String() + " --> " + c.to.String() + ": " + name + "\n",
-				DOT():     "    " + state.String() + " -> " + c.to.String() + " [label=\"" + name + "\"];\n",
+				Draw("mermaid"): "    " + state.String() + " --> " + c.to.String() + ": " + name + "\n",
+				Draw("dot"):     "    " + state.String() + " -> " + c.to.String() + " [label=\"" + name + "\"];\n",
 			} {
 				if c.moves != strings.Contains(drawing, line) {
 					t.Errorf("%v × %v: drawn: %v", state, column, !c.moves)

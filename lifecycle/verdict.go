@@ -171,8 +171,13 @@ func (t *tally) doubt(r Reason, guess bool) {
 }
 
 // Verdict returns the verdict on the token with a digest, under a policy and at a time.
-// It is a pure function and does not allocate.
+// The zero Digest stands for the token in use: the current one or the likeliest
+// candidate, and in a deleted integration the last one. Verdict is a pure function and
+// does not allocate.
 func (r *Record) Verdict(token Digest, p *Policy, now Instant) (v Verdict) {
+	if token.isZero() {
+		return r.current(p, now)
+	}
 	r.verdict(&v, r.keyIndex(token), p, now)
 	return v
 }

@@ -123,7 +123,7 @@ func walkOf(changes []api.Change) walk {
 // have colours: those of the path have numbers.
 func drawMermaid(w walk) string {
 	b := new(strings.Builder)
-	b.WriteString(lifecycle.Mermaid())
+	b.WriteString(lifecycle.Draw("mermaid"))
 	if !w.any {
 		return b.String()
 	}
@@ -144,7 +144,7 @@ func drawMermaid(w walk) string {
 
 // drawDOT draws the state machine and a path in Graphviz's language.
 func drawDOT(w walk) string {
-	machine := lifecycle.DOT()
+	machine := lifecycle.Draw("dot")
 	if !w.any {
 		return machine
 	}
