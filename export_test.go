@@ -48,3 +48,6 @@ var (
 	MayNameRequestor = mayNameRequestor
 	PresentedIn      = presentedIn
 )
+
+// Len returns the number of integrations, the deleted ones included.
+func (r *Rack) Len() int { return r.view.Len() }

@@ -273,8 +273,8 @@ func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body
 	case RefusedSecret:
 		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
 	}
-	http.Error(w, refusal.text(), refusal.Status())
-	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.Status(), Took: time.Since(a.at), Refusal: refusal})
+	http.Error(w, refusal.text(), refusal.status())
+	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.status(), Took: time.Since(a.at), Refusal: refusal})
 }
 
 // statusWriter remembers the status that was answered.

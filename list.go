@@ -15,9 +15,6 @@ func (r *Rack) Record(id string) (Record, bool) {
 	return Record{}, false
 }
 
-// Len returns the number of integrations, including deleted ones.
-func (r *Rack) Len() int { return r.view.Len() }
-
 // Integrations returns copies of all records, including those of deleted
 // integrations, in no given order. Integrations that come meanwhile may or may not be
 // among them.

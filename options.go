@@ -15,6 +15,7 @@ import (
 const (
 	maxStoreTimeout = 4 * time.Second // Mews gives up on an answer after 5 seconds
 	defaultTakeover = 30 * time.Second
+	defaultHorizon  = 30 * time.Minute // above the time over which Mews repeats a webhook
 )
 
 // Options are the choices of a Rack. The zero value is a good one.
@@ -22,7 +23,7 @@ type Options struct {
 	// Policy is what the application decides because Mews's documents do not say.
 	Policy Policy
 	// Horizon is how long Mews may take to deliver a webhook, repetitions included. 0
-	// means 30 minutes ([lifecycle.DefaultHorizon]).
+	// means 30 minutes.
 	Horizon time.Duration
 	// StoreTimeout bounds the work of the store on one piece of evidence. 0, and
 	// anything longer, means 4 s: Mews gives up on an answer after 5 s.
@@ -96,7 +97,7 @@ func (o *Options) horizon() time.Duration {
 	if o.Horizon > 0 {
 		return o.Horizon
 	}
-	return lifecycle.DefaultHorizon
+	return defaultHorizon
 }
 
 func (o *Options) storeTimeout() time.Duration {

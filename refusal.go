@@ -20,8 +20,8 @@ const (
 	RefusedStore  Refusal = "store"  // 503
 )
 
-// Status returns the HTTP status of the answer.
-func (r Refusal) Status() int {
+// status returns the HTTP status of the answer.
+func (r Refusal) status() int {
 	switch r {
 	case RefusedPath:
 		return http.StatusNotFound

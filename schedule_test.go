@@ -315,7 +315,7 @@ func TestASweepWaitsForAnswers(t *testing.T) {
 		settle(20 * time.Minute)
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 		o.set(func(o *oracle) { o.silent = false })
-		settle(10 * time.Minute)
+		settle(20 * time.Minute) // the back-off of both, and two 401s a minute apart
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
 	})
 }

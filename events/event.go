@@ -68,7 +68,7 @@ type Event struct {
 }
 
 // Evidence returns what the event says about its integration. at is when it reached the
-// application, by the application's clock; a horizon of 0 means lifecycle.DefaultHorizon.
+// application, by the application's clock; a horizon of 0 means 30 minutes.
 // digest gets the token, if there is one. Nothing gets names and email addresses of
 // persons.
 //

@@ -14,7 +14,7 @@
 //   - The machine ([State], [Mermaid]) has ten states: the chain of an
 //     integration's life, with the enabled flag that survives a cancellation.
 //   - The horizon: Mews delivers what it will ever deliver about an event within
-//     this time, [DefaultHorizon] unless the application says otherwise.
+//     this time, [defaultHorizon] unless the application says otherwise.
 //     Within it, a webhook may be a copy, and two may have changed places. The
 //     verdict is Unknown only where two histories that fit what has arrived end
 //     differently ([Record.Possible]).

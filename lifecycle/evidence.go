@@ -98,7 +98,7 @@ type Evidence struct {
 	At Instant `json:",omitzero"`
 	// Horizon is the time within which Mews delivers an event, repetitions included.
 	// It is part of the evidence, so changing the setting does not change what a
-	// journal means. 0 means DefaultHorizon.
+	// journal means. 0 means defaultHorizon.
 	Horizon time.Duration `json:"HorizonNs,omitzero"`
 
 	// Of a delivery, and partly of an import.
@@ -133,15 +133,15 @@ type Evidence struct {
 	Record string `json:",omitzero"`
 }
 
-// DefaultHorizon is the horizon of evidence that has none: longer than Mews is known
+// defaultHorizon is the horizon of evidence that has none: longer than Mews is known
 // to repeat a failed delivery.
-const DefaultHorizon = 30 * time.Minute
+const defaultHorizon = 30 * time.Minute
 
 func (e *Evidence) horizon() time.Duration {
 	if e.Horizon > 0 {
 		return e.Horizon
 	}
-	return DefaultHorizon
+	return defaultHorizon
 }
 
 // lacksToken reports whether the delivery was to bring a token, and it could not be read.

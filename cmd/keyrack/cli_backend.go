@@ -102,7 +102,7 @@ func (b *backend) open(verb *cobra.Command, env environment) error {
 		return usage.Errorf("--api is a running sidecar and --store is a store at rest; remove one of them")
 	}
 	b.sealing.Inline = env(storage.KeyVariable)
-	s := settings{sealing: b.sealing, horizon: lifecycle.DefaultHorizon, probeRate: defaultProbeRate}
+	s := settings{sealing: b.sealing, horizon: defaultHorizon, probeRate: defaultProbeRate}
 	find := storage.AtRest
 	if b.makes {
 		find = storage.ParseKept

@@ -24,8 +24,11 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// defaultProbeRate is the rate of a Rack by default.
-const defaultProbeRate = 10
+// The defaults of a Rack.
+const (
+	defaultProbeRate = 10
+	defaultHorizon   = 30 * time.Minute
+)
 
 // settings are the settings of serve.
 type settings struct {
@@ -131,7 +134,7 @@ The command line comes first.`,
 	flags.IntVar(&s.levels, "levels", 0, "switches that disable, 1 or 2 (default 1, or 2 if Mews is asked)")
 	flags.StringVar(&s.reinstate, "reinstating", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
 	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
-	flags.DurationVar(&s.horizon, "horizon", lifecycle.DefaultHorizon, "how late webhooks may arrive, repetitions included")
+	flags.DurationVar(&s.horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
 	return serve
 }
 
@@ -148,7 +151,7 @@ func (s *settings) policy() keyrack.Policy {
 // check reads the settings that come from the environment alone, and checks all of them.
 func (s *settings) check(env environment) (err error) {
 	if s.horizon <= 0 {
-		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", lifecycle.DefaultHorizon)
+		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", defaultHorizon)
 	}
 	if s.maxAge < 0 || s.probeRate <= 0 {
 		return usage.Errorf("--max-age and --probe-rate must be above 0; leave them out for the defaults")

@@ -27,6 +27,8 @@ const (
 	// horizon is short, so that a life fits into seconds, and long enough for two
 	// deliveries in a row on a busy machine.
 	horizon = 1500 * time.Millisecond
+	// usual is the horizon of a Rack that is told nothing.
+	usual = 30 * time.Minute
 	// beyondHorizon is a wait after which everything older has arrived.
 	beyondHorizon = horizon + 100*time.Millisecond
 )

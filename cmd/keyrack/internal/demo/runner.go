@@ -46,7 +46,7 @@ here, to keep the demo short. The demo waits at "Later than the horizon".
 // than it should.
 func (r *runner) play(ctx context.Context, steps []step) error {
 	began, deliveries, integration := time.Now(), 0, ""
-	if err := r.print(header+lineFormat, r.addr, lifecycle.DefaultHorizon.Minutes(), horizon.Seconds(),
+	if err := r.print(header+lineFormat, r.addr, usual.Minutes(), horizon.Seconds(),
 		"delivery", "HTTP", "outcome", "state", "is the token valid?"); err != nil {
 		return err
 	}
