@@ -264,19 +264,19 @@ func TestDrawing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawing := "" // of all rooms; a part of them may have a drawing of its own
+	var drawing strings.Builder // of all rooms; a part of them may have a drawing of its own
 	for _, m := range regexp.MustCompile("(?s)```mermaid\n(.*?)```").FindAllStringSubmatch(string(doc), -1) {
-		drawing += m[1]
+		drawing.WriteString(m[1])
 	}
-	if drawing == "" {
+	if drawing.String() == "" {
 		t.Fatal("docs/architecture.md has no mermaid drawing")
 	}
 	room := map[string]string{} // by the drawing's name for it
-	for _, m := range regexp.MustCompile(`(\w+)\["?([\w/]+)"?\]`).FindAllStringSubmatch(drawing, -1) {
+	for _, m := range regexp.MustCompile(`(\w+)\["?([\w/]+)"?\]`).FindAllStringSubmatch(drawing.String(), -1) {
 		room[m[1]] = m[2]
 	}
 	drawn := map[string][]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\s*(\w+) --> ([\w &]+)$`).FindAllStringSubmatch(drawing, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*(\w+) --> ([\w &]+)$`).FindAllStringSubmatch(drawing.String(), -1) {
 		for to := range strings.SplitSeq(m[2], " & ") {
 			drawn[room[m[1]]] = append(drawn[room[m[1]]], room[to])
 			if !slices.Contains(strings.Fields(rooms[room[m[1]]]), room[to]) {

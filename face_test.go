@@ -23,7 +23,7 @@ import (
 
 // The ceilings.
 const (
-	rootFiles = 23  // production files of the root package
+	rootFiles = 24  // production files of the root package
 	rootLines = 330 // of the longest of them
 	rootKnot  = 7   // files of the root package that all know each other
 )

@@ -1,22 +1,3 @@
-// Package keyrack knows, for every hotel that is connected to an application through
-// Mews, whether its access token is still valid. It takes in the webhooks that Mews sends
-// when a hotel connects, disables, cancels, reinstates or deletes an integration or
-// regenerates its token. Before every call to Mews the application can ask it about the
-// token, and gets a [Verdict] with its reason, without I/O.
-//
-// Webhooks come twice, late, out of order, or never. So the answer has three values, and
-// only Valid may be used as true. If the evidence is ambiguous the answer is Unknown, with
-// the best guess beside it, and never silently wrong.
-//
-//	rack, err := keyrack.Open(ctx, memstore.New(nil), nil)
-//	...
-//	webhooks, err := rack.Handler(secrets, nil)
-//	http.ListenAndServe("127.0.0.1:8080", webhooks)
-//	...
-//	if rack.Check(token).Active() { ... }
-//
-// A [Rack] stands on a store ([github.com/keyrack-dev/keyrack/store]); what the
-// evidence means is decided in [github.com/keyrack-dev/keyrack/lifecycle].
 package keyrack
 
 import (

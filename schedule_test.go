@@ -60,7 +60,7 @@ func (o *oracle) questions(token string) int {
 	return o.askedBy[tokenText(token)]
 }
 
-func (o *oracle) Probe(ctx context.Context, token lifecycle.Token, enterprise string) (connector.Answer, error) {
+func (o *oracle) Probe(ctx context.Context, token lifecycle.Token, _ string) (connector.Answer, error) {
 	o.mu.Lock()
 	o.asked = append(o.asked, time.Now())
 	o.askedBy[token.Reveal()]++

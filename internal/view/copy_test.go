@@ -22,8 +22,8 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
+		for _, field := range v.Fields() {
+			fill(t, field)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2)) // panics for an unexported one: then Copy cannot copy it either
@@ -53,8 +53,8 @@ func fill(t *testing.T, v reflect.Value) {
 func overwrite(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			overwrite(v.Field(i))
+		for _, field := range v.Fields() {
+			overwrite(field)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {

@@ -2,7 +2,6 @@ package belief_test
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -338,7 +337,7 @@ func BenchmarkArrived(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if got, _ := tell(s, last); got != want {
-					b.Fatal(fmt.Sprint("another State"))
+					b.Fatal("another State")
 				}
 			}
 		})
