@@ -56,14 +56,15 @@ var rooms = map[string]string{
 	"internal/striped":      "",
 	"internal/notifier":     "",
 	"internal/typed":        "lifecycle",
+	"internal/join":         "lifecycle seal store internal/entry",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/digestkey":    "seal store",
 	"internal/clock":        "lifecycle",
 	"internal/deployment":   "lifecycle events store seal keyrack atrest", // for tests
 
-	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/subscription",
+	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
-	"keyrack": "lifecycle events store connector seal internal/entry internal/view internal/striped internal/notifier " +
+	"keyrack": "lifecycle events store connector seal internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription internal/typed",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",

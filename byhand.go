@@ -71,9 +71,22 @@ func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by 
 	if r.view.Record(integration) == nil {
 		return Receipt{}, ErrNotFound
 	}
+	evidence := lifecycle.Evidence{Kind: kind, Token: token, By: by}
+	if kind == lifecycle.KindErase || kind == lifecycle.KindForget {
+		// What came under another spelling of the id first, so that an error leaves something
+		// to be called again for.
+		for _, spelling := range r.spelled.Of(integration) {
+			if receipt, err := r.takeAbout(ctx, spelling, evidence); err != nil {
+				return receipt, err
+			}
+		}
+	}
+	return r.takeAbout(ctx, integration, evidence)
+}
+
+// takeAbout takes in evidence about an integration that arrives now.
+func (r *Rack) takeAbout(ctx context.Context, integration string, e lifecycle.Evidence) (Receipt, error) {
 	now := r.clock.Now()
-	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-		Kind: kind, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		Integration: lifecycle.Named{ID: integration}, Token: token, By: by,
-	}})
+	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.options.horizon(), integration
+	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -140,6 +141,7 @@ func (r *Rack) startOver(ctx context.Context, from store.Position) (store.Positi
 // load reads all integrations of the store into the view.
 func (r *Rack) load(ctx context.Context) error {
 	unreadable := 0
+	var misspelled []string
 	for stored, err := range r.store.Scan(ctx, "") {
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
@@ -153,7 +155,15 @@ func (r *Rack) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
 		}
+		if r.spelled.Add(record.ID) {
+			misspelled = append(misspelled, record.ID)
+		}
 		r.publish(record)
+	}
+	for _, id := range misspelled {
+		if err := r.join(ctx, id); err != nil {
+			return err
+		}
 	}
 	if unreadable > 0 {
 		r.log.WarnContext(ctx, "a newer version of keyrack wrote some records; their tokens are Unknown here", "records", unreadable)
@@ -176,6 +186,9 @@ func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
 // reload publishes the store's record of an integration. If a newer version wrote it,
 // what is known is out of date and dropped, and the error is lifecycle.ErrNewer.
 func (r *Rack) reload(ctx context.Context, id string) error {
+	if r.spelled.Add(id) {
+		return r.join(ctx, id)
+	}
 	record, err := r.loadRecord(ctx, id)
 	switch {
 	case errors.Is(err, lifecycle.ErrNewer):
@@ -186,8 +199,42 @@ func (r *Rack) reload(ctx context.Context, id string) error {
 	return err
 }
 
-// publish takes a record into the view, and tells who waits for news of it.
+// join joins what a former version keeps, or kept, under another spelling of an id.
+func (r *Rack) join(ctx context.Context, spelling string) error {
+	id := lifecycle.CanonicalID(spelling)
+	lock, err := r.locks.Lock(ctx, id)
+	if err != nil {
+		return fmt.Errorf("keyrack: waiting for other evidence: %w", err)
+	}
+	defer lock.Unlock()
+	joined, err := join.Join(ctx, join.Options{
+		Store: r.store, Sealer: r.sealer, Now: r.clock.Now,
+		Verdict: func(record *Record) Verdict { return record.Verdict(lifecycle.Digest{}, &r.policy, r.clock.Instant()) },
+	}, id, r.spelled.Of(id)...)
+	if errors.Is(err, join.ErrUnopened) || errors.Is(err, lifecycle.ErrNewer) {
+		r.log.WarnContext(ctx, "an id in two spellings is not joined; its tokens are Unknown here", "integration", id, "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keyrack: joining: %w", err)
+	}
+	for _, cause := range joined.Causes {
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmEvidence, Integration: id, Cause: cause})
+	}
+	if joined.Record.Version == 0 {
+		return nil
+	}
+	r.log.InfoContext(ctx, "an id in two spellings was joined", "integration", id)
+	return r.reload(ctx, id)
+}
+
+// publish takes a record into the view, and tells who waits for news of it. One under
+// another spelling than the canonical one is not shown.
 func (r *Rack) publish(record Record) {
+	if lifecycle.CanonicalID(record.ID) != record.ID {
+		r.news.Notify()
+		return
+	}
 	r.view.Publish(record)
 	r.news.Notify()
 	if r.schedule != nil {

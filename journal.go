@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -93,7 +94,7 @@ func (c Change) String() string {
 func changeOf(e store.Entry) (Change, error) {
 	evidence, j, err := entry.Parse(e)
 	return Change{
-		Position: e.Position, ID: e.ID, Integration: e.Integration, Version: e.Version, At: e.At.Time(),
+		Position: e.Position, ID: e.ID, Integration: lifecycle.CanonicalID(e.Integration), Version: e.Version, At: e.At.Time(),
 		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken,
 		Response: e.Response,
 	}, err
@@ -118,7 +119,8 @@ func changesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
 func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
-	return changesOf(r.store.History(ctx, lifecycle.CanonicalID(integration)))
+	integration = lifecycle.CanonicalID(integration)
+	return changesOf(join.History(ctx, r.store, integration, r.spelled.Of(integration)...))
 }
 
 // Changes follows the journal from after a position; start at [Rack.JournalEnd] to see

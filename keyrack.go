@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/keyrack-dev/keyrack/internal/clock"
@@ -9,6 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -46,6 +48,9 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
 	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.respell(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.keepSeen(ctx); err != nil {
@@ -103,5 +108,47 @@ func (r *Rack) unseal(ctx context.Context) error {
 	}
 	var err error
 	r.digester, err = digestkey.Open(ctx, r.store, r.sealer)
+	return err
+}
+
+// misspells reports whether a record names an enterprise or a service in another spelling
+// than its canonical one.
+func misspells(record *Record) bool {
+	return lifecycle.CanonicalID(record.Enterprise.ID) != record.Enterprise.ID || lifecycle.CanonicalID(record.Service.ID) != record.Service.ID
+}
+
+// respell brings the identifiers in all records into their one spelling, before they are
+// compared with what comes in.
+func (r *Rack) respell(ctx context.Context) error {
+	var ids []string
+	for record := range r.view.All {
+		if misspells(record) {
+			ids = append(ids, record.ID)
+		}
+	}
+	for _, id := range ids {
+		if err := r.respellOne(ctx, id); err != nil {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Rack) respellOne(ctx context.Context, id string) error {
+	lock, err := r.locks.Lock(ctx, id)
+	if err != nil {
+		return fmt.Errorf("keyrack: waiting for other evidence: %w", err)
+	}
+	defer lock.Unlock()
+	for range attempts {
+		var record Record
+		if record, err = r.loadRecord(ctx, id); err != nil || !misspells(&record) {
+			break
+		}
+		e, _ := record.Upgrade(r.clock.Instant())
+		if _, err = r.upgrade(ctx, record, e); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/internal/striped"
@@ -67,6 +68,7 @@ type Rack struct {
 	news     notifier.Notifier // of the journal
 	answers  answers
 	seen     seen
+	spelled  join.Spellings
 	schedule *probe.Schedule // nil without a prober
 	trouble  atomic.Bool     // Mews refuses this instance's questions, whatever the token
 	watched  chan seenAnswer

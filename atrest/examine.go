@@ -150,7 +150,7 @@ func (x *examination) integration(stored store.Stored) error {
 		case e.Version != folded.Version:
 			find("entry %v is out of its order", e.ID)
 		}
-		if evidence.Kind == lifecycle.KindUpgrade {
+		if evidence.Kind == lifecycle.KindUpgrade || evidence.Kind == lifecycle.KindJoin {
 			otherwise = nil
 		}
 	}

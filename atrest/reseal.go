@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -46,7 +47,7 @@ func ownerOf(ref store.Ref) (string, bool) {
 	case !ref.Entry.IsZero():
 		return ref.Entry.String(), true
 	}
-	return ref.Name, ref == digestkey.Ref
+	return ref.Name, ref == digestkey.Ref || join.IsStash(ref)
 }
 
 func resealOne(ctx context.Context, s store.Store, sealer seal.Sealer, ref store.Ref, owner string) (bool, error) {

@@ -34,6 +34,10 @@ const (
 	// KindUpgrade: earlier rules folded the record. From here on it is Evidence.Record,
 	// so that the current rules can fold the journal on.
 	KindUpgrade
+	// KindJoin: the integration was known under several spellings of its id. Under the one
+	// that stays the record is Evidence.Record from here on. Under another nothing is left,
+	// and Evidence.Owner is the one that stays.
+	KindJoin
 	numKinds
 )
 
@@ -129,7 +133,7 @@ type Evidence struct {
 	// integration's is one of them. The enterprise in the answer may be another one.
 	Portfolio bool `json:",omitzero"`
 
-	// Record is the record of a KindUpgrade, as AppendRecord writes it.
+	// Record is the record of a KindUpgrade or a KindJoin, as AppendRecord writes it.
 	Record string `json:",omitzero"`
 }
 

@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out", "upgrade"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out", "upgrade", "join"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected", "withdrawn"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )

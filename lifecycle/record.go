@@ -58,14 +58,20 @@ type Record struct {
 // rules is the version of the rules that this package folds by.
 const rules = 3
 
-// Upgrade reports whether the record was folded by earlier rules, and returns the
-// evidence that it should take in then before anything else: it brings the record's
-// journal up to date.
+// Upgrade reports whether the record was folded by earlier rules, or names an enterprise
+// or a service in another spelling than [CanonicalID]'s. It returns the evidence that the
+// record should take in then before anything else, which brings its journal up to date.
 func (r *Record) Upgrade(at Instant) (e Evidence, outdated bool) {
-	if r.Version == 0 || r.Rules >= rules {
+	if r.Version == 0 || r.Rules >= rules && !r.misspelled() {
 		return Evidence{}, false
 	}
-	return Evidence{Kind: KindUpgrade, At: at, Integration: Named{ID: r.ID}, Record: string(AppendRecord(nil, *r))}, true
+	next := *r
+	next.Enterprise.ID, next.Service.ID = CanonicalID(r.Enterprise.ID), CanonicalID(r.Service.ID)
+	return Evidence{Kind: KindUpgrade, At: at, Integration: Named{ID: r.ID}, Record: string(AppendRecord(nil, next))}, true
+}
+
+func (r *Record) misspelled() bool {
+	return CanonicalID(r.Enterprise.ID) != r.Enterprise.ID || CanonicalID(r.Service.ID) != r.Service.ID
 }
 
 // Basis is a piece of evidence as a verdict names it.
@@ -111,15 +117,17 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 	case KindAsk: // no answer is newer than the question
 		r.Generation++
 		d.Outcome = Applied
+	case KindJoin:
+		if e.Record != "" {
+			d.Outcome = r.replace(&e)
+			break
+		}
+		fallthrough
 	case KindForget:
 		r = Record{ID: r.ID, Rules: rules, Version: r.Version, Generation: r.Generation}
 		d.Outcome = Applied
 	case KindUpgrade:
-		d.Outcome = Unrecognized
-		if known, err := ParseRecord([]byte(e.Record)); err == nil && known.ID == r.ID {
-			known.Rules, known.Version = rules, r.Version
-			r, d.Outcome = known, Applied
-		}
+		d.Outcome = r.replace(&e)
 	default:
 		d.Outcome = Unrecognized
 	}
@@ -128,6 +136,17 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 	}
 	d.To = r.State
 	return r, d
+}
+
+// replace takes over the record that the evidence holds.
+func (r *Record) replace(e *Evidence) Outcome {
+	known, err := ParseRecord([]byte(e.Record))
+	if err != nil || known.ID != r.ID {
+		return Unrecognized
+	}
+	known.Rules, known.Version = rules, r.Version
+	*r = known
+	return Applied
 }
 
 func (r *Record) deliver(e *Evidence, d *Decision) {
