@@ -42,6 +42,12 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
+	if r.options.Prober != nil && !r.options.TrustDeliveries {
+		var err error
+		if r.policy.ProveSince, err = r.proveSince(ctx); err != nil {
+			return nil, fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+	}
 	asked := r.clock.Now()
 	_, last, err := r.store.Bounds(ctx)
 	if err != nil {

@@ -36,6 +36,11 @@ type Options struct {
 	// means a day then), and a lost webhook is noticed. Without one, only deliveries and the application's own
 	// reports count.
 	Prober connector.Prober
+	// TrustDeliveries, with a prober, takes a token that a delivery or an import brought
+	// for valid before Mews has confirmed it. By default it is Unknown (unproved) until a
+	// probe has named the integration's enterprise: whoever has the webhook's secret could
+	// otherwise have another hotel's token handed out as this one's.
+	TrustDeliveries bool
 	// ProbeRate is the most probes a second, for all integrations together. 0 means 10.
 	ProbeRate float64
 	// Poll is how often the Rack looks in the journal for what other instances have

@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -27,6 +28,27 @@ func newSchedule(r *Rack) *probe.Schedule {
 		Owner: asked{r}, Prober: r.options.Prober, Leases: r.store, MaxAge: r.policy.MaxAge, Rate: rate,
 		Takeover: r.options.takeover(), Patience: r.options.storeTimeout(), Log: r.log,
 	})
+}
+
+// proofRef is where the store has since when tokens need proof, in clear.
+var proofRef = store.Ref{Name: "proofs since"}
+
+// proveSince returns since when tokens need proof in this store: since a Rack with a
+// prober first asked for it. What was there before keeps its verdict while it is asked.
+func (r *Rack) proveSince(ctx context.Context) (since lifecycle.Instant, err error) {
+	kept, err := r.store.Sealed(ctx, proofRef)
+	if errors.Is(err, store.ErrNotFound) {
+		if kept, err = r.clock.Instant().MarshalText(); err == nil {
+			err = r.store.Reseal(ctx, proofRef, nil, kept)
+		}
+		if err == nil { // another instance may have been faster
+			kept, err = r.store.Sealed(ctx, proofRef)
+		}
+	}
+	if err == nil {
+		err = since.UnmarshalText(kept)
+	}
+	return since, err
 }
 
 // asked is the Rack as its schedule of probes sees it.

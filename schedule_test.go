@@ -503,7 +503,7 @@ func TestAForgedRotationIsSwappedBack(t *testing.T) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		b.deliver(rotation("a", "forged"))
-		b.is("k", lifecycle.Invalid, lifecycle.ReasonSuperseded)
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonSupersededUnproved)
 		// The first 401 of a token that never worked is nobody's for certain, until
 		// another integration's 200 vouches for the ClientToken.
 		b.oracle.set(func(o *oracle) { o.works[tokenText("other")] = enterpriseID("H") })
@@ -512,7 +512,7 @@ func TestAForgedRotationIsSwappedBack(t *testing.T) {
 		b.deliver(webhook(lifecycle.IntegrationEnabled, "b", nil))
 		settle(5 * time.Minute)
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
-		b.is("forged", lifecycle.Invalid, lifecycle.ReasonSuperseded)
+		b.is("forged", lifecycle.Invalid, lifecycle.ReasonRejected)
 		b.alarmed("tokens swapped back")
 	})
 }
