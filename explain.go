@@ -149,7 +149,10 @@ func (e Explanation) String() string {
 	for _, c := range e.Changes {
 		b.WriteString("  " + c.String() + "\n")
 	}
-	if p := e.Probe; !p.Due.IsZero() {
+	switch p := e.Probe; {
+	case p.InFlight:
+		fmt.Fprintf(&b, "probe        under way since %v\n", p.Asked.UTC().Format(time.RFC3339))
+	case !p.Due.IsZero():
 		fmt.Fprintf(&b, "next probe   %v\n", p.Due.UTC().Format(time.RFC3339))
 	}
 	for i, change := range e.WouldChange {

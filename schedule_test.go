@@ -766,6 +766,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		settle(time.Minute)
 		b.deliver(webhook(lifecycle.IntegrationCanceled, "a", nil))
 		b.deliver(webhook(lifecycle.IntegrationReinstated, "a", nil))
+		synctest.Wait() // the question is under way; its answer takes its time
 		explanation, err := b.Explain(context.Background(), integrationID("a"))
 		if err != nil {
 			t.Fatal(err)
