@@ -49,6 +49,7 @@ func FuzzApply(f *testing.F) {
 		life = append(life, byte(kind), 2, 0, 0, 0, 1, 4, 0, 0)
 		f.Add(bytes.Clone(life))
 	}
+	f.Add(append(bytes.Clone(life[:7*evidenceSize]), byte(KindJoin), 2, 0, 0, 0, 0, 0, 0, 0)) // a deleted one, under a spelling that is left
 	rotation := []byte{byte(KindDelivery), 1, 0, 0, 0, 9, 0, 0, byte(IntegrationApiKeyCreated)}
 	f.Add(bytes.Repeat(append(rotation, byte(KindProbe), 3, 0, 0, 0, 9, 8, 0, 0), 20))
 	f.Fuzz(func(t *testing.T, b []byte) {
