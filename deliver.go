@@ -276,7 +276,7 @@ func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, err
 	return stored, fmt.Errorf("keyrack: committing: %w", err)
 }
 
-// refused tells whether a commit was refused: then it is known that it changed nothing.
+// refused reports whether a commit was refused: then it is known that it changed nothing.
 func refused(err error) bool {
 	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }

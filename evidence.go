@@ -135,7 +135,7 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 }
 
-// tells whether an answer of the application's says anything that the record
+// reports whether an answer of the application's says anything that the record
 // does not know.
 func (r *Rack) tells(record *Record, e *lifecycle.Evidence) bool {
 	key, _ := record.Key(e.Token)

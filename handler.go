@@ -205,8 +205,8 @@ func refusalOf(err error) Refusal {
 	return ""
 }
 
-// deliver delivers, and makes an error of a panic, of which nothing is told but
-// that there was one: its value may hold anything.
+// deliver delivers, and makes an error of a panic. The error says no more than the
+// type of the panic's value, which may hold anything.
 func (h *Handler) deliver(ctx context.Context, body []byte) (receipt Receipt, err error) {
 	if v := guard.Panicked(func() { receipt, err = h.rack.Deliver(ctx, body) }); v != nil {
 		err = fmt.Errorf("keyrack: panic of a %T while delivering", v)

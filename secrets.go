@@ -45,7 +45,7 @@ func newSecrets(given []Secret) (secrets, error) {
 	return all, nil
 }
 
-// match tells whether the query presents one of the secrets, in time that does
+// match reports whether the query presents one of the secrets, in time that does
 // not depend on which, or on how much of it is right.
 func (all secrets) match(rawQuery string, now time.Time) bool {
 	presented, ok := presentedIn(rawQuery)

@@ -13,8 +13,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// seen are the actions of which a webhook ever came, a bit for each. Records do
-// not tell: after a 200 they say what after an IntegrationEnabled they would.
+// seen holds a bit for each action that ever came in a webhook. Records do not tell:
+// after a 200 they look as they would after an IntegrationEnabled.
 type seen struct {
 	here atomic.Uint32
 	kept atomic.Uint32 // what the store is known to have

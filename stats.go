@@ -6,24 +6,24 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Stats is how the integrations of a Rack stand, in numbers: what an operator
-// watches, and what a metric may show, since no integration is named in it.
+// Stats says in numbers how the integrations of a Rack stand. It names no integration,
+// so all of it is fit for a metric.
 type Stats struct {
-	// States are all integrations, the deleted ones included, by their state.
+	// States counts all integrations, the deleted ones included, by state.
 	States map[lifecycle.State]int
-	// Verdicts are the same by the verdict on their current token.
+	// Verdicts counts the same integrations by the verdict on their current token.
 	Verdicts map[Standing]int
-	// Suspect are those of which the deliveries leave open how things are.
+	// Suspect counts those whose deliveries fit more than one present.
 	Suspect int
-	// Parked are those whose IntegrationCreated has not come, and Orphaned those
-	// among them of which nothing was heard for a horizon: it will hardly come.
+	// Parked counts those whose IntegrationCreated has not come. Orphaned counts those
+	// among them that nothing was heard of for a horizon: it will hardly come now.
 	Parked, Orphaned int
-	// Oldest is the age of the oldest evidence that a verdict stands on, the deleted
-	// ones apart.
+	// Oldest is the age of the oldest evidence that a verdict stands on, leaving out
+	// deleted integrations.
 	Oldest time.Duration
-	// Seen has the actions of which a webhook ever came to this store; of those that
-	// came to another instance one may hear an hour later. One that never comes may
-	// be one that Mews was not asked to send.
+	// Seen has the actions that ever came to this store in a webhook. What came to
+	// another instance may take an hour to show. An action that never comes may be one
+	// that Mews was not asked to send.
 	Seen map[lifecycle.Action]bool
 }
 

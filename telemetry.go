@@ -17,7 +17,7 @@ import (
 // Telemetry is told what a Rack does while it does it, for metrics and traces. A
 // nil function is not called, and without a Telemetry not even the time is taken.
 // What can be read at any time is not told: see [Rack.Stats], [Rack.SyncStatus]
-// and [Rack.Lags].
+// and [Rack.SubscriptionLags].
 //
 // The functions are called from the work's own goroutine, several at once: they
 // must be quick and safe for concurrent use. They may ask the Rack what
@@ -104,7 +104,7 @@ func (s StoreCall) Result() string {
 	return "error"
 }
 
-// Failed tells whether the store failed. What it may answer, such as
+// Failed reports whether the store failed. What it may answer, such as
 // store.ErrConflict, and a caller who did not wait, are no failures.
 func (s StoreCall) Failed() bool {
 	switch s.Result() {

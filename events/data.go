@@ -194,7 +194,7 @@ func (d *decoder) string(in, name string, limit int) []byte {
 	return nil
 }
 
-// hasControl tells whether there is a control character of Unicode's.
+// hasControl reports whether there is a control character of Unicode's.
 func hasControl(b []byte) bool {
 	for i, c := range b {
 		if c < ' ' || c == 0x7f {

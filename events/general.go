@@ -18,7 +18,7 @@ type GeneralEvent struct {
 	ID            string // of the entity that it happened to
 }
 
-// Equal tells whether both say the same. Two nils do.
+// Equal reports whether both say the same. Two nils do.
 func (g *General) Equal(h *General) bool {
 	if g == nil || h == nil {
 		return g == h

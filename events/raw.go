@@ -36,10 +36,10 @@ func (r Raw) Append(dst []byte) []byte {
 // Bytes returns a copy of the body, or nil.
 func (r Raw) Bytes() []byte { return r.Append(nil) }
 
-// IsZero tells whether there is no body.
+// IsZero reports whether there is no body.
 func (r Raw) IsZero() bool { return r.reveal == nil }
 
-// Equal tells whether both bodies are the same, byte for byte.
+// Equal reports whether both bodies are the same, byte for byte.
 func (r Raw) Equal(s Raw) bool {
 	if r.IsZero() || s.IsZero() {
 		return r.IsZero() == s.IsZero()

@@ -46,10 +46,10 @@ func (r Requestor) both() (name, email string) {
 	return r.reveal()
 }
 
-// IsZero tells whether there is nobody.
+// IsZero reports whether there is nobody.
 func (r Requestor) IsZero() bool { return r.reveal == nil }
 
-// Equal tells whether both names and both email addresses are the same.
+// Equal reports whether both names and both email addresses are the same.
 func (r Requestor) Equal(s Requestor) bool {
 	name, email := r.both()
 	otherName, otherEmail := s.both()

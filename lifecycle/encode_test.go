@@ -120,7 +120,7 @@ func TestEncodeAnything(t *testing.T) {
 	}
 }
 
-// leaf tells whether a type is written as one JSON value that is no object and no list.
+// leaf reports whether a type is written as one JSON value that is no object and no list.
 func leaf(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[belief.State](), reflect.TypeFor[belief.Answers]():

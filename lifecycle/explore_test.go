@@ -115,7 +115,7 @@ func (c *channel) walk(r Record, order, left []int, now int) {
 	}
 }
 
-// wrong tells whether a verdict other than Unknown is not what a truth says.
+// wrong reports whether a verdict other than Unknown is not what a truth says.
 func wrong(v Verdict, works bool) bool {
 	return v.Status == Valid && !works || v.Status == Invalid && works
 }

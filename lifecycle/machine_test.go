@@ -46,7 +46,7 @@ func TestMachineIsTheTable(t *testing.T) {
 	}
 }
 
-// refused tells whether an error is nil or one of the ways in which the machine
+// refused reports whether an error is nil or one of the ways in which the machine
 // refuses an event. A token moves no state, so that its column is no event at all.
 func refused(err error) bool {
 	_, invalid := errors.AsType[fsm.InvalidEventError](err)

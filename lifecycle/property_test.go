@@ -226,7 +226,7 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// rejected tells whether a token was rejected: then any delivery raises the
+// rejected reports whether a token was rejected: then any delivery raises the
 // question whether it still is.
 func rejected(r *Record) bool {
 	return slices.ContainsFunc(r.Keys, func(k Key) bool { return k.Answer == Rejected })
@@ -339,7 +339,7 @@ func unsound(before, after *Record, e Evidence) string {
 	return ""
 }
 
-// sameButCounts tells whether two records differ in their versions at most.
+// sameButCounts reports whether two records differ in their versions at most.
 func sameButCounts(a, b *Record) bool {
 	c := *b
 	c.Version = a.Version

@@ -30,7 +30,7 @@ import (
 // canary is a token that nobody was ever given.
 const canary = "C0FFEE00C0FFEE00C0FFEE00C0FFEE00-CANARY0CANARY0CANARY0CANARY0CAN"
 
-// leaks tells whether a text gives the canary away, in whatever spelling.
+// leaks reports whether a text gives the canary away, in whatever spelling.
 func leaks(text string) bool {
 	for _, spelling := range []string{
 		canary, strings.ToLower(canary),

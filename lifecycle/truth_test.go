@@ -82,7 +82,7 @@ func (r reading) changes() []Action {
 // maxRotations is how often a token is replaced at most.
 const maxRotations = 2
 
-// can tells whether something can happen now: toggles and cancellations
+// can reports whether something can happen now: toggles and cancellations
 // alternate, and after the deletion there is nothing.
 func (w truth) can(a Action) bool {
 	switch {
@@ -131,13 +131,13 @@ func (w truth) after(a Action, r reading) truth {
 	return w
 }
 
-// sends tells whether Mews sends anything of it.
+// sends reports whether Mews sends anything of it.
 func (w truth) sends(a Action, r reading) bool {
 	said := told(a)
 	return !(r.silent && w.canceled && (said == IntegrationEnabled || said == IntegrationDisabled))
 }
 
-// works tells whether the Connector API accepts the n-th token.
+// works reports whether the Connector API accepts the n-th token.
 func (w truth) works(n int) bool {
 	return w.enabled && !w.off && !w.canceled && !w.deleted && n == w.key
 }

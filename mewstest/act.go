@@ -88,7 +88,7 @@ func (i *Integration) newKey() lifecycle.Token {
 	return fresh
 }
 
-// Works tells whether the current token works at this moment.
+// Works reports whether the current token works at this moment.
 func (i *Integration) Works() bool {
 	w := i.world
 	w.mu.Lock()
@@ -96,7 +96,7 @@ func (i *Integration) Works() bool {
 	return i.refusal(len(i.keys)-1) == ""
 }
 
-// Deleted tells whether the integration was deleted.
+// Deleted reports whether the integration was deleted.
 func (i *Integration) Deleted() bool {
 	w := i.world
 	w.mu.Lock()

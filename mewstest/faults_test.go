@@ -41,7 +41,7 @@ func storm(t *testing.T, options mewstest.Options, check func(mews *mewstest.Wor
 	})
 }
 
-// about tells whether n is roughly a share of all.
+// about reports whether n is roughly a share of all.
 func about(n, all int, share float64) bool {
 	return float64(n) > share*float64(all)*0.8 && float64(n) < share*float64(all)*1.2
 }

@@ -56,10 +56,10 @@ const (
 	lost
 )
 
-// waited tells whether Settle waits for it.
+// waited reports whether Settle waits for it.
 func (s state) waited() bool { return s == planned || s == underWay }
 
-// over tells whether nothing more will happen to it by itself.
+// over reports whether nothing more will happen to it by itself.
 func (s state) over() bool { return s >= scripted }
 
 // Body returns the body as it is sent, tokens in clear.

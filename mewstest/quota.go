@@ -42,5 +42,5 @@ func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
 	return wait
 }
 
-// recent tells whether a request still counts.
+// recent reports whether a request still counts.
 func recent(at, now time.Time) bool { return now.Sub(at) < quotaWindow }

@@ -56,7 +56,7 @@ const (
 	troubleLoop      = "redirected too often"
 )
 
-// Delivered tells whether Mews takes the message for delivered.
+// Delivered reports whether Mews takes the message for delivered.
 func (a Answer) Delivered() bool {
 	switch a.Status {
 	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:

@@ -167,7 +167,7 @@ func (w *World) Integration(id string) *Integration {
 	return w.byID[id]
 }
 
-// Works tells whether a token works at this moment, whosever it is.
+// Works reports whether a token works at this moment, whosever it is.
 func (w *World) Works(token string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

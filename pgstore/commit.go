@@ -27,8 +27,8 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Commi
 		receipt, err = s.commit(ctx, &c)
 		return err
 	})
-	if err == nil && !receipt.Repeated && s.bell != nil {
-		s.bell.ring()
+	if err == nil && !receipt.Repeated && s.notifier != nil {
+		s.notifier.ring()
 	}
 	return receipt, err
 }
@@ -79,7 +79,7 @@ func value(r *store.Committed) store.Committed {
 	return *r
 }
 
-// commitAtOnce applies c in one statement; it tells whether it did.
+// commitAtOnce applies c in one statement; it reports whether it did.
 func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error) {
 	e := &c.Entry
 	args := make([]any, 9, 12)
@@ -116,7 +116,7 @@ func (s *Store) commitNameless(ctx context.Context, c *store.Commit) (bool, erro
 	return settled(tag.RowsAffected(), err)
 }
 
-// settled tells whether a commit was applied, by the rows that its statement returned.
+// settled reports whether a commit was applied, by the rows that its statement returned.
 // Where two are in each other's way the reason is to be found out.
 func settled(rows int64, err error) (bool, error) {
 	if code := codeOf(err); code == codeUnique || code == codeDivision {

@@ -116,7 +116,7 @@ func codeOf(err error) string {
 	return ""
 }
 
-// isOurs tells whether an error was made here, and so holds no values.
+// isOurs reports whether an error was made here, and so holds no values.
 func isOurs(err error) bool {
 	if _, made := errors.AsType[*Error](err); made || store.IsAnswer(err) {
 		return true
@@ -129,14 +129,14 @@ func isOurs(err error) bool {
 	return false
 }
 
-// isConflict tells whether the database gave up a transaction for the sake of
+// isConflict reports whether the database gave up a transaction for the sake of
 // another, so that it is to be made again.
 func isConflict(err error) bool {
 	code := codeOf(err)
 	return code == codeSerialization || code == codeDeadlock
 }
 
-// isCut tells whether the connection failed, at whatever moment.
+// isCut reports whether the connection failed, at whatever moment.
 func isCut(err error) bool {
 	code := codeOf(err)
 	return code == "" || kinds[code] == ErrUnreachable || kinds[code[:2]] == ErrUnreachable

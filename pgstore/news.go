@@ -8,17 +8,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// bell is rung by commits and heard by tell; rings in quick succession are one.
-type bell struct {
+// notifier tells the goroutine tell of commits; several in quick succession count as one.
+type notifier struct {
 	rung chan struct{}
 	name string // of this store, so that it does not listen to itself
 }
 
-func newBell() *bell { return &bell{rung: make(chan struct{}, 1), name: rand.Text()} }
+func newNotifier() *notifier { return &notifier{rung: make(chan struct{}, 1), name: rand.Text()} }
 
-func (b *bell) ring() {
+func (n *notifier) ring() {
 	select {
-	case b.rung <- struct{}{}:
+	case n.rung <- struct{}{}:
 	default:
 	}
 }
@@ -43,7 +43,7 @@ const (
 func (s *Store) tell(ctx context.Context) {
 	for {
 		select {
-		case <-s.bell.rung:
+		case <-s.notifier.rung:
 		case <-ctx.Done():
 			return
 		}
@@ -58,7 +58,7 @@ func (s *Store) tell(ctx context.Context) {
 	}
 }
 
-// tellOnce tells whether it makes sense to go on. What fails here others find out
+// tellOnce reports whether it makes sense to go on. What fails here others find out
 // by polling.
 func (s *Store) tellOnce(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, tellPatience)
@@ -66,11 +66,11 @@ func (s *Store) tellOnce(ctx context.Context) bool {
 	if err := s.sequence(ctx); err != nil {
 		return true
 	}
-	_, err := s.pool.Exec(ctx, notify, s.schema, s.bell.name)
+	_, err := s.pool.Exec(ctx, notify, s.schema, s.notifier.name)
 	return !unsupported(err)
 }
 
-// unsupported tells whether this database has no such thing as NOTIFY.
+// unsupported reports whether this database has no such thing as NOTIFY.
 func unsupported(err error) bool {
 	code := codeOf(err)
 	return code == codeUnsupported || code == codeNoFunction || code == codeSyntax
@@ -95,7 +95,7 @@ func (s *Store) News(ctx context.Context) <-chan struct{} {
 		defer close(news)
 		clock := time.NewTicker(s.poll)
 		defer clock.Stop()
-		if s.bell != nil {
+		if s.notifier != nil {
 			heard := make(chan struct{})
 			listening, stop := context.WithCancel(ctx)
 			go func() {
@@ -175,7 +175,7 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 			silent := waiting.Err() != nil
 			cancel()
 			if err == nil {
-				if heard.Payload == s.bell.name {
+				if heard.Payload == s.notifier.name {
 					continue
 				}
 				break

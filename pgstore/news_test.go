@@ -20,7 +20,7 @@ func commitPiece(t *testing.T, s *pgstore.Store, integration string, expect uint
 	return c.Entry.ID
 }
 
-// rings tells whether a value comes within a time.
+// rings reports whether a value comes within a time.
 func rings(news <-chan struct{}, within time.Duration) bool {
 	select {
 	case _, open := <-news:

@@ -67,7 +67,7 @@ type Store struct {
 	schema     string
 	statements sync.Map // rewritten for the schema, by the statement
 	poll       time.Duration
-	bell       *bell // nil without LISTEN and NOTIFY
+	notifier   *notifier // nil without LISTEN and NOTIFY
 	closed     atomic.Bool
 	stop       context.CancelFunc
 	done       sync.WaitGroup
@@ -118,7 +118,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error)
 	if opts.listens() {
 		var background context.Context
 		background, s.stop = context.WithCancel(context.Background())
-		s.bell = newBell()
+		s.notifier = newNotifier()
 		s.done.Go(func() { s.tell(background) })
 	}
 	return s, nil

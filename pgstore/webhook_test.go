@@ -151,7 +151,7 @@ type report struct {
 	} `json:"latencies"`
 }
 
-// fast tells whether it was at least 1,000 a second, with a p99 below 100 ms.
+// fast reports whether it was at least 1,000 a second, with a p99 below 100 ms.
 func (r report) fast() bool {
 	return r.Success == 1 && r.Throughput > 995 && r.Latencies.P99 < 100*time.Millisecond
 }

@@ -62,7 +62,7 @@ func newChange(c *store.Commit) *change {
 	return to
 }
 
-// erases tells whether something that was sealed is gone afterwards.
+// erases reports whether something that was sealed is gone afterwards.
 func (c *change) erases() bool {
 	return c.forget || c.eraseBodies || len(c.disown) > 0 ||
 		slices.ContainsFunc(c.claim, func(claim store.Claim) bool { return len(claim.Sealed) > 0 && c.expect > 0 })

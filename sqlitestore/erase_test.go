@@ -62,7 +62,7 @@ func secretCommit(integration string) store.Commit {
 	return c
 }
 
-// onDisk tells whether the file, its log or the log's index hold a value.
+// onDisk reports whether the file, its log or the log's index hold a value.
 func onDisk(t *testing.T, path string, values ...[]byte) bool {
 	t.Helper()
 	all := files(t, path)

@@ -110,7 +110,7 @@ func failure(ctx context.Context, err error) error {
 	return out
 }
 
-// isOurs tells whether an error was made here, and so holds no values.
+// isOurs reports whether an error was made here, and so holds no values.
 func isOurs(err error) bool {
 	var made *Error
 	return store.IsAnswer(err) || errors.As(err, &made) || errors.Is(err, ErrClosed) ||

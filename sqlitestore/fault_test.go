@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// faultAt runs a workload whose n-th operation of a kind fails. It tells whether
+// faultAt runs a workload whose n-th operation of a kind fails. It reports whether
 // there was one, and how many calls returned an error.
 func faultAt(t *testing.T, kind string, rc int32, n int, lasts bool) (hit bool, errs int) {
 	d := newDisk(t)

@@ -80,7 +80,7 @@ func TestFloors(t *testing.T) {
 	})
 }
 
-// measuring tells whether to hold times to their bounds. Those hold where the
+// measuring reports whether to hold times to their bounds. Those hold where the
 // machine is quiet, so that long runs alone ask for it.
 func measuring(t *testing.T) bool {
 	t.Helper()

@@ -23,7 +23,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
-// long tells whether the run may take its time.
+// long reports whether the run may take its time.
 var long = os.Getenv("KEYRACK_LONG") != ""
 
 // caller is a connection on which the same client asks again and again, as cheaply

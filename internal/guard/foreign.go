@@ -97,8 +97,8 @@ func makeOf(err error) string {
 	return b.String()
 }
 
-// kind returns an error's type; "" for wrappers and plain texts, of which the type
-// says nothing.
+// kind returns an error's type. It is "" for wrappers and plain texts, whose types say
+// nothing.
 func kind(err error) string {
 	name := fmt.Sprintf("%T", err)
 	switch name {

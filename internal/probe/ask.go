@@ -121,7 +121,7 @@ func (s *Schedule) probe(ctx context.Context, id string, token lifecycle.Token, 
 // hintAgain is how long a hint about an integration is worth no further question.
 const hintAgain = time.Hour
 
-// Hint asks about an integration of which something was heard that its verdict does not
+// Hint asks about an integration if something was heard of it that its verdict does not
 // explain, unless it was asked about within the hour.
 func (s *Schedule) Hint(id string) {
 	s.mu.Lock()

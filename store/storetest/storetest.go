@@ -75,7 +75,7 @@ func (h Harness) probe(t *testing.T) *probe {
 	return p
 }
 
-// promise is one of store.Store's, and what tells whether a store keeps it.
+// promise is one of store.Store's, and what reports whether a store keeps it.
 type promise struct {
 	name string // a method or a noun, a slash, a sentence
 	keep func(p *probe)

@@ -18,7 +18,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store/storetest"
 )
 
-// Linearizable tells whether the calls of a history can have happened one after
+// Linearizable reports whether the calls of a history can have happened one after
 // the other, each at an instant between its begin and its end. Where the search
 // has found no answer within patience, 0 for any time, known is false.
 func Linearizable(history []storetest.Call, patience time.Duration) (ok, known bool) {

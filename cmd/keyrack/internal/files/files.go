@@ -1,4 +1,4 @@
-// Package files writes files whole or not at all, and tells whether others can read
+// Package files writes files whole or not at all, and reports whether others can read
 // them.
 //
 // A file gets its name when it is complete and on the disk, so that a crash leaves
