@@ -23,12 +23,12 @@
 // The package is a facade. [Open] makes a [Rack]; everything else is a method of it,
 // one subject a file:
 //
-//	evidence comes in       deliver.go evidence.go byhand.go webhooks in handler.go
+//	evidence comes in       deliver.go import.go report.go byhand.go webhook.go
 //	                        the application's own calls in transport.go
 //	questions are answered  check.go list.go explain.go stats.go journal.go
 //	changes are told        subscribe.go telemetry.go
 //	in the background       follow.go (what other instances commit), probe.go (Mews is
-//	                        asked), housekeep.go, retention.go
+//	                        asked), upkeep.go (tokens are erased, the journal is trimmed)
 //
 // What evidence means is decided in package lifecycle, which is pure: a record and a
 // piece of evidence go in, and the next record comes back. The parts of the engine are
