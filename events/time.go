@@ -17,6 +17,10 @@ import (
 //
 // The specification says that times are UTC, so a missing zone means UTC.
 func parseTime(b []byte) (t time.Time, ok bool) {
+	const documented = len("2019-12-13T14:42:52Z")
+	if len(b) == documented && b[documented-1] == 'Z' && t.UnmarshalText(b) == nil {
+		return t, true
+	}
 	if ms, found := bytes.CutPrefix(b, []byte("/Date(")); found {
 		t, ok = parseDotNet(ms)
 	} else {

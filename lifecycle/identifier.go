@@ -36,17 +36,40 @@ const guidLen = 36
 // isDash reports whether a GUID has a dash at i.
 func isDash(i int) bool { return i == 8 || i == 13 || i == 18 || i == 23 }
 
+// isCanonicalGUID reports whether an identifier is a GUID in lower case with dashes. Every
+// delivery asks for three, so it looks at eight bytes at a time.
 func isCanonicalGUID(id string) bool {
-	if len(id) != guidLen {
+	if len(id) != guidLen || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return false
 	}
-	for i := range guidLen {
-		c := id[i]
-		if isDash(i) != (c == '-') || c != '-' && !isHex(c) || 'A' <= c && c <= 'F' {
-			return false
-		}
-	}
-	return true
+	const zeros = '0' * ones // in place of a dash
+	digits := lowerHex(eight(id, 0))
+	digits &= lowerHex(eight(id, 8)&^0x0000ff00000000ff | zeros&0x0000ff00000000ff)
+	digits &= lowerHex(eight(id, 16)&^0xff00000000ff0000 | zeros&0xff00000000ff0000)
+	digits &= lowerHex(eight(id, 24))
+	digits &= lowerHex(eight(id, guidLen-8))
+	return digits == tops
+}
+
+const (
+	ones = 0x0101010101010101
+	tops = 0x80 * ones // the top bit of each byte
+)
+
+// eight returns the eight bytes at i, the first one lowest.
+func eight(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// lowerHex sets the top bit of each byte that is a hexadecimal digit in lower case. Each
+// sum has its top bit set from a certain byte on, and none carries into its neighbour.
+func lowerHex(w uint64) uint64 {
+	low := w &^ tops
+	digit := (low + (0x80-'0')*ones) &^ (low + (0x7f-'9')*ones)
+	letter := (low + (0x80-'a')*ones) &^ (low + (0x7f-'f')*ones)
+	return (digit | letter) &^ w & tops
 }
 
 // guidDigits returns the 32 hexadecimal digits of a GUID, as they are spelled.

@@ -31,6 +31,25 @@ func TestCanonicalID(t *testing.T) {
 	}
 }
 
+// TestCanonicalGUID: whatever byte stands at whatever place, a GUID is canonical if and
+// only if it is spelled with dashes and digits in lower case.
+func TestCanonicalGUID(t *testing.T) {
+	const guid = "4e1f0c62-5b8d-4c39-9a1e-ab2200f27c01"
+	for place := range len(guid) {
+		for c := range 256 {
+			b := []byte(guid)
+			b[place] = byte(c)
+			want := strings.ContainsRune("0123456789abcdef", rune(c))
+			if isDash(place) {
+				want = c == '-'
+			}
+			if isCanonicalGUID(string(b)) != want {
+				t.Fatalf("%q: canonical is %v", b, !want)
+			}
+		}
+	}
+}
+
 // TestCanonicalIDHoldsStill: the canonical spelling is its own, and costs no memory.
 func TestCanonicalIDHoldsStill(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
