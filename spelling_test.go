@@ -160,6 +160,50 @@ func TestStoreWithTwoSpellings(t *testing.T) {
 	}
 }
 
+// TestJoinIsNoNews: a spelling that is left is no change of the integration's status, state
+// or token, and a token that only another spelling had is one.
+func TestJoinIsNoNews(t *testing.T) {
+	for _, under := range []string{spelledID, strings.ToUpper(spelledID)} {
+		synctest.Test(t, func(t *testing.T) {
+			ring := seal.Ephemeral()
+			s := &respelled{t, memstore.New(nil), ring}
+			e := lifecycle.Evidence{
+				Kind: lifecycle.KindImport, At: lifecycle.At(time.Now()), IsEnabled: lifecycle.Yes, Token: lifecycle.Digest{1},
+				Integration: lifecycle.Named{ID: under},
+			}
+			s.take(e, []byte("TOKEN-1"))
+			e = lifecycle.Evidence{
+				Kind: lifecycle.KindDelivery, Action: lifecycle.IntegrationDisabled, At: lifecycle.At(time.Now()),
+				Integration: lifecycle.Named{ID: "{" + spelledID + "}"},
+			}
+			s.take(e, nil)
+			r := openOn(t, s.mem, &keyrack.Options{Sealer: ring})
+			var joins, left int
+			for _, c := range historyOf(t, r, spelledID) {
+				if c.Evidence.Kind != lifecycle.KindJoin {
+					continue
+				}
+				joins++
+				if c.Evidence.Owner == "" {
+					if want := under != spelledID; c.Has(keyrack.ChangeToken) != want {
+						t.Errorf("joined from %s: another token is %v, %v", under, !want, c)
+					}
+					continue
+				}
+				left++
+				for _, kind := range []keyrack.ChangeKind{keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm} {
+					if c.Has(kind) {
+						t.Errorf("leaving a spelling is a change of the %s: %v", kind, c)
+					}
+				}
+			}
+			if joins < 2 || left == 0 {
+				t.Errorf("%d joins, %d spellings left", joins, left)
+			}
+		})
+	}
+}
+
 // TestFormerVersionBeside: what an instance of a former version takes in under another
 // spelling is joined by those that run beside it, and forgetting reaches it.
 func TestFormerVersionBeside(t *testing.T) {

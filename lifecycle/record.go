@@ -122,9 +122,11 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 			d.Outcome = r.replace(&e)
 			break
 		}
-		fallthrough
+		// The integration goes on as it is, under another spelling.
+		d.Outcome = Applied
+		return r.emptied(), d
 	case KindForget:
-		r = Record{ID: r.ID, Rules: rules, Version: r.Version, Generation: r.Generation}
+		r = r.emptied()
 		d.Outcome = Applied
 	case KindUpgrade:
 		d.Outcome = r.replace(&e)
@@ -136,6 +138,11 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 	}
 	d.To = r.State
 	return r, d
+}
+
+// emptied returns what is left where nothing of the integration is kept.
+func (r *Record) emptied() Record {
+	return Record{ID: r.ID, Rules: rules, Version: r.Version, Generation: r.Generation}
 }
 
 // replace takes over the record that the evidence holds.

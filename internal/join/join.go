@@ -270,12 +270,17 @@ func (j *joiner) put(ctx context.Context, s *stash, base *lifecycle.Record, next
 // commitOf returns the commit of evidence about a record.
 func (j *joiner) commitOf(r *lifecycle.Record, e lifecycle.Evidence, id store.EntryID) store.Commit {
 	next, d := r.Apply(e)
-	was, is := j.Verdict(r), j.Verdict(&next)
+	was := j.Verdict(r)
+	judgement := entry.Judgement{Decision: d, Was: was.Status, Is: was.Status, Reason: was.Reason}
+	if e.Record != "" { // else nothing changes but the spelling
+		is := j.Verdict(&next)
+		judgement.Is, judgement.Reason, judgement.NewToken = is.Status, is.Reason, current(r) != current(&next)
+	}
 	return store.Commit{
 		Entry: store.Entry{
 			ID: id, Integration: r.ID, Version: next.Version, At: e.At,
 			Evidence: lifecycle.AppendEvidence(nil, e),
-			Decision: entry.Judgement{Decision: d, Was: was.Status, Is: is.Status, Reason: is.Reason}.Append(nil),
+			Decision: judgement.Append(nil),
 		},
 		Expect: r.Version,
 		Record: lifecycle.AppendRecord(nil, next),
@@ -312,6 +317,12 @@ func (j *joiner) part(ctx context.Context, stored store.Stored, one span) (p par
 		p.evidence = append(p.evidence, evidence)
 	}
 	return p, nil
+}
+
+// current returns the digest of a record's current token; zero for none.
+func current(r *lifecycle.Record) lifecycle.Digest {
+	k, _ := r.CurrentKey()
+	return k.Digest
 }
 
 func holds(r *lifecycle.Record, d lifecycle.Digest) bool {
