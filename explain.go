@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // Explanation says why a verdict is what it is. It holds no secret.
@@ -56,6 +58,60 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 		return Explanation{At: r.clock.Now().UTC(), Token: digest, WouldChange: change(Verdict{}, r.schedule != nil)}, nil
 	}
 	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.Instant()))
+}
+
+// ExplainAt says why the verdict on an integration's current token was what it was right
+// after an entry of the journal: as Explain would have said it then, but by the policy of
+// today. The record is folded anew from what the journal has left. At is the time of the
+// last entry that counts, Changes ends with it, and Probe is zero. The error is ErrNotFound
+// where the integration had no entry by then or the journal no longer reaches back so far,
+// or the store's.
+func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Position) (Explanation, error) {
+	id := lifecycle.CanonicalID(integration)
+	if r.view.Record(id) == nil {
+		return Explanation{}, ErrNotFound
+	}
+	stored, err := r.store.Load(ctx, id)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("keyrack: loading: %w", err)
+	}
+	record := Record{ID: id}
+	if stored.BaseVersion > 0 {
+		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
+			return Explanation{}, fmt.Errorf("keyrack: loading: %w", err)
+		}
+	}
+	var e Explanation
+	r.flushAnswers()
+	for one, err := range join.History(ctx, r.store, id, r.spelled.Of(id)...) {
+		if err == nil && (one.Position == 0 || one.Position > at) {
+			break // it came later
+		}
+		var c Change
+		if err == nil {
+			c, err = changeOf(one)
+		}
+		if err != nil {
+			return Explanation{}, fmt.Errorf("keyrack: reading the journal: %w", err)
+		}
+		e.Changes = append(e.Changes, c)
+		if one.Integration != id || one.Version <= record.Version {
+			continue // under a former spelling, or part of the snapshot
+		}
+		if one.Version != record.Version+1 {
+			return Explanation{}, ErrNotFound // it was trimmed meanwhile
+		}
+		record, _ = record.Apply(c.Evidence)
+	}
+	if len(e.Changes) == 0 {
+		return Explanation{}, ErrNotFound
+	}
+	e.At = e.Changes[len(e.Changes)-1].At.UTC()
+	key, _ := record.CurrentKey()
+	e.Token, e.Record = key.Digest, record
+	e.Verdict = r.verdict(&record, lifecycle.At(e.At))
+	e.WouldChange = change(e.Verdict, r.schedule != nil)
+	return e, nil
 }
 
 func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Digest, v Verdict) (Explanation, error) {

@@ -30,7 +30,7 @@ const (
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   110,
+	"keyrack":   114,
 	"lifecycle": 181,
 }
 

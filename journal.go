@@ -3,6 +3,7 @@ package keyrack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -171,6 +172,27 @@ func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
 		return nil, fmt.Errorf("keyrack: sealing: %w", err)
 	}
 	return sealed, nil
+}
+
+// Body returns the body of a delivery for a person to read: redacted as by events.Redact,
+// so that no token is in it. What is about a person is in it only if persons is true and
+// it was kept (Options.KeepRequestor). The error is ErrNotFound for an entry without a body,
+// or one that was erased or trimmed, and the store's or the sealer's otherwise.
+func (r *Rack) Body(ctx context.Context, id store.EntryID, persons bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
+	defer cancel()
+	sealed, err := r.store.Sealed(ctx, store.Ref{Entry: id})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: reading the body: %w", err)
+	}
+	body, err := r.sealer.Open(sealed, id.String())
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: opening the body: %w", err)
+	}
+	return events.Redact(body, persons)
 }
 
 // mayNameRequestor reports whether there may be a member of that name, in whatever case and

@@ -1,0 +1,151 @@
+package keyrack_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// TestExplainAtIsWhatExplainSaid: for every entry of a history, ExplainAt returns the
+// record, the verdict and what would change it as Explain returned them right after that
+// entry, and goes on doing so for what is left after trimming.
+func TestExplainAtIsWhatExplainSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		b := f.keeping(f.store, keyrack.Retention{Entries: 4})
+		defer b.Close()
+		ctx, id := context.Background(), integrationID("a")
+		said := map[store.Position]keyrack.Explanation{}
+		var positions []store.Position
+		for _, body := range [][]byte{
+			webhook(lifecycle.IntegrationDisabled, "a", nil), creation("a", "k", lifecycle.Yes),
+			webhook(lifecycle.IntegrationEnabled, "a", nil), rotation("a", "k2"), rotation("a", "k2"),
+			webhook(lifecycle.IntegrationCanceled, "a", nil), webhook(lifecycle.IntegrationReinstated, "a", nil),
+			webhook(lifecycle.IntegrationDeleted, "a", nil), webhook(lifecycle.IntegrationEnabled, "a", nil),
+		} {
+			b.deliver(creation("b", "other", lifecycle.Yes))
+			b.deliver(body)
+			e, err := b.Explain(ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := e.Changes[len(e.Changes)-1].Position
+			said[at], positions = e, append(positions, at)
+			time.Sleep(20 * time.Minute)
+		}
+		check := func(positions []store.Position) {
+			t.Helper()
+			for _, at := range positions {
+				e, err := b.ExplainAt(ctx, id, at)
+				if err != nil {
+					t.Fatalf("at %d: %v", at, err)
+				}
+				was := said[at]
+				if diff := cmp.Diff(string(lifecycle.AppendRecord(nil, was.Record)), string(lifecycle.AppendRecord(nil, e.Record))); diff != "" {
+					t.Errorf("at %d the record differs (-then +now):\n%s", at, diff)
+				}
+				if was.Verdict != e.Verdict || was.Token != e.Token || !was.At.Equal(e.At) || !cmp.Equal(was.WouldChange, e.WouldChange) {
+					t.Errorf("at %d: %+v, want %+v", at, e, was)
+				}
+				if e.Changes[len(e.Changes)-1].Position != at {
+					t.Errorf("at %d the changes end at %d", at, e.Changes[len(e.Changes)-1].Position)
+				}
+			}
+		}
+		check(positions)
+		if e, err := b.ExplainAt(ctx, id, positions[3]+1); err != nil || e.Record.Version != 4 {
+			t.Errorf("between two entries: version %d, %v", e.Record.Version, err)
+		}
+		if _, err := b.ExplainAt(ctx, id, positions[0]-1); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("before the first entry: %v", err)
+		}
+		settle(2 * time.Hour)
+		if _, err := b.Trim(ctx); err != nil {
+			t.Fatal(err)
+		}
+		check(positions[len(positions)-4:])
+		for _, at := range positions[:len(positions)-4] {
+			if _, err := b.ExplainAt(ctx, id, at); !errors.Is(err, keyrack.ErrNotFound) {
+				t.Errorf("at %d, which was trimmed: %v", at, err)
+			}
+		}
+		if _, err := b.ExplainAt(ctx, integrationID("nobody"), 1); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("an unknown integration: %v", err)
+		}
+	})
+}
+
+// TestBodyIsRedacted: a body is shown without its token, and without the person who asked
+// unless that is wanted and was kept.
+func TestBodyIsRedacted(t *testing.T) {
+	person := func(e *events.Event) { e.Requestor = events.NewRequestor("Canary Person", "canary@example.com") }
+	for _, kept := range []bool{false, true} {
+		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &keyrack.Options{KeepRequestor: kept})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		receipt, err := rack.Deliver(t.Context(), creation("a", "k", lifecycle.Yes, person))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, persons := range []bool{false, true} {
+			body, err := rack.Body(t.Context(), receipt.ID, persons)
+			if err != nil || bytes.Contains(body, []byte(tokenText("k"))) || !strings.Contains(string(body), integrationID("a")) {
+				t.Errorf("%s, %v", body, err)
+			}
+			if shows := bytes.Contains(body, []byte("canary@example.com")); shows != (kept && persons) {
+				t.Errorf("kept %v, asked for %v: shows the person: %v", kept, persons, shows)
+			}
+		}
+		if _, err := rack.EraseBodies(t.Context(), integrationID("a")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rack.Body(t.Context(), receipt.ID, true); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("an erased body: %v", err)
+		}
+	}
+}
+
+// TestSummariesAreTheRecords: every integration has one summary, and it says what Record
+// and CheckIntegration say.
+func TestSummariesAreTheRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+		b := f.keeping(f.store, keyrack.Retention{})
+		defer b.Close()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(webhook(lifecycle.IntegrationDisabled, "b", nil))
+		seen := 0
+		for s := range b.Summaries() {
+			seen++
+			record, ok := b.Record(s.Integration.ID)
+			want := keyrack.Summary{
+				Integration: lifecycle.Named{ID: record.ID, Name: record.Name}, Enterprise: record.Enterprise, Service: record.Service,
+				Verdict: b.CheckIntegration(record.ID), Arrived: record.Arrived.Time(),
+			}
+			if diff := cmp.Diff(want, s); !ok || diff != "" {
+				t.Errorf("%v (-record +summary):\n%s", ok, diff)
+			}
+		}
+		if seen != 2 {
+			t.Errorf("%d summaries of 2 integrations", seen)
+		}
+		for range b.Summaries() {
+			break
+		}
+	})
+}
