@@ -58,7 +58,7 @@ func (i *Integration) doLocked(a act) (*Message, bool) {
 	case rotate:
 		e.ApiKey = i.newKey()
 	case remove:
-		e.DeletedUtc = time.Now().UTC().Truncate(time.Second)
+		e.DeletedUtc = w.now().UTC().Truncate(time.Second)
 	}
 	w.stats.Changes++
 	w.note(Entry{Kind: Changed, Integration: i.number, What: actNames[a]})
@@ -75,7 +75,7 @@ func (i *Integration) newKey() lifecycle.Token {
 	r := fate(w.options.Seed, ofKey, i.number, i.rotated)
 	fresh := lifecycle.NewToken(token(r, guid(r)))
 	former := w.options.Readings.FormerKey
-	i.keys[len(i.keys)-1].until = time.Now().Add(former)
+	i.keys[len(i.keys)-1].until = w.now().Add(former)
 	if former > 0 {
 		w.after(former, func() { w.notify(i) })
 	}
@@ -117,7 +117,7 @@ func (i *Integration) accepts(token string) (refusal string) {
 // refusal says why the key with that index does not work, or nothing. w.mu is held.
 func (i *Integration) refusal(n int) string {
 	switch {
-	case n < len(i.keys)-1 && !time.Now().Before(i.keys[n].until), i.truth.deleted:
+	case n < len(i.keys)-1 && !i.world.now().Before(i.keys[n].until), i.truth.deleted:
 		return "Invalid AccessToken."
 	case i.enterprise.off:
 		return "The enterprise is disabled."

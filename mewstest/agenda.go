@@ -44,14 +44,15 @@ func (t *todo) Pop() any {
 }
 
 // after plans something, to be done without w.mu, which is held here. It is never
-// done at the very instant at which it was planned: so under testing/synctest
-// whoever plans it goes on first, until he waits for something.
+// done at the very instant at which it was planned: so under testing/synctest the
+// planner goes on first, until it waits for something. With a clock of its own the
+// World does it in Advance.
 func (w *World) after(d time.Duration, do func()) {
 	a := &w.agenda
 	a.order++
-	at := time.Now().Add(max(d, 1))
+	at := w.now().Add(max(d, 1))
 	heap.Push(&a.todo, item{at, a.order, do})
-	if !a.busy && a.todo[0].order == a.order {
+	if !a.busy && a.todo[0].order == a.order && w.own.Load() == nil {
 		w.arm()
 	}
 }
@@ -92,8 +93,13 @@ func (w *World) pump() {
 // aside runs something that may take time, such as a receiver's answer, and
 // returns when it is done or when time passes, whichever comes first. Under
 // testing/synctest, where time passes only when everyone waits, whatever takes no
-// time is therefore done one after the other.
-func aside(do func()) {
+// time is therefore done one after the other. With a clock of its own the World always
+// waits.
+func (w *World) aside(do func()) {
+	if w.own.Load() != nil {
+		do()
+		return
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

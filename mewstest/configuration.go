@@ -65,7 +65,7 @@ func (i *Integration) configuration(enterpriseID string) reply {
 			return refuse(http.StatusBadRequest, "Invalid EnterpriseId.")
 		}
 	}
-	body := configuration{NowUtc: time.Now().UTC(), Enterprise: e.body()}
+	body := configuration{NowUtc: i.world.now().UTC(), Enterprise: e.body()}
 	if i.service.ID != "" {
 		body.Service = &serviceBody{
 			ID: i.service.ID, EnterpriseID: e.named.ID, IsActive: true, Name: i.service.Name,

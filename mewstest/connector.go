@@ -13,8 +13,8 @@ import (
 )
 
 // Connector is a World's Connector API: POST /api/connector/v1/configuration/get,
-// and every other operation below /api/connector/v1/, which answers the same
-// statuses and otherwise nothing. Serve it on a listener, or put it into an
+// and every other operation below /api/connector/v1/, which answers the same statuses and
+// what [Options].Operations says. Serve it on a listener, or put it into an
 // http.Client as its Transport: then every request of the client goes to it, by
 // direct calls.
 //
@@ -78,6 +78,7 @@ type reply struct {
 	status     int
 	retryAfter time.Duration
 	body       any
+	granted    bool // the operation is to be answered
 }
 
 // complaint is Mews's form of an error.
@@ -97,6 +98,9 @@ func (c *Connector) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	wait(req, lot.latency/2)
 	if out.status == 0 {
 		out = c.judge(i, what, lot.trouble)
+	}
+	if out.granted {
+		out = c.operation(Operation{Name: what.operation, Integration: i, Body: what.body})
 	}
 	wait(req, lot.latency/2)
 	if out.status == 0 {
@@ -139,7 +143,7 @@ func (c *Connector) judge(i *Integration, what call, trouble Trouble) reply {
 		out.retryAfter = trouble.RetryAfter
 		return out
 	}
-	if left := c.quota.take(identify(what.accessToken), time.Now()); left > 0 {
+	if left := c.quota.take(identify(what.accessToken), w.now()); left > 0 {
 		out := refuse(http.StatusTooManyRequests, "Too many requests.")
 		if !w.options.NoRetryAfter {
 			out.retryAfter = left
@@ -160,7 +164,7 @@ func (c *Connector) judge(i *Integration, what call, trouble Trouble) reply {
 	case what.operation == "configuration/get":
 		return i.configuration(what.enterpriseID)
 	}
-	return reply{status: http.StatusOK, body: struct{}{}}
+	return reply{granted: true}
 }
 
 func (c *Connector) answer(rw http.ResponseWriter, out reply, id string) {
@@ -170,6 +174,9 @@ func (c *Connector) answer(rw http.ResponseWriter, out reply, id string) {
 	}
 	header := rw.Header()
 	header.Set("Content-Type", "application/json; charset=utf-8")
+	if c.world.own.Load() != nil {
+		header.Set("Date", c.world.now().UTC().Format(http.TimeFormat))
+	}
 	header.Set("Request-Id", id)
 	if out.status == http.StatusMethodNotAllowed {
 		header.Set("Allow", http.MethodPost)

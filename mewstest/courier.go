@@ -21,6 +21,8 @@ func (w *World) tell(i *Integration, e events.Event) *Message {
 	reorders, delays := chance(r, f.Reorder), chance(r, f.Delay)
 	nulls, extra := chance(r, f.Null), chance(r, f.Extra)
 	audits, generals := chance(r, f.Unknown), chance(r, f.General)
+	drawn := w.nextFate()
+	loses, doubles = loses || drawn.Lose, doubles || drawn.Duplicate
 	late := f.DelayBy.or(Spread{5 * time.Minute, 15 * time.Minute}).draw(r)
 	copyAfter := f.CopyAfter.or(Spread{0, 10 * time.Minute}).draw(r)
 
@@ -36,7 +38,7 @@ func (w *World) tell(i *Integration, e events.Event) *Message {
 	}
 	m.body = events.NewRaw(body)
 	i.latest = m
-	if w.manual {
+	if w.manual && !loses {
 		m.set(held)
 		return m
 	}
@@ -60,11 +62,18 @@ func (w *World) tell(i *Integration, e events.Event) *Message {
 		w.stats.Lost++
 		w.note(m.entry(Lost, "never sent"))
 		return m
+	case drawn.Reorder:
+		m.set(overtakable)
+		w.overtakable = append(w.overtakable, m)
+		return m
+	case drawn.Delay > 0:
+		lag += drawn.Delay
 	case delays:
 		lag += late
 	case !reorders:
 		m.follows, i.tail = i.tail, m
 	}
+	w.overtaken(m)
 	w.begin(m, lag)
 	return m
 }
@@ -100,7 +109,7 @@ func (w *World) send(m *Message, in time.Duration) {
 // due makes an attempt, if the time has come for it.
 func (w *World) due(m *Message, turn int) {
 	w.mu.Lock()
-	jam := longest(w.faults.Jams, time.Since(w.began))
+	jam := longest(w.faults.Jams, w.since(w.began))
 	switch {
 	case m.state != planned || m.turn != turn:
 		w.mu.Unlock()
@@ -117,7 +126,7 @@ func (w *World) due(m *Message, turn int) {
 	m.follows = nil
 	m.state = underWay
 	w.mu.Unlock()
-	aside(func() { w.attempt(context.Background(), m, false) })
+	w.aside(func() { w.attempt(context.Background(), m, false) })
 }
 
 // pass lets those go on that wait for a message to be tried. w.mu is held.
@@ -143,7 +152,7 @@ func (w *World) attempt(ctx context.Context, m *Message, script bool) Answer {
 	r := fate(w.options.Seed, ofAttempt, m.integration(), m.fate()<<16+m.attempts)
 	fails, losesAnswer, untyped := chance(r, f.Fail), chance(r, f.LoseAnswer), chance(r, f.Untyped)
 	gap := w.options.gap().draw(r)
-	away := longest(f.Outages, time.Since(w.began)) > 0
+	away := longest(f.Outages, w.since(w.began)) > 0
 	if script {
 		fails, losesAnswer, untyped, away = false, false, false, false
 	}
@@ -169,6 +178,9 @@ func (w *World) attempt(ctx context.Context, m *Message, script bool) Answer {
 	answer := Answer{Trouble: troubleRefused}
 	if !fails && !away {
 		answer = sender.post(ctx, m.body.Bytes(), contentType)
+		if w.own.Load() != nil {
+			answer.Took = 0 // no time passed on the World's clock
+		}
 	}
 	reached := answer.Delivered()
 	if reached && losesAnswer {

@@ -24,6 +24,9 @@
 // testing/synctest; make the World inside of the bubble. A World needs no
 // closing: it is timers, and goroutines only while a request is under way.
 //
+// With [Options].Start a World has a clock of its own instead, which only [World.Advance]
+// moves. So it is as deterministic in a program that talks to others.
+//
 // # One seed, one run
 //
 // What is random about a message hangs on the seed, its integration and its number,
@@ -31,11 +34,12 @@
 // gives the same [World.Log], byte for byte, as long as the test does the same;
 // turning up one fault leaves the others where they were.
 //
-// # Three ways to use it
+// # Four ways to use it
 //
 //   - By fault: [Options].Faults, [World.Live]. The channel does what it likes.
 //   - By script: [Options].Manual. Every act returns its [Message], and
 //     nothing is sent but by [Message.Deliver].
+//   - By fate: [World.Next] loses, repeats, delays or reorders the next message.
 //   - By wire: [Options].URL delivers over HTTP to a receiver of any kind, and a
 //     [Connector] can be served on a listener. That needs real time.
 //

@@ -1,7 +1,6 @@
 package mewstest
 
 import (
-	"hash/fnv"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -25,10 +24,8 @@ type Enterprise struct {
 func (w *World) enterprise(name string) *Enterprise {
 	e := w.enterprises[name]
 	if e == nil {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(name))
-		id := guid(fate(w.options.Seed, ofEnterprise, int(h.Sum64()), 0))
-		e = &Enterprise{world: w, named: lifecycle.Named{ID: id, Name: name}, created: time.Now()}
+		id := guid(fate(w.options.Seed, ofEnterprise, int(hashOf(name)), 0))
+		e = &Enterprise{world: w, named: lifecycle.Named{ID: id, Name: name}, created: w.now()}
 		w.enterprises[name] = e
 	}
 	return e

@@ -2,6 +2,7 @@ package mewstest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 )
@@ -21,6 +22,7 @@ const (
 	ofEnterprise
 	ofService
 	ofClient
+	ofObject
 )
 
 // fate returns the source of all that is random about one thing, which two
@@ -55,4 +57,11 @@ func guid(r *rand.Rand) string {
 func token(r *rand.Rand, id string) string {
 	head := strings.ToUpper(strings.ReplaceAll(id, "-", ""))
 	return fmt.Sprintf("%s-%015X%016X", head, r.Uint64()>>4, r.Uint64())
+}
+
+// hashOf is the number by which something with a name is drawn.
+func hashOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return h.Sum64()
 }

@@ -93,7 +93,7 @@ func unknownBody(i *Integration) []byte {
 	body, err := json.Marshal(map[string]any{
 		"Action": "IntegrationAudited",
 		"Data": map[string]any{
-			"AuditedUtc":  time.Now().UTC().Format(time.RFC3339),
+			"AuditedUtc":  i.world.now().UTC().Format(time.RFC3339),
 			"Integration": map[string]string{"Id": i.named.ID, "Name": i.named.Name},
 		},
 	})

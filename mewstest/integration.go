@@ -91,7 +91,7 @@ func (w *World) connect(c Connection) *Integration {
 	r := fate(w.options.Seed, ofIntegration, n, 0)
 	i := &Integration{
 		world: w, number: n, named: lifecycle.Named{ID: guid(r), Name: c.Name},
-		enterprise: w.enterprise(c.Hotel), created: time.Now(),
+		enterprise: w.enterprise(c.Hotel), created: w.now(),
 		truth: truth{enabled: !c.Disabled},
 	}
 	first := token(r, i.named.ID)

@@ -110,7 +110,7 @@ func (l *log) add(e Entry) {
 
 // note takes something down. w.mu is held.
 func (w *World) note(e Entry) {
-	e.At = time.Since(w.began)
+	e.At = w.since(w.began)
 	w.log.add(e)
 	if w.options.Observe != nil {
 		w.options.Observe(e)

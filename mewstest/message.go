@@ -46,11 +46,12 @@ var sortNames = [numSorts]string{"", "duplicate", "unknown action", "General Web
 type state uint8
 
 const (
-	fresh    state = iota
-	planned        // to be sent in its time
-	underWay       // being sent
-	held           // by a script, to be released
-	scripted       // in a script's hands for good
+	fresh       state = iota
+	planned           // to be sent in its time
+	underWay          // being sent
+	held              // by a script, to be released
+	overtakable       // until the next message has been tried
+	scripted          // in a script's hands for good
 	delivered
 	discarded // after so many attempts
 	lost

@@ -18,6 +18,7 @@ type call struct {
 	clientToken  string
 	accessToken  string
 	enterpriseID string
+	body         []byte
 }
 
 // read reads a request. Unless the reply is zero, that is the answer to it.
@@ -57,6 +58,7 @@ func read(req *http.Request) (what call, fault reply) {
 			return what, refuse(http.StatusBadRequest, "Invalid "+m.name+".")
 		}
 	}
+	what.body = body
 	return what, reply{}
 }
 

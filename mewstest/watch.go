@@ -125,7 +125,7 @@ func (v *Watch) tick() {
 
 // sample looks at one integration. What was seen last held until now.
 func (v *Watch) sample(i *Integration) {
-	now := time.Now()
+	now := v.world.now()
 	d, deleted := i.stance(v.ask) // not under the lock: it may take its time
 	v.mu.Lock()
 	for len(v.seen) < i.number {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -18,6 +19,11 @@ import (
 type Options struct {
 	// Seed decides everything random.
 	Seed uint64
+
+	// Start gives the World a clock of its own, which stands at Start and moves by
+	// [World.Advance] alone. Then all that happens depends on the seed and on the order of
+	// the calls, in any program. Zero: the World lives by package time's clock.
+	Start time.Time
 
 	// Receiver gets the webhooks, by direct calls. See also [World.DeliverTo].
 	Receiver http.Handler
@@ -50,6 +56,11 @@ type Options struct {
 	Troubles []Chance
 	// NoRetryAfter: the Connector API's own 429 come without Retry-After.
 	NoRetryAfter bool
+
+	// Operations, if set, answers the operations but configuration/get. A status of 0
+	// leaves one to the World: three objects without properties for */getAll, and an
+	// empty object for the rest. The body is encoded as JSON. It may use the World.
+	Operations func(Operation) (status int, body any)
 
 	// LogMost bounds how many entries of the log are kept, the last ones. 0 means
 	// 65536; below 0 none are.
@@ -85,6 +96,8 @@ type World struct {
 	options   Options
 	began     time.Time
 	connector *Connector
+	own       atomic.Pointer[time.Time] // the World's own clock; nil: package time's
+	advancing sync.Mutex
 
 	mu           sync.Mutex
 	agenda       agenda
@@ -96,6 +109,8 @@ type World struct {
 	byID         map[string]*Integration
 	keys         map[keyID]*Integration
 	held         []*Message
+	fates        []Fate     // of the next messages
+	overtakable  []*Message // that wait for the next one to overtake them
 	forged       int
 	pending      int           // what Settle waits for
 	settled      chan struct{} // closed when pending gets 0
@@ -113,7 +128,6 @@ func New(opts *Options) *World {
 	}
 	w := &World{
 		options:     options,
-		began:       time.Now(),
 		faults:      options.Faults,
 		manual:      options.Manual,
 		enterprises: map[string]*Enterprise{},
@@ -127,6 +141,10 @@ func New(opts *Options) *World {
 	if options.URL == "" && options.Transport == nil {
 		w.sender.Transport = Transport(nil) // never a network unasked
 	}
+	if !options.Start.IsZero() {
+		w.own.Store(&options.Start)
+	}
+	w.began = w.now()
 	w.connector = newConnector(w)
 	return w
 }
@@ -176,16 +194,22 @@ func (w *World) Works(token string) bool {
 }
 
 // Settle waits until everything that was to be sent has been delivered, lost or
-// discarded. What is held by a script does not count; life does if Rates.Most
-// bounds it. The error is the context's.
+// discarded. What is held by a script, or waits to be overtaken, does not count; life does
+// if Rates.Most bounds it. A World with a clock of its own advances it as far as needed.
+// The error is the context's.
 func (w *World) Settle(ctx context.Context) error {
 	for {
 		w.mu.Lock()
 		settled := w.settled
 		idle := w.pending == 0
+		next := w.untilNext()
 		w.mu.Unlock()
 		if idle {
 			return nil
+		}
+		if next > 0 && ctx.Err() == nil {
+			w.Advance(next)
+			continue
 		}
 		select {
 		case <-settled:
