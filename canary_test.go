@@ -3,19 +3,12 @@ package keyrack_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/gob"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
-	"iter"
 	"log"
 	"log/slog"
 	"net/http"
@@ -30,16 +23,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
-
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
-	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
-	"github.com/keyrack-dev/keyrack/store"
 )
 
 // The canaries: what must never come out, driven through everything that can
@@ -52,328 +41,12 @@ var (
 	canaryNames   = []string{"Hotel Goldkäfig", "Integration Vogelbauer"}
 )
 
-// needles are the ways in which one of several texts could be written.
-func needles(texts ...string) (all []string) {
-	for _, text := range texts {
-		all = append(all, text, hex.EncodeToString([]byte(text)), strings.ToUpper(hex.EncodeToString([]byte(text))), fmt.Sprintf("% x", text))
-		// In base64 a text looks in three ways, by what stands before it.
-		for shift := range 3 {
-			encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + text))
-			inner := encoded[(shift*8+5)/6 : len(encoded)-2]
-			all = append(all, inner, strings.NewReplacer("+", "-", "/", "_").Replace(inner))
-		}
-		// As numbers, as fmt writes bytes.
-		numbers := fmt.Sprint([]byte(text))
-		inGo := fmt.Sprintf("%#v", []byte(text))
-		all = append(all, numbers[1:len(numbers)-1], inGo[len("[]byte{"):len(inGo)-1])
-	}
-	return all
-}
-
-// A digest without a key is as good as the text to whoever can guess.
-func digests(texts ...string) (all []string) {
-	for _, text := range texts {
-		sum := sha256.Sum256([]byte(text))
-		all = append(all, hex.EncodeToString(sum[:8]), strings.ToUpper(hex.EncodeToString(sum[:8])), base64.RawStdEncoding.EncodeToString(sum[:9]), string(sum[:8]))
-	}
-	return all
-}
-
 var (
 	// secretNeedles find tokens, secrets and persons, which have one word in common.
 	secretNeedles = slices.Concat(needles("CANARYBIRD", "Canarybird", "canarybird"), digests(canaryTokens...), digests(canarySecrets...))
 	// allNeedles find names, too.
 	allNeedles = slices.Concat(secretNeedles, needles("Goldk", "Vogelbauer"))
 )
-
-// search looks for canaries in what came out somewhere.
-func search(t *testing.T, where, text string, needles []string) {
-	t.Helper()
-	for _, needle := range needles {
-		if at := strings.Index(text, needle); at >= 0 {
-			t.Errorf("%s shows a canary: …%q…", where, text[max(0, at-200):min(len(text), at+100)])
-			return
-		}
-	}
-}
-
-// formats are the verbs that fmt has for anything.
-var formats = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%T"}
-
-// look formats, logs and marshals a value in every way, and calls found.
-func look(v any, found func(how, text string)) {
-	type hidden struct{ v any }
-	type Shown struct{ V any }
-	shapes := map[string]any{
-		"": v, "in a field": Shown{v}, "in an unexported field": hidden{v}, "in a slice": []any{v}, "in a map": map[string]any{"k": v},
-	}
-	for shape, v := range shapes {
-		for _, format := range formats {
-			found(format+" "+shape, fmt.Sprintf(format, v))
-		}
-		var text, structured bytes.Buffer
-		slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v, slog.Group("g", "v", v))
-		slog.New(slog.NewJSONHandler(&structured, nil)).Info("m", "v", v, slog.Group("g", "v", v))
-		found("slog, text "+shape, text.String())
-		found("slog, JSON "+shape, structured.String())
-		if b, err := json.Marshal(v); err != nil {
-			found("the error of encoding/json "+shape, err.Error())
-		} else {
-			found("encoding/json "+shape, string(b))
-		}
-		if b, err := jsonv2.Marshal(v); err != nil {
-			found("the error of json v2 "+shape, err.Error())
-		} else {
-			found("json v2 "+shape, string(b))
-		}
-		var b bytes.Buffer
-		if err := gob.NewEncoder(&b).Encode(v); err != nil {
-			found("the error of gob "+shape, err.Error())
-		}
-		found("gob "+shape, b.String())
-		if x, err := xml.Marshal(v); err != nil {
-			found("the error of encoding/xml "+shape, err.Error())
-		} else {
-			found("encoding/xml "+shape, string(x))
-		}
-	}
-}
-
-// dump writes down every string and every byte that can be reached from a value,
-// whatever is exported, behind every pointer.
-func dump(v any) string {
-	var b strings.Builder
-	seen := map[visit]bool{}
-	walk(reflect.ValueOf(v), &b, seen)
-	return b.String()
-}
-
-type visit struct {
-	at uintptr
-	of reflect.Type
-}
-
-func walk(v reflect.Value, b *strings.Builder, seen map[visit]bool) {
-	if !v.IsValid() {
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
-		b.WriteString(v.String() + "\n")
-	case reflect.Pointer, reflect.Map:
-		if v.IsNil() || seen[visit{v.Pointer(), v.Type()}] {
-			return
-		}
-		seen[visit{v.Pointer(), v.Type()}] = true
-		if v.Kind() == reflect.Pointer {
-			walk(v.Elem(), b, seen)
-			return
-		}
-		for entries := v.MapRange(); entries.Next(); {
-			walk(entries.Key(), b, seen)
-			walk(entries.Value(), b, seen)
-		}
-	case reflect.Interface:
-		walk(v.Elem(), b, seen)
-	case reflect.Struct:
-		for _, field := range v.Fields() {
-			walk(field, b, seen)
-		}
-	case reflect.Slice, reflect.Array:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			for i := range v.Len() {
-				b.WriteByte(byte(v.Index(i).Uint()))
-			}
-			b.WriteByte('\n')
-			return
-		}
-		for i := range v.Len() {
-			walk(v.Index(i), b, seen)
-		}
-	}
-}
-
-// chatty is a store that quotes, in errors and panics, whatever it was given and
-// whatever else it should not know.
-type chatty struct {
-	store.Store
-	mu   sync.Mutex
-	mood string // "", "error", "panic"
-}
-
-func (s *chatty) be(mood string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mood = mood
-}
-
-func (s *chatty) Volatile() bool { return true }
-
-// gossip is an error that tells everything, in a type of its own.
-type gossip string
-
-func (g gossip) Error() string { return string(g) }
-
-func (s *chatty) gossip(args ...any) error {
-	s.mu.Lock()
-	mood := s.mood
-	s.mu.Unlock()
-	told := fmt.Sprint(canaryTokens, canarySecrets, canaryPersons, canaryNames) + fmt.Sprintf("%+v %q %s", args, args, args)
-	switch mood {
-	case "error":
-		return fmt.Errorf("saying %s: %w", told, gossip(told))
-	case "panic":
-		panic(told)
-	}
-	return nil
-}
-
-func (s *chatty) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
-	if err := s.gossip(c, string(c.Record), string(c.Entry.Evidence), string(c.Body)); err != nil {
-		return store.Committed{}, err
-	}
-	return s.Store.Commit(ctx, c)
-}
-
-func (s *chatty) Load(ctx context.Context, id string) (store.Stored, error) {
-	if err := s.gossip(id); err != nil {
-		return store.Stored{}, err
-	}
-	return s.Store.Load(ctx, id)
-}
-
-func (s *chatty) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
-	if err := s.gossip(ref); err != nil {
-		return nil, err
-	}
-	return s.Store.Sealed(ctx, ref)
-}
-
-func (s *chatty) Annotate(ctx context.Context, annotations ...store.Annotation) error {
-	if err := s.gossip(annotations); err != nil {
-		return err
-	}
-	return s.Store.Annotate(ctx, annotations...)
-}
-
-func (s *chatty) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		if err := s.gossip(after); err != nil {
-			yield(store.Entry{}, err)
-			return
-		}
-		s.Store.Journal(ctx, after)(yield)
-	}
-}
-
-func (s *chatty) History(ctx context.Context, id string) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		if err := s.gossip(id); err != nil {
-			yield(store.Entry{}, err)
-			return
-		}
-		s.Store.History(ctx, id)(yield)
-	}
-}
-
-func (s *chatty) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, error] {
-	return func(yield func(store.Stored, error) bool) {
-		if err := s.gossip(after); err != nil {
-			yield(store.Stored{}, err)
-			return
-		}
-		s.Store.Scan(ctx, after)(yield)
-	}
-}
-
-func (s *chatty) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
-	return func(yield func(store.Ref, error) bool) {
-		if err := s.gossip(); err != nil {
-			yield(store.Ref{}, err)
-			return
-		}
-		s.Store.ScanSealed(ctx)(yield)
-	}
-}
-
-func (s *chatty) Bounds(ctx context.Context) (store.Position, store.Position, error) {
-	if err := s.gossip(); err != nil {
-		return 0, 0, err
-	}
-	return s.Store.Bounds(ctx)
-}
-
-func (s *chatty) Shred(ctx context.Context, refs ...store.Ref) error {
-	if err := s.gossip(refs); err != nil {
-		return err
-	}
-	return s.Store.Shred(ctx, refs...)
-}
-
-func (s *chatty) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
-	if err := s.gossip(name, holder); err != nil {
-		return store.Lease{}, err
-	}
-	return s.Store.Acquire(ctx, name, holder, ttl)
-}
-
-func (s *chatty) Cursor(ctx context.Context, name string) (store.Position, error) {
-	if err := s.gossip(name); err != nil {
-		return 0, err
-	}
-	return s.Store.Cursor(ctx, name)
-}
-
-// indiscreet is a sealer that quotes the plain text.
-type indiscreet struct {
-	seal.Sealer
-	mu   sync.Mutex
-	mood string
-}
-
-func (s *indiscreet) be(mood string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mood = mood
-}
-
-func (s *indiscreet) tell(plain []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.mood {
-	case "error":
-		return errors.Join(fmt.Errorf("cannot seal %s", plain), gossip(plain))
-	case "panic":
-		panic(string(plain))
-	}
-	return nil
-}
-
-func (s *indiscreet) Seal(plain []byte, owner string) ([]byte, error) {
-	if err := s.tell(plain); err != nil {
-		return nil, err
-	}
-	return s.Sealer.Seal(plain, owner)
-}
-
-func (s *indiscreet) Open(sealed []byte, owner string) ([]byte, error) {
-	plain, err := s.Sealer.Open(sealed, owner)
-	if told := s.tell(plain); told != nil {
-		return nil, told
-	}
-	return plain, err
-}
-
-// prattling is a prober whose errors and panics quote the token.
-type prattling struct{ n int }
-
-func (p *prattling) Probe(_ context.Context, token keyrack.Token, enterprise string) (connector.Answer, error) {
-	p.n++
-	if p.n%2 == 0 {
-		panic(token.Reveal())
-	}
-	return connector.Answer{}, fmt.Errorf("asking about %s", token.Reveal())
-}
 
 // aviary is a Rack with all its surroundings, each of which may talk too much.
 type aviary struct {

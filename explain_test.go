@@ -149,3 +149,25 @@ func TestSummariesAreTheRecords(t *testing.T) {
 		}
 	})
 }
+
+func TestExplainSaysWhy(t *testing.T) {
+	probing(t, newOracle("k"), func(b bench) {
+		b.deliver(creation("a", "k", lifecycle.Yes, func(e *events.Event) {
+			e.Requestor = events.NewRequestor("Canary Person", "canary@example.com")
+		}))
+		settle(time.Minute)
+		b.deliver(webhook(lifecycle.IntegrationCanceled, "a", nil))
+		b.deliver(webhook(lifecycle.IntegrationReinstated, "a", nil))
+		synctest.Wait() // the question is under way; its answer takes its time
+		explanation, err := b.Explain(context.Background(), integrationID("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(explanation.String(), explanation.Token.String(), "DIGEST00")
+		golden(t, "testdata/explain.txt", text)
+		unknown, err := b.ExplainToken(context.Background(), "nobody knows it")
+		if err != nil || unknown.Verdict.Status != lifecycle.Unknown || len(unknown.WouldChange) == 0 {
+			t.Errorf("an unfamiliar token: %+v, %v", unknown, err)
+		}
+	})
+}

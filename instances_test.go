@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,41 +146,81 @@ func stormOverInstances(t *testing.T, seed uint64) {
 	audit(t, mem)
 }
 
-// late is a store in which others commit while an instance opens, after it has
-// looked how far the journal goes.
-type late struct {
-	store.Store
-	commit func()
-	once   sync.Once
-}
-
-func (l *late) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
-	l.once.Do(l.commit)
-	return l.Store.Journal(ctx, after)
-}
-
-// What others commit while an instance opens it takes up like everything else; for
-// the race detector, above all.
-func TestOthersCommitWhileAnInstanceOpens(t *testing.T) {
-	mem, sealer := memstore.New(nil), seal.Ephemeral()
-	other, err := keyrack.Open(context.Background(), mem, &keyrack.Options{Sealer: sealer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	s := &late{Store: mem, commit: func() {
-		if _, err := other.Deliver(context.Background(), creation("a", "k", lifecycle.Yes)); err != nil {
-			t.Error(err)
+// Two instances on one store that fails, and many deliveries at once: none is
+// lost, none counts twice.
+func TestTwoInstancesAtOnce(t *testing.T) {
+	s := newSite(t, keyrack.Options{})
+	defer s.close()
+	options := s.options
+	options.Telemetry = nil // which listens to one request at a time
+	var racks [2]*keyrack.Rack
+	var handlers [2]*keyrack.Handler
+	for i := range racks {
+		var err error
+		if racks[i], err = keyrack.Open(s.ctx, &random{Store: s.mem}, &options); err != nil {
+			t.Fatal(err)
 		}
-	}}
-	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: sealer, Prober: newOracle("k")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rack.Close()
-	for deadline := time.Now().Add(30 * time.Second); rack.Check(tokenText("k")).Status != lifecycle.Valid; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("what was committed meanwhile does not arrive")
+		defer racks[i].Close()
+		if handlers[i], err = racks[i].Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true}); err != nil {
+			t.Fatal(err)
 		}
 	}
+	const workers, each = 8, 60
+	var accepted, refused atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 7))
+			for range each {
+				name := fleet[rng.IntN(len(fleet))]
+				var body []byte
+				switch rng.IntN(6) {
+				case 0:
+					body = creation(name, rings[rng.IntN(len(rings))], lifecycle.Yes)
+				case 1:
+					body = rotation(name, rings[rng.IntN(len(rings))])
+				case 2:
+					body = []byte(`{"Action":"IntegrationMoved"}`)
+				default:
+					body = webhook(lifecycle.IntegrationEnabled+lifecycle.Action(rng.IntN(4)), name, nil)
+				}
+				switch status := post(handlers[rng.IntN(2)], body); status {
+				case http.StatusNoContent:
+					accepted.Add(1)
+				case http.StatusServiceUnavailable:
+					refused.Add(1)
+				default:
+					t.Errorf("answered %d", status)
+				}
+				for _, token := range rings {
+					racks[rng.IntN(2)].Check(tokenText(token))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	_, entries := s.stored()
+	if n := int64(len(entries)); n < accepted.Load() || n > accepted.Load()+refused.Load() {
+		t.Errorf("%d entries for %d deliveries taken in and %d not", n, accepted.Load(), refused.Load())
+	}
+	t.Logf("%d taken in, %d not, %d entries", accepted.Load(), refused.Load(), len(entries))
+	audit(t, s.mem, racks[:]...)
+}
+
+// random fails now and then, before or after, from many goroutines.
+type random struct{ store.Store }
+
+func (s *random) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
+	switch rand.IntN(10) {
+	case 0:
+		return store.Committed{}, errFault
+	case 1:
+		if receipt, err := s.Store.Commit(ctx, c); err != nil {
+			return receipt, err
+		}
+		return store.Committed{}, errFault
+	case 2:
+		runtime.Gosched()
+	}
+	return s.Store.Commit(ctx, c)
 }

@@ -2,6 +2,7 @@ package keyrack_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -119,4 +120,38 @@ type deaf struct{}
 
 func (deaf) Probe(context.Context, lifecycle.Token, string) (connector.Answer, error) {
 	return connector.Answer{}, connector.ErrSilent
+}
+
+func TestAForgedRotationIsSwappedBack(t *testing.T) {
+	probing(t, newOracle("k"), func(b bench) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		b.deliver(rotation("a", "forged"))
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonSupersededUnproved)
+		// The first 401 of a token that never worked is nobody's for certain, until
+		// another integration's 200 vouches for the ClientToken.
+		b.oracle.set(func(o *oracle) { o.works[tokenText("other")] = enterpriseID("H") })
+		b.deliver(creation("b", "other", lifecycle.Yes))
+		settle(time.Minute)
+		b.deliver(webhook(lifecycle.IntegrationEnabled, "b", nil))
+		settle(5 * time.Minute)
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		b.is("forged", lifecycle.Invalid, lifecycle.ReasonRejected)
+		b.alarmed("tokens swapped back")
+	})
+}
+
+func TestAForgedDeletionAlarms(t *testing.T) {
+	probing(t, newOracle("k"), func(b bench) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Minute)
+		b.deliver(deletion("a", time.Time{}))
+		b.is("k", lifecycle.Invalid, lifecycle.ReasonDeleted)
+		settle(time.Minute)
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonDeletedAccepted)
+		b.alarmed("works though deleted")
+		if _, _, err := b.Token(context.Background(), integrationID("a")); !errors.Is(err, keyrack.ErrNoToken) {
+			t.Errorf("a deleted integration hands out its token: %v", err)
+		}
+	})
 }

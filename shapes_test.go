@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -174,32 +173,6 @@ func TestNotUnderstoodIsNoticed(t *testing.T) {
 func generationOf(r *keyrack.Rack, id string) uint64 {
 	record, _ := r.Record(id)
 	return record.Generation
-}
-
-// TestUnknownActionsAlarmOnce: a name of an action is worth one alarm, and no number of
-// names fills the memory.
-func TestUnknownActionsAlarmOnce(t *testing.T) {
-	var alarms []keyrack.Alarm
-	_, deliver := newInbox(t, &alarms)
-	send := func(name string) {
-		deliver(fmt.Sprintf(`{"Action":%q,"Data":{"Integration":{"Id":"A"}}}`, name), http.StatusNoContent)
-	}
-	for _, name := range []string{"IntegrationPaused", "IntegrationPaused", "IntegrationMoved", "IntegrationPaused", "IntegrationMoved"} {
-		send(name)
-	}
-	var names []string
-	for _, a := range alarms {
-		names = append(names, a.Action)
-	}
-	if !slices.Equal(names, []string{"IntegrationPaused", "IntegrationMoved"}) {
-		t.Errorf("alarms about %q", names)
-	}
-	for n := range 1000 {
-		send(fmt.Sprintf("Integration%d", n))
-	}
-	if len(alarms) > 200 {
-		t.Errorf("%d alarms", len(alarms))
-	}
 }
 
 // TestEveryDoorTakesAnySpelling: an identifier is one identifier at every door, and the

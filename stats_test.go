@@ -11,7 +11,6 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
-	"github.com/keyrack-dev/keyrack/seal"
 )
 
 func TestStats(t *testing.T) {
@@ -58,45 +57,5 @@ func TestStats(t *testing.T) {
 		}, rack.Stats()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-	})
-}
-
-// TestSeenActions: what ever came is known, here and to other instances, after a
-// restart too; what Mews answered is not a webhook.
-func TestSeenActions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem, sealer := memstore.New(nil), seal.Ephemeral()
-		open := func() bench {
-			rack, err := keyrack.Open(context.Background(), mem, &keyrack.Options{Sealer: sealer, Prober: newOracle("k")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return bench{T: t, Rack: rack}
-		}
-		seen := func(b bench, want ...lifecycle.Action) {
-			t.Helper()
-			all := map[lifecycle.Action]bool{}
-			for _, a := range want {
-				all[a] = true
-			}
-			if diff := cmp.Diff(all, b.Stats().Seen); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		}
-		a, other := open(), open()
-		a.deliver(creation("a", "k", lifecycle.No))
-		settle(time.Minute)
-		a.is("k", lifecycle.Valid, lifecycle.ReasonLive) // a 200 came, and no IntegrationEnabled
-		seen(a, lifecycle.IntegrationCreated)
-		other.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		settle(2 * time.Hour)
-		seen(a, lifecycle.IntegrationCreated, lifecycle.IntegrationDisabled)
-		seen(other, lifecycle.IntegrationCreated, lifecycle.IntegrationDisabled)
-		a.deliver(rotation("a", "k2"))
-		a.Close() // at once
-		other.Close()
-		again := open()
-		defer again.Close()
-		seen(again, lifecycle.IntegrationCreated, lifecycle.IntegrationDisabled, lifecycle.IntegrationApiKeyCreated)
 	})
 }

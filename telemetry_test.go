@@ -281,35 +281,6 @@ func TestTelemetryOfSubscriptions(t *testing.T) {
 	})
 }
 
-// TestIterationsTakeTheStoresTime: what the consumer does meanwhile is not the
-// store's doing.
-func TestIterationsTakeTheStoresTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var histories []keyrack.StoreCall
-		rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{Telemetry: &keyrack.Telemetry{
-			Stored: func(_ context.Context, s keyrack.StoreCall) {
-				mu.Lock()
-				defer mu.Unlock()
-				if s.Method == "History" {
-					histories = append(histories, s)
-				}
-			},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rack.Close()
-		bench{T: t, Rack: rack}.deliver(creation("a", "k", lifecycle.Yes))
-		for range rack.History(context.Background(), integrationID("a")) {
-			time.Sleep(time.Hour)
-		}
-		if len(histories) != 1 || histories[0].Took != 0 || histories[0].Err != nil {
-			t.Errorf("told %v", histories)
-		}
-	})
-}
-
 // TestTelemetryCannotHurt: whatever a Telemetry does with its contexts, and if it
 // panics, deliveries, probes and subscriptions are as without it.
 func TestTelemetryCannotHurt(t *testing.T) {

@@ -17,27 +17,6 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// A token that was erased once its deletion was old comes back by an import that
-// brings it.
-func TestImportBringsAnErasedTokenBack(t *testing.T) {
-	subscribing(t, func(f fixture) {
-		b := f.open()
-		defer b.Close()
-		b.deliver(creation("a", "k", lifecycle.Yes))
-		b.deliver(deletion("a", time.Time{}))
-		settle(30 * time.Hour)
-		again := keyrack.Import{Integration: lifecycle.Named{ID: integrationID("a")}, Token: lifecycle.NewToken(tokenText("k"))}
-		if _, err := b.Import(context.Background(), again); err != nil {
-			t.Fatal(err)
-		}
-		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
-		if token, v, err := b.Token(context.Background(), integrationID("a")); err != nil || token.Reveal() != tokenText("k") {
-			t.Errorf("the token is %v (%v), %v", v.Status, v.Reason, err)
-		}
-		b.examined(f.sealer)
-	})
-}
-
 // scanned is a store in which somebody else does something, once, right after the
 // sealed values were scanned.
 type scanned struct {
