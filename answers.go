@@ -8,9 +8,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// answers are the answers to deliveries that the journal does not know yet. They
-// are noted in the background, since nobody waits for them: a crash loses some,
-// and then the journal does not know how a delivery was answered.
+// answers holds the answers to deliveries until the journal has them. They are noted
+// in the background, because nobody waits for them. A crash loses some, and then the
+// journal does not say how a delivery was answered.
 type answers struct {
 	mu      sync.Mutex
 	pending []store.Annotation
@@ -21,8 +21,8 @@ type answers struct {
 func newAnswers() answers { return answers{waiting: make(chan struct{}, 1)} }
 
 const (
-	answersAfter = time.Second // so that those of a second share one note
-	answersMost  = 4096        // beyond it, answers are lost rather than memory
+	answersAfter = time.Second // answers within a second share one note
+	answersMost  = 4096        // beyond it answers are lost, so that memory is bounded
 )
 
 func (a *answers) add(id store.EntryID, answer store.Response) {
@@ -41,12 +41,13 @@ func (a *answers) add(id store.EntryID, answer store.Response) {
 	}
 }
 
-func (a *answers) take() []store.Annotation {
+// take returns what is pending, and how many answers were lost since the last time.
+func (a *answers) take() (taken []store.Annotation, lost int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	taken := a.pending
-	a.pending = nil
-	return taken
+	taken, lost = a.pending, a.lost
+	a.pending, a.lost = nil, 0
+	return taken, lost
 }
 
 // noteAnswers notes answers in the journal until the context ends, and then
@@ -73,7 +74,10 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 func (r *Rack) flushAnswers() {
-	taken := r.answers.take()
+	taken, lost := r.answers.take()
+	if lost > 0 {
+		r.log.Warn("answers not noted in the journal: too many at once", "answers", lost)
+	}
 	if len(taken) == 0 {
 		return
 	}
