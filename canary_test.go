@@ -283,6 +283,9 @@ func (a *aviary) all() {
 			a.keep(e)
 		}
 	}
+	for summary := range a.rack.Summaries() {
+		a.keep(summary)
+	}
 	for record := range a.rack.Integrations() {
 		_, err := a.rack.EraseBodies(a.ctx, record.ID)
 		a.err("EraseBodies", err)
