@@ -44,6 +44,8 @@ import (
 //	mews slow=D | down | refuse | up for every token
 //	mews quiet                       the questions are not written down
 //	store NAME down | up
+//	store NAME hold | release        the next record that is read is handed over when released
+//	issue NAME HOTEL                 a program gets the token
 //	follow NAME                      the instance reads what others committed
 //	wait D
 //	check NAME TOKEN | hotel NAME HOTEL
@@ -206,8 +208,22 @@ func (s *scene) run(words []string) {
 	case "probe":
 		receipt, err := a.Probe(ctx, integrationID(words[0]), "operator")
 		s.receipt(receipt, err)
+	case "issue":
+		_, v, err := a.IssueToken(ctx, integrationID(words[0]), "a program")
+		if err != nil {
+			s.result("no token: %s", verdictLine(v))
+			return
+		}
+		s.result("the token; %s", verdictLine(v))
 	case "store":
-		a.store.set(words[0] == "down")
+		switch words[0] {
+		case "hold":
+			a.store.hold()
+		case "release":
+			a.store.release()
+		default:
+			a.store.set(words[0] == "down")
+		}
 	case "follow":
 		a.store.news <- struct{}{}
 	case "check":
@@ -459,6 +475,8 @@ type switchedStore struct {
 
 	mu   sync.Mutex
 	down bool
+	held chan struct{} // closed when the record that is held is handed over
+	next bool          // the next record is held
 }
 
 var errMadeUp = errors.New("made-up failure")
@@ -467,6 +485,35 @@ func (s *switchedStore) set(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
+}
+
+// hold has the next record that is read be handed over late: it is read at once, and may
+// be out of date by then.
+func (s *switchedStore) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held, s.next = make(chan struct{}), true
+}
+
+func (s *switchedStore) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.held)
+}
+
+func (s *switchedStore) Load(ctx context.Context, integration string) (store.Stored, error) {
+	if err := s.fail(); err != nil {
+		return store.Stored{}, err
+	}
+	s.mu.Lock()
+	held, next := s.held, s.next
+	s.next = false
+	s.mu.Unlock()
+	stored, err := s.Store.Load(ctx, integration)
+	if next {
+		<-held
+	}
+	return stored, err
 }
 
 func (s *switchedStore) fail() error {
