@@ -39,6 +39,14 @@ func (c *Connector) Break(t Trouble) {
 // Mend ends what Break began.
 func (c *Connector) Mend() { c.Break(Trouble{}) }
 
+// SetLatency replaces Options.Latency for the requests from now on. It passes in real time,
+// also where the World has a clock of its own.
+func (c *Connector) SetLatency(s Spread) {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	c.world.options.Latency = s
+}
+
 // FailRequests lets troubles befall the next requests with a token of this
 // integration's, one each, in this order.
 func (i *Integration) FailRequests(troubles ...Trouble) {

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -56,11 +57,9 @@ func apiKeysFrom(env environment, file string) (api.Keys, error) {
 	if file == "" {
 		return keys, nil
 	}
-	// The file holds digests: who may write it decides who gets in, but everybody may read it.
-	guarded := files.Guarded{What: "the API keys", Elsewhere: "set " + api.KeysVariable, Public: true}
-	text, _, err := guarded.Read(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the API keys: %w", err)
 	}
 	keys, err = api.ParseKeys(string(text), file, keys)
 	switch {

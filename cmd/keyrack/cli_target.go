@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -48,7 +48,7 @@ func (t *target) check(env environment, warnings io.Writer) error {
 		return usage.Errorf("--to must be a URL, such as %s", defaultTarget)
 	case u.User != nil || u.Query().Has("Token"):
 		return usage.Errorf("--to holds a secret, which other users of this machine can read; set %s instead", secretVariable)
-	case u.Scheme == "http" && secret != "" && !api.IsLoopback(u.Host):
+	case u.Scheme == "http" && secret != "" && !httpserver.IsLoopback(u.Host):
 		fmt.Fprintln(warnings, "keyrack: warning: the secret crosses the network unencrypted; use https")
 	}
 	return nil

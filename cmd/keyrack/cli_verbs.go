@@ -30,7 +30,7 @@ func verbGroups(env environment, config *layers) []verbGroup {
 			newExport(env), newRestore(env), newBackup(env), newDoctor(env),
 		}},
 		{"Develop and test (--to a receiver of any make):", []*cobra.Command{
-			newTrigger(env), newReplay(env), newSimulate(env), newGraph(env),
+			newTrigger(env), newReplay(env), newSimulate(env), newMews(env), newGraph(env),
 		}},
 		{"", []*cobra.Command{
 			newConfig(config), newCompletion(), newMan(), newVersion(env), newExitCodes(),

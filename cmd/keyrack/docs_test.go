@@ -19,6 +19,7 @@ var docs = map[string][]string{
 	"docs/command.md":       nil,
 	"docs/guides/node.md":   {"docs/guides/ask.mjs"},
 	"docs/guides/python.md": {"docs/guides/ask.py"},
+	"docs/guides/mews.md":   {"docs/guides/mews.mjs", "docs/guides/mews.py"},
 }
 
 // elsewhere are the blocks that are run by other means, by what they are.

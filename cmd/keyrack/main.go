@@ -28,7 +28,7 @@
 //	metrics     the page of /metrics
 //	storage     --store and the sealing key
 //	importfile  the file that import reads
-//	simulation  the hotels of simulate     demo  the steps of demo
+//	simulation  the hotels of simulate     demo  the steps of demo     mews  the Mews of mews
 //	httpserver  files  terminal  pause  usage    small things that several share
 //
 // CONTRIBUTING.md says how to add a verb.

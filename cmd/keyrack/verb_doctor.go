@@ -16,7 +16,7 @@ import (
 )
 
 func newDoctor(env environment) *cobra.Command {
-	var r storeSettings
+	var r rest
 	var x checkup
 	doctor := &cobra.Command{
 		Use:   "doctor [flags]",
@@ -35,7 +35,7 @@ ends with exit code 1.
 			if err := x.output.open(verb, env); err != nil {
 				return err
 			}
-			d, err := r.atRest(verb, env)
+			d, err := r.check(env)
 			if err != nil {
 				return err
 			}
@@ -55,9 +55,8 @@ ends with exit code 1.
 	}
 	flags := doctor.Flags()
 	flags.SortFlags = false
-	r.storeFlag(flags)
-	r.sealingFlag(flags)
-	r.databaseFlags(flags)
+	storeFlag(flags, &r.store)
+	sealingFlag(flags, &r.sealing.File)
 	x.output.flags(flags)
 	return doctor
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newExport(env environment) *cobra.Command {
-	var r storeSettings
+	var r rest
 	var tokens bool
 	var file string
 	export := &cobra.Command{
@@ -28,7 +28,7 @@ but has no token to issue until Mews sends another. The journal is not exported.
   keyrack export | wc -l`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
-			d, err := r.atRest(verb, env)
+			d, err := r.check(env)
 			if err != nil {
 				return err
 			}
@@ -53,8 +53,7 @@ but has no token to issue until Mews sends another. The journal is not exported.
 	}
 	flags := export.Flags()
 	flags.SortFlags = false
-	r.storeFlag(flags)
-	r.databaseFlags(flags)
+	storeFlag(flags, &r.store)
 	flags.BoolVar(&tokens, "tokens", false, "include the tokens, sealed")
 	flags.StringVarP(&file, "output", "o", "", "`file` to write, readable only by you (default: stdout)")
 	return export

@@ -18,7 +18,7 @@ import (
 )
 
 func newRestore(env environment) *cobra.Command {
-	var r storeSettings
+	var r rest
 	var o output
 	verb := &cobra.Command{
 		Use:   "restore FILE [flags]",
@@ -44,7 +44,8 @@ reason, and then ends with exit code 1. With --format jsonl it prints only that.
 			if err := o.open(verb, env); err != nil {
 				return err
 			}
-			d, err := r.find(verb, env, storage.ParseKept)
+			r.sealing.Inline = env(storage.KeyVariable)
+			d, err := storage.ParseKept(r.store)
 			if err != nil {
 				return err
 			}
@@ -66,9 +67,8 @@ reason, and then ends with exit code 1. With --format jsonl it prints only that.
 	}
 	flags := verb.Flags()
 	flags.SortFlags = false
-	r.storeFlag(flags)
-	r.sealingFlag(flags)
-	r.databaseFlags(flags)
+	storeFlag(flags, &r.store)
+	sealingFlag(flags, &r.sealing.File)
 	o.flags(flags)
 	return verb
 }

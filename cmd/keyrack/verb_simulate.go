@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -138,7 +138,7 @@ func (s *simulate) check() error {
 		return usage.Errorf("--duration must be above 0 and at most %v", mostDuration)
 	case s.options.Lag <= 0 || s.options.Lag > mostLag:
 		return usage.Errorf("--lag must be above 0 and at most %v", mostLag)
-	case s.connector != "" && !api.IsLoopback(s.connector):
+	case s.connector != "" && !httpserver.IsLoopback(s.connector):
 		return usage.Errorf("--connector-addr must be a loopback address, such as 127.0.0.1:8082, because a fake listens there")
 	case s.connector != "" && s.options.ClientToken.IsZero():
 		return usage.Errorf("--connector-addr requires %s; set the same value for simulate and for the sidecar", clientTokenVariable)

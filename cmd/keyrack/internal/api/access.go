@@ -2,9 +2,10 @@ package api
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 )
 
 // access decides who may ask what. Without keys the API is read-only and serves this machine
@@ -18,12 +19,12 @@ type access struct {
 func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 	// DNS rebinding: a foreign name that resolves to this machine makes a browser take
 	// this API for a part of that site. Such a page has no key.
-	if len(a.keys) == 0 && !IsLoopback(req.Host) {
+	if len(a.keys) == 0 && !httpserver.IsLoopback(req.Host) {
 		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered")
 		return nil, false
 	}
 	for _, origin := range req.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || !IsLoopback(u.Host) {
+		if u, err := url.Parse(origin); err != nil || !httpserver.IsLoopback(u.Host) {
 			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
 			return nil, false
 		}
@@ -90,15 +91,4 @@ func (a *access) permit(w http.ResponseWriter, key *Key, needed scope) bool {
 		return false
 	}
 	return true
-}
-
-// IsLoopback reports whether a host, with or without a port, can only be this machine:
-// localhost, or a loopback address.
-func IsLoopback(hostport string) bool {
-	host := (&url.URL{Host: hostport}).Hostname()
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
