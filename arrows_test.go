@@ -66,6 +66,7 @@ var rooms = map[string]string{
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription internal/typed",
+	"console":     "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
 	"keyrackotel": "lifecycle connector keyrack",
 	"mewstest":    "lifecycle events",
 

@@ -1,0 +1,4 @@
+package console
+
+// Plain is shown to tests.
+var Plain = plain

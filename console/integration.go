@@ -1,0 +1,313 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
+)
+
+// entriesPerPage is how much of a timeline a page shows. A page has to stay small enough to
+// be there at once over a telephone.
+const entriesPerPage = 25
+
+// event is an entry of the journal as a page shows it.
+type event struct {
+	When     moment
+	What     string
+	Outcome  string
+	Tone     string // of the outcome: "good", "quiet" or "odd"
+	Cause    string
+	Was, Is  string // the verdict's status, where it changed
+	Reason   string
+	By       string
+	Answered string // the status and the time of the answer
+	Unread   string
+	Alarm    bool
+	Moved    string // the state afterwards, where it changed
+
+	At, Entry         string // addresses of the page as it was then, and of the entry
+	Integration, Href string // for a list of several integrations
+	Current           bool   // the page shows how things were after this entry
+}
+
+func (r *request) event(c *keyrack.Change) event {
+	e := event{
+		When: momentOf(c.At, r.now), What: what(&c.Evidence), Outcome: c.Decision.Outcome.String(), Tone: tone(c.Decision.Outcome),
+		Cause: c.Decision.Cause.String(), Reason: words(c.Reason.String()), By: plain(c.Evidence.By, inList),
+		Unread: plain(c.Evidence.Unread, inList), Alarm: c.Decision.Alarm,
+	}
+	if c.Changed() {
+		e.Was, e.Is = c.Was.String(), c.Is.String()
+	}
+	if c.Decision.From != c.Decision.To {
+		e.Moved = words(c.Decision.To.String())
+	}
+	if c.Response.Status != 0 {
+		e.Answered = fmt.Sprintf("answered %d in %.3g ms", c.Response.Status, float64(c.Response.Took.Microseconds())/1000)
+	}
+	if c.Position != 0 {
+		at := strconv.FormatUint(uint64(c.Position), 10)
+		e.Entry = "./entry?id=" + url.QueryEscape(c.Integration) + "&at=" + at
+		if c.Integration != "" {
+			e.At = integrationHref(c.Integration) + "&at=" + at
+		}
+	}
+	if c.Integration != "" {
+		e.Integration, e.Href = plain(c.Integration, inList), integrationHref(c.Integration)
+	}
+	return e
+}
+
+func tone(o lifecycle.Outcome) string {
+	switch o {
+	case lifecycle.Applied, lifecycle.Reconciled:
+		return "good"
+	case lifecycle.Duplicate, lifecycle.Fenced, lifecycle.Parked:
+		return "quiet"
+	}
+	return "odd"
+}
+
+// key is a token's digest and what is known of it.
+type key struct {
+	Digest, Status, From, Answer, Dispute string
+	Since, Until, Asked, Proved           moment
+}
+
+// integrationPage is the page of one integration, now or as it was.
+type integrationPage struct {
+	frame
+	ID, Hotel, Name, Enterprise, Service string
+	EnterpriseHref                       string
+	Status, Reason, State                string
+	Sentence                             string
+	Would                                []string
+	Created, Deleted                     moment
+	Hotelwards, Mewswards                string // texts to copy
+	Keys                                 []key
+	Machine                              machine
+	Probe                                keyrack.ProbeState
+	Asked, Due                           moment
+	Prober                               bool
+
+	Past        bool // as it was
+	Then        moment
+	Present     string // the address of the page of now
+	Events      []event
+	Total       int
+	Older, Home string
+}
+
+func (h *Handler) integration(r *request) {
+	query := r.URL.Query()
+	id := query.Get("id")
+	e, err := h.rack.Explain(r.Context(), id)
+	if err != nil {
+		r.failed(err)
+		return
+	}
+	all, now := e.Changes, r.now
+	p := integrationPage{Prober: h.options.Prober, Present: integrationHref(e.Record.ID), Total: len(all)}
+	var at uint64
+	if text := query.Get("at"); text != "" {
+		if at, err = strconv.ParseUint(text, 10, 64); err != nil {
+			r.failed(keyrack.ErrNotFound)
+			return
+		}
+		if e, err = h.rack.ExplainAt(r.Context(), id, store.Position(at)); err != nil {
+			r.failed(err)
+			return
+		}
+		p.Past, p.Then, now = true, momentOf(e.At, r.now), e.At
+	}
+	record := &e.Record
+	title := plain(record.Enterprise.Name, inList)
+	if title == "" {
+		title = plain(record.Name, inList)
+	}
+	if title == "" {
+		title = plain(record.ID, inList)
+	}
+	p.frame = r.frame("integrations", title)
+	p.ID, p.Name = plain(record.ID, inFull), plain(record.Name, inFull)
+	p.Hotel, p.Enterprise, p.Service = plain(record.Enterprise.Name, inFull), plain(record.Enterprise.ID, inFull), plain(record.Service.Name, inFull)
+	if record.Enterprise.ID != "" {
+		p.EnterpriseHref = "./integrations?q=" + url.QueryEscape(record.Enterprise.ID)
+	}
+	v := e.Verdict
+	p.Status, p.Reason, p.State = v.Status.String(), words(v.Reason.String()), words(record.State.String())
+	p.Sentence, p.Would = sentence(v, now), e.WouldChange
+	p.Created, p.Deleted = momentOf(record.CreatedUtc.Time(), r.now), momentOf(record.DeletedUtc.Time(), r.now)
+	p.Machine = machineOf(e.Changes, record.State)
+	p.Hotelwards, p.Mewswards = hotelwards(record, v), mewswards(&e)
+	for i := range record.Keys {
+		p.Keys = append(p.Keys, r.key(&record.Keys[i]))
+	}
+	slices.Reverse(p.Keys)
+	if !p.Past {
+		p.Probe, p.Asked, p.Due = e.Probe, momentOf(e.Probe.Asked, r.now), momentOf(e.Probe.Due, r.now)
+	}
+	p.timeline(r, all, store.Position(at))
+	r.show(http.StatusOK, "integration.html", p)
+}
+
+// timeline fills in the entries, newest first: those before a position that the query names.
+func (p *integrationPage) timeline(r *request, all []keyrack.Change, at store.Position) {
+	query := url.Values{"id": {r.URL.Query().Get("id")}}
+	if p.Past {
+		query.Set("at", strconv.FormatUint(uint64(at), 10))
+	}
+	end := len(all)
+	if before, err := strconv.ParseUint(r.URL.Query().Get("before"), 10, 64); err == nil {
+		end = 0
+		for end < len(all) && all[end].Position != 0 && uint64(all[end].Position) < before {
+			end++
+		}
+		p.Home = "./integration?" + query.Encode() + "#timeline"
+	}
+	start := max(0, end-entriesPerPage)
+	for i := end - 1; i >= start; i-- {
+		e := r.event(&all[i])
+		e.Current = p.Past && all[i].Position == at
+		p.Events = append(p.Events, e)
+	}
+	if start > 0 {
+		query.Set("before", strconv.FormatUint(uint64(all[start].Position), 10))
+		p.Older = "./integration?" + query.Encode() + "#timeline"
+	}
+}
+
+func (r *request) key(k *lifecycle.Key) key {
+	one := key{
+		Digest: k.Digest.String(), Status: k.Status.String(), From: "import by hand", Dispute: k.Dispute.String(),
+		Since: momentOf(k.Since.Time(), r.now), Until: momentOf(k.Until.Time(), r.now),
+		Asked: momentOf(k.Began.Time(), r.now), Proved: momentOf(k.Proved.Time(), r.now),
+	}
+	if k.From != lifecycle.ActionUnknown {
+		one.From = k.From.String()
+	}
+	if k.Answer != lifecycle.NoAnswer {
+		one.Answer = answerOf(k.Answer)
+	}
+	return one
+}
+
+// hotelwards is a text for the hotel. It says nothing that the hotel does not know.
+func hotelwards(record *keyrack.Record, v keyrack.Verdict) string {
+	text := ask[v.Reason]
+	if text == "" {
+		text = "We are clarifying with Mews how the connection stands. There is nothing for you to do yet."
+	}
+	var b strings.Builder
+	b.WriteString("About: ")
+	if name := plain(record.Enterprise.Name, inList); name != "" {
+		b.WriteString(name + ", ")
+	}
+	b.WriteString("integration " + plain(record.ID, inList) + "\n\n" + text + "\n")
+	return b.String()
+}
+
+// quoted is how many entries a text for Mews's support quotes.
+const quoted = 8
+
+// mewswards is a text for Mews's support: identifiers, times and actions.
+func mewswards(e *keyrack.Explanation) string {
+	var b strings.Builder
+	record := &e.Record
+	fmt.Fprintf(&b, "Integration: %s\n", plain(record.ID, inList))
+	if record.Enterprise.ID != "" {
+		fmt.Fprintf(&b, "Enterprise: %s %s\n", plain(record.Enterprise.ID, inList), plain(record.Enterprise.Name, inList))
+	}
+	fmt.Fprintf(&b, "As of %s we hold the token to be %v: %s\n\nWhat we received (UTC):\n",
+		e.At.UTC().Format("2006-01-02 15:04:05Z"), e.Verdict.Status, because[e.Verdict.Reason])
+	for i := max(0, len(e.Changes)-quoted); i < len(e.Changes); i++ {
+		c := &e.Changes[i]
+		fmt.Fprintf(&b, "%s  %s\n", c.At.UTC().Format("2006-01-02 15:04:05Z"), what(&c.Evidence))
+	}
+	return b.String()
+}
+
+// entryPage is the page of one entry.
+type entryPage struct {
+	frame
+	event
+	Position, EntryID  string
+	Version            uint64
+	Integration, Hotel string
+	Digest             string
+	Claims             []fact
+	Body               string
+	NoBody             string
+}
+
+// fact is a name with a value.
+type fact struct{ Name, Value string }
+
+func (h *Handler) entry(r *request) {
+	id := lifecycle.CanonicalID(r.URL.Query().Get("id"))
+	at, err := strconv.ParseUint(r.URL.Query().Get("at"), 10, 64)
+	if err != nil || at == 0 {
+		r.failed(keyrack.ErrNotFound)
+		return
+	}
+	for c, err := range h.rack.History(r.Context(), id) {
+		if err != nil {
+			r.failed(err)
+			return
+		}
+		if uint64(c.Position) == at {
+			h.showEntry(r, &c)
+			return
+		}
+	}
+	r.failed(keyrack.ErrNotFound)
+}
+
+func (h *Handler) showEntry(r *request, c *keyrack.Change) {
+	p := entryPage{
+		frame: r.frame("deliveries", "Entry "+strconv.FormatUint(uint64(c.Position), 10)), event: r.event(c),
+		Position: strconv.FormatUint(uint64(c.Position), 10), EntryID: c.ID.String(), Version: c.Version,
+		Integration: plain(c.Integration, inFull),
+	}
+	if record, known := h.rack.Record(c.Integration); known {
+		p.Hotel = plain(record.Enterprise.Name, inList)
+	}
+	e := &c.Evidence
+	add := func(name, value string) {
+		if value = plain(value, inFull); value != "" {
+			p.Claims = append(p.Claims, fact{name, value})
+		}
+	}
+	if e.Token != (lifecycle.Digest{}) {
+		add("Token", e.Token.String()+" (a digest)")
+	}
+	add("Enterprise", strings.TrimSpace(e.Enterprise.Name+" "+e.Enterprise.ID))
+	add("Service", strings.TrimSpace(e.Service.Name+" "+e.Service.ID))
+	if e.Began != 0 {
+		add("The request began", e.Began.String())
+	}
+	add("By", e.By)
+	add("Could not be read", e.Unread)
+	add("Cause", c.Decision.Cause.String())
+	if e.Kind == lifecycle.KindDelivery {
+		body, err := h.rack.Body(r.Context(), c.ID, r.visitor.Persons)
+		if err != nil {
+			p.NoBody = "The body was erased or cannot be opened."
+		} else {
+			var lines []string
+			for line := range strings.Lines(string(body)) {
+				indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+				lines = append(lines, indent+plain(line, 2*inFull))
+			}
+			p.Body = strings.Join(lines, "\n")
+		}
+	}
+	r.show(http.StatusOK, "entry.html", p)
+}

@@ -1,0 +1,54 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+)
+
+// Options are the choices of a Handler. The zero value serves a page that anyone who can
+// reach it may read, and on which nothing can be done.
+type Options struct {
+	// Visitor says who a request is from. nil: everybody is the zero Visitor, and the
+	// host decides who reaches the page at all. It is not called if SignIn is set.
+	Visitor func(*http.Request) Visitor
+	// SignIn says who has a key. If it is set, a visitor has to sign in with one first,
+	// and has a session of at most eight hours, kept in memory and in a cookie that no
+	// script can read. It must take as long for a wrong key as for a right one.
+	SignIn func(key string) (Visitor, bool)
+	// Webhooks is the handler of Mews's webhooks. It knows which requests were refused and
+	// when each secret was last seen; nil: the page does not say so.
+	Webhooks *keyrack.Handler
+	// Prober says that the Rack asks Mews.
+	Prober bool
+	// Horizon is the Rack's, as in its options. 0 means 30 minutes.
+	Horizon time.Duration
+	// Settings are shown as they are, and must hold no secret.
+	Settings []Setting
+}
+
+// Setting is a setting of the host's, for a person to read.
+type Setting struct {
+	Name  string
+	Value string // never a secret: say that there is one, not what it is
+	From  string // where the value comes from, such as "default" or "environment"
+}
+
+// Visitor is who asks, as the host knows them. The zero value may read, and nothing else.
+type Visitor struct {
+	// Name is journalled with what they do. It names a key or a role, never a person.
+	Name string
+	// Persons lets them read what the journal keeps about persons.
+	Persons bool
+}
+
+// defaultHorizon is a Rack's.
+const defaultHorizon = 30 * time.Minute
+
+func (o *Options) horizon() time.Duration {
+	if o.Horizon > 0 {
+		return o.Horizon
+	}
+	return defaultHorizon
+}
