@@ -154,7 +154,7 @@ var trips = []struct {
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, created("A", "k", lifecycle.No, atHotel("other")), "204 conflict: another enterprise", "created_enabled", "valid live"},
 		{hour, created("A", "k9", lifecycle.No, atHotel("other")), "204 conflict: another enterprise", "created_enabled", "valid live"},
-		{0, checked("A", "k9"), "unknown unfamiliar, guess invalid", "created_enabled", "valid live"},
+		{0, checked("A", "k9"), "unknown disputed, guess invalid", "created_enabled", "valid live"},
 		{hour, created("A", "k", lifecycle.No, bornAt(birthday.Add(1))), "204 duplicate", "created_enabled", "valid live"},
 		{hour, created("A", "k", lifecycle.No, bornAt(birthday.Add(hour))), "204 conflict: another CreatedUtc", "created_enabled", "valid live"},
 		{hour, deleted("A", birthday.Add(-hour)), "204 applied: DeletedUtc before CreatedUtc", "deleted", "invalid deleted"},

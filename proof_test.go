@@ -136,7 +136,7 @@ func TestAForgedRotationIsSwappedBack(t *testing.T) {
 		b.deliver(webhook(lifecycle.IntegrationEnabled, "b", nil))
 		settle(5 * time.Minute)
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
-		b.is("forged", lifecycle.Invalid, lifecycle.ReasonRejected)
+		b.is("forged", lifecycle.Invalid, lifecycle.ReasonSuperseded)
 		b.alarmed("tokens swapped back")
 	})
 }

@@ -37,6 +37,7 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 	} else if e.Answer == Rejected && k.usable() {
 		r.doubtFormer(e.At)
 	}
+	r.compare(i)
 }
 
 // timely reports whether an answer still counts: neither a delivery nor the answer to a
@@ -58,12 +59,16 @@ func (e *Evidence) overtaken(by Instant) bool { return e.Began < by && by <= e.A
 // accept takes in a 200 about the token at i.
 func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	k := &r.Keys[i]
+	if r.yields(k, e) {
+		r.Enterprise, r.Service, r.CreatedUtc = Named{}, Named{}, 0
+		d.Cause, d.Alarm = causeYielded, true
+	}
 	if !e.Portfolio && differ(r.Enterprise.ID, e.Enterprise.ID) {
 		k.Dispute = causeEnterprise
 		d.Outcome, d.Cause = Conflict, causeEnterprise
 		return
 	}
-	k.Accepted = e.Began
+	k.Accepted, k.Refused, k.Rests = e.Began, 0, 0
 	if r.confirms(e) {
 		k.Proved = e.Began
 	}
@@ -76,13 +81,16 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	}
 	switch k.Status {
 	case Candidate:
+		if k.Claim != "" && k.Proved == 0 {
+			return // it works; whose it is nobody has said
+		}
 		r.promote(i, e.At)
 	case Superseded, Revoked: // the latter where an import reopened what was deleted
 		newer := false // it took its time to work
 		if j := r.currentIndex(); j >= 0 {
 			newer = r.later(i, j)
 			switch current := &r.Keys[j]; {
-			case newer:
+			case newer, current.elsewhere():
 			case current.Answer == Accepted || current.Answer == NoAnswer:
 				return // it proves nothing of the newer token, which is the one in use
 			case e.Began < current.Began:
@@ -147,10 +155,7 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		return
 	}
 	if i < 0 && !e.Token.isZero() {
-		if !r.add(e, Candidate) {
-			d.Outcome, d.Cause = Conflict, causeTooManyKeys
-			return
-		}
+		r.add(e, Candidate, d)
 		i = len(r.Keys) - 1
 	}
 	switch {

@@ -14,8 +14,9 @@ import (
 //
 //  1. had one time for all facts, and no proofs.
 //  2. had what was suspect of each pair, and not what is possible.
-//  3. is written now.
-const format = 3
+//  3. had nothing of tokens that rest.
+//  4. is written now.
+const format = 4
 
 type recordFile struct {
 	Format int

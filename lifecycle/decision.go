@@ -104,6 +104,9 @@ const (
 	causeReopened
 	// causeIntegration: it is about another integration.
 	causeIntegration
+	// causeYielded: what an IntegrationCreated said of the enterprise, and nobody had
+	// proved, gave way to another that Mews confirmed.
+	causeYielded
 	numCauses
 )
 
@@ -112,6 +115,7 @@ var causeNames = [numCauses]string{
 	"a second token", "token owned by another integration", "token contested by another integration",
 	"too many tokens", "rotated before", "rival token", "tokens swapped back", "works though deleted",
 	"unknown token", "reopened by hand", "another integration",
+	"an unproved enterprise gave way",
 }
 
 // String returns the cause in a few words, or "".

@@ -250,5 +250,10 @@ func (w *writer) key(k *Key) {
 	w.count("Probed", k.Probed)
 	w.instant("Doubt", k.Doubt)
 	w.instant("At", k.At)
+	w.instant("Refused", k.Refused)
+	w.instant("Rests", k.Rests)
+	w.flag("Rival", k.Rival)
+	w.flag("Shed", k.Shed)
+	w.text("Claim", k.Claim)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
 }

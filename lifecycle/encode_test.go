@@ -34,7 +34,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Record
-			}{3, v.(Record)}
+			}{4, v.(Record)}
 		},
 		func(b []byte) (any, error) { return ParseRecord(b) },
 	},
@@ -45,7 +45,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Evidence
-			}{3, v.(Evidence)}
+			}{4, v.(Evidence)}
 		},
 		func(b []byte) (any, error) { return ParseEvidence(b) },
 	},
@@ -199,8 +199,8 @@ func fill(t *rapid.T, v reflect.Value) {
 func TestParseNewer(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"record": {
-			`{"Format":4,"ID":"i","Version":3}`,
-			`{"Format":4,"ID":{"Mews":"i"}}`,
+			`{"Format":5,"ID":"i","Version":3}`,
+			`{"Format":5,"ID":{"Mews":"i"}}`,
 			`{"Format":1,"Version":3,"State":"paused"}`,
 			`{"Format":1,"Version":3,"Keys":[{"Status":"borrowed"}]}`,
 		},
@@ -316,9 +316,9 @@ func TestDigest(t *testing.T) {
 
 // TestParseFormer reads records as earlier versions wrote them, and brings them up to
 // date: what they say of the token stays, every fact has an age, and what may be now is
-// known. Format2.jsonl is what version 2 wrote of the life that each line tells of.
+// known. Each file is what that version wrote of lives of integrations.
 func TestParseFormer(t *testing.T) {
-	for _, format := range []string{"format1", "format2"} {
+	for _, format := range []string{"format1", "format2", "format3"} {
 		t.Run(format, func(t *testing.T) { testParseFormer(t, format) })
 	}
 }

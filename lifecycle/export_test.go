@@ -65,6 +65,7 @@ func ParseState(name string) (State, bool) { return parseState(name) }
 
 const (
 	MaxKeys             = maxKeys
+	MaxSealed           = maxSealed
 	KindUnknown Kind    = 0
 	Undecided   Outcome = 0
 )
@@ -88,6 +89,7 @@ const (
 	CauseUnknownToken         = causeUnknownToken
 	CauseReopened             = causeReopened
 	CauseIntegration          = causeIntegration
+	CauseYielded              = causeYielded
 )
 
 // Pair is what is known of two opposite actions.

@@ -59,14 +59,26 @@ type Key struct {
 	Doubt Instant `json:",omitzero"`
 	// At is when the latest evidence came that it is the integration's token.
 	At Instant `json:",omitzero"`
+	// Refused is when the first request began that was answered 401 beside a 200 of a
+	// later token, and Rests is when such a one began two hours or more after that. Then
+	// it is not asked about while another works. A 200 ends both.
+	Refused Instant `json:",omitzero"`
+	Rests   Instant `json:",omitzero"`
+	// Rival: it came within a horizon of the token that took its place.
+	Rival bool `json:",omitzero"`
+	// Shed: there were too many tokens, and of this one the digest alone is left.
+	Shed bool `json:",omitzero"`
+	// Claim is the enterprise that its IntegrationCreated named, where that contradicted
+	// what nobody has proved.
+	Claim string `json:",omitzero"`
 	// Dispute is why the token may belong to another enterprise or integration; zero
 	// if it is undisputed.
 	Dispute Cause `json:",omitzero"`
 }
 
-// maxKeys is how many tokens a record holds. Beyond that, the token that was superseded
-// longest ago is forgotten.
-const maxKeys = 16
+// maxKeys is how many digests of tokens a record holds. Beyond that, the oldest one whose
+// token is no longer kept is forgotten.
+const maxKeys = 24
 
 // Key returns the token of a digest.
 func (r *Record) Key(d Digest) (Key, bool) {
@@ -101,34 +113,34 @@ func (r *Record) currentIndex() int {
 		if k.Status == Current {
 			return i
 		}
-		if k.Status == Candidate && (best < 0 || k.Answer != Rejected || r.Keys[best].Answer == Rejected) {
+		if k.Status == Candidate && (best < 0 || k.likely() || !r.Keys[best].likely()) {
 			best = i
 		}
 	}
 	return best
 }
 
-// add adds a token that the record does not hold yet. It returns false if the record is
-// full of tokens that cannot be forgotten: a copy of one that came within the horizon may
-// still be under way.
-func (r *Record) add(e *Evidence, status KeyStatus) bool {
-	keys := slices.Clone(r.Keys)
-	if len(keys) >= maxKeys {
-		i := slices.IndexFunc(keys, func(k Key) bool {
-			old := !k.usable() || k.Status == Candidate && status == Current
-			return old && !e.within(k.Since) && !e.within(k.Until)
-		})
-		if i < 0 {
-			return false
-		}
-		keys = slices.Delete(keys, i, i+1)
-	}
+// likely reports whether no answer speaks against a candidate.
+func (k *Key) likely() bool { return k.Answer != Rejected && !k.elsewhere() }
+
+// add adds a token that the record does not hold yet. Where there are too many, others
+// make room.
+func (r *Record) add(e *Evidence, status KeyStatus, d *Decision) {
 	k := Key{Digest: e.Token, Status: status, From: e.Action, Since: e.At, At: e.At}
 	if status == Superseded || status == Revoked {
 		k.Until = e.At
 	}
-	r.Keys = append(keys, k)
-	return true
+	r.Keys = append(slices.Clone(r.Keys), k)
+	if r.shed(e.At) {
+		d.Alarm = true
+		d.Cause = firstOf(d.Cause, causeTooManyKeys)
+	}
+	if len(r.Keys) > maxKeys {
+		spent := func(k Key) bool { return !r.Retains(k.Digest, 0, 0) }
+		if i := slices.IndexFunc(r.Keys[:maxKeys], spent); i >= 0 {
+			r.Keys = slices.Delete(r.Keys, i, i+1)
+		}
+	}
 }
 
 // writableKeys makes r.Keys safe to change.
@@ -151,10 +163,7 @@ func (r *Record) keep(e *Evidence, d *Decision) {
 	default: // besides the token of another Created, or of an import
 		status, d.Outcome, d.Cause = Candidate, Conflict, causeSecondToken
 	}
-	if !r.add(e, status) {
-		d.Cause, d.Alarm = causeTooManyKeys, true
-		return
-	}
+	r.add(e, status, d)
 	if status == Candidate {
 		for i := range r.Keys {
 			if r.Keys[i].Status == Current {
@@ -177,7 +186,7 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	}
 	if r.State == Deleted {
 		d.Outcome = Stale
-		r.revoke(e)
+		r.revoke(e, d)
 		return
 	}
 	if i := r.keyIndex(e.Token); i >= 0 {
@@ -189,10 +198,7 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	if slices.ContainsFunc(r.Keys, e.rivals) {
 		status, d.Cause = Candidate, causeRival
 	}
-	if !r.add(e, status) {
-		d.Outcome, d.Cause = Conflict, causeTooManyKeys
-		return
-	}
+	r.add(e, status, d)
 	d.Outcome = Applied
 	if r.State == Unseen {
 		d.Outcome = Parked
@@ -200,6 +206,7 @@ func (r *Record) rotate(e *Evidence, d *Decision) {
 	last := len(r.Keys) - 1
 	for i := range r.Keys[:last] {
 		k := &r.Keys[i]
+		k.Rival = k.Rival && e.within(k.Since)
 		if !k.usable() {
 			continue
 		}
@@ -248,9 +255,9 @@ func (e *Evidence) rivals(k Key) bool {
 func (k *Key) usable() bool { return k.Status == Current || k.Status == Candidate }
 
 // revoke records the token of a delivery that came after the deletion.
-func (r *Record) revoke(e *Evidence) {
+func (r *Record) revoke(e *Evidence, d *Decision) {
 	if !e.Token.isZero() && r.keyIndex(e.Token) < 0 {
-		r.add(e, Revoked)
+		r.add(e, Revoked, d)
 	}
 }
 
@@ -259,6 +266,7 @@ func (r *Record) revokeAll(at Instant) {
 		k := &r.Keys[i]
 		k.Status, k.Until = Revoked, firstOf(k.Until, at)
 		k.Answer, k.Began, k.Generation, k.Doubt = NoAnswer, 0, 0, 0
+		k.Refused, k.Rests, k.Rival = 0, 0, false
 	}
 }
 
@@ -283,12 +291,14 @@ func (r *Record) later(i, j int) bool {
 // promote makes one token the current one, and supersedes the others.
 func (r *Record) promote(i int, at Instant) {
 	keys := r.writableKeys()
+	several := keys[i].Status == Candidate
 	for j := range keys {
 		k := &keys[j]
 		switch {
 		case j == i:
-			k.Status, k.Until = Current, 0
+			k.Status, k.Until, k.Rival, k.Claim = Current, 0, false, ""
 		case k.usable():
+			k.Rival = several && k.Status == Candidate
 			k.Status, k.Until = Superseded, at
 		}
 	}

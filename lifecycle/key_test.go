@@ -156,33 +156,65 @@ func TestSwap(t *testing.T) {
 	}
 }
 
-// TestTooManyKeys fills a record with tokens.
+// TestTooManyKeys fills a record with tokens. The newest always finds room, and the one that
+// was proved last always stays; of the others, digests are left, and then nothing.
 func TestTooManyKeys(t *testing.T) {
 	full := fold(created(Yes, token(0), minute(0)))
-	for i := 1; i < MaxKeys; i++ {
-		full = then(full, rotated(token(i), minute(1)))
+	full = then(full, probe(&full, token(0), Accepted, minute(1)))
+	for i := 1; i < MaxSealed; i++ {
+		var d Decision
+		if full, d = full.Apply(rotated(token(i), minute(2))); d.Alarm {
+			t.Fatalf("token %d: %+v", i, d)
+		}
 	}
-	over, d := full.Apply(rotated(token(90), minute(2)))
-	if d.Outcome != Conflict || d.Cause != CauseTooManyKeys || !d.Alarm || len(over.Keys) != MaxKeys {
-		t.Errorf("one more within the horizon: %+v, %d tokens", d, len(over.Keys))
+	for i := MaxSealed; i < 100; i++ {
+		next, d := full.Apply(rotated(token(i), minute(2)))
+		if d.Outcome != Applied || !d.Alarm || d.Cause != CauseRival {
+			t.Fatalf("token %d: %+v", i, d)
+		}
+		full = next
+		kept := 0
+		for _, k := range full.Keys {
+			if full.Retains(k.Digest, minute(2), 0) {
+				kept++
+			}
+		}
+		if !full.Retains(token(0), minute(2), 0) || !full.Retains(token(i), minute(2), 0) || kept != MaxSealed || len(full.Keys) > MaxKeys {
+			t.Fatalf("token %d: %d of %d are kept", i, kept, len(full.Keys))
+		}
 	}
-	says(t, "one more", over, token(90), minute(2), Unknown, ReasonUnfamiliar, Invalid)
-	// Beyond the horizon there is room: what is older than a lone token is history.
-	later, d := full.Apply(rotated(token(90), minute(32)))
-	if d.Outcome != Applied || len(later.Keys) != MaxKeys {
-		t.Errorf("one more beyond the horizon: %+v, %d tokens", d, len(later.Keys))
+	if _, known := full.Key(token(100 - MaxKeys - 1)); known || len(full.Keys) != MaxKeys {
+		t.Errorf("%d digests are left", len(full.Keys))
 	}
-	says(t, "one more beyond the horizon", later, token(90), minute(32), Valid, ReasonLive, Valid)
-	says(t, "the oldest", later, token(0), minute(32), Unknown, ReasonUnfamiliar, Invalid)
+	works := then(full, probe(&full, token(0), Accepted, minute(3)))
+	if k, _ := works.CurrentKey(); k.Digest == token(0) {
+		t.Error("a forged token that nobody asked about gave way")
+	}
+	full = then(full, probe(&full, token(99), Unattributed, minute(3)))
+	q, _ := full.Question(minute(3))
+	if q.Token != token(0) {
+		t.Errorf("after the newest, %v is asked about", q.Token)
+	}
+	full = then(full, probe(&full, token(0), Accepted, minute(4)))
+	says(t, "the true one", full, token(0), minute(4), Valid, ReasonLive, Valid)
+	// Where all were proved, the oldest gives way.
+	var all Record
+	for i := range MaxSealed + 1 {
+		all = then(all, rotated(token(i), minute(100*i)))
+		all = then(all, probe(&all, token(i), Accepted, minute(100*i+1)))
+	}
+	if all.Retains(token(0), minute(9999), 0) || !all.Retains(token(1), minute(9999), 0) {
+		t.Error("of the proved tokens, another than the oldest gave way")
+	}
 
-	// Created still begins the course where its token finds no room.
+	// A late Created's token makes room as well.
 	var parked Record
-	for i := 1; i <= MaxKeys; i++ {
+	for i := 1; i <= MaxSealed; i++ {
 		parked = then(parked, rotated(token(i), minute(1)))
 	}
 	begun, d := parked.Apply(created(Yes, token(0), minute(2)))
-	if d.Outcome != Applied || d.Cause != CauseTooManyKeys || !d.Alarm || begun.State != CreatedEnabled || len(begun.Keys) != MaxKeys {
-		t.Errorf("Created with no room for its token: %+v, %v", d, begun.State)
+	if d.Outcome != Applied || d.Cause != CauseRotatedBefore || !d.Alarm || begun.State != CreatedEnabled {
+		t.Errorf("a late Created: %+v, %v", d, begun.State)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestNames(t *testing.T) {
 	testNames[Outcome](t, "outcome", "undecided,applied,duplicate,parked,reconciled,stale,conflict,fenced,unrecognized")
 	testNames[Cause](t, "cause", ",another enterprise,another CreatedUtc,another DeletedUtc,DeletedUtc before CreatedUtc,"+
 		"a second token,token owned by another integration,token contested by another integration,too many tokens,"+
-		"rotated before,rival token,tokens swapped back,works though deleted,unknown token,reopened by hand,another integration")
+		"rotated before,rival token,tokens swapped back,works though deleted,unknown token,reopened by hand,another integration,an unproved enterprise gave way")
 	testNames[Status](t, "status", "unknown,valid,invalid")
 	testNames[Reason](t, "reason", "unfamiliar,live,deleted,superseded,canceled,disabled,rejected,disputed,"+
 		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable,rejected_once,unproved,superseded_unproved")

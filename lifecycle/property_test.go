@@ -325,7 +325,7 @@ func unsound(before, after *Record, e Evidence) string {
 		return "two tokens are current"
 	case len(after.Keys) > MaxKeys:
 		return "too many tokens"
-	case before.Enterprise.ID != "" && after.Enterprise.ID != before.Enterprise.ID:
+	case before.Enterprise.ID != "" && after.Enterprise.ID != before.Enterprise.ID && (e.Kind != KindProbe || slices.ContainsFunc(before.Keys, func(k Key) bool { return k.Proved != 0 })):
 		return "the enterprise changed"
 	case before.ID != "" && after.ID != before.ID:
 		return "the integration changed"

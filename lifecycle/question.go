@@ -1,9 +1,6 @@
 package lifecycle
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Question is the next probe of an integration.
 type Question struct {
@@ -22,13 +19,13 @@ type Question struct {
 	Next Instant
 }
 
-// slowSteps are when a token that came later than the one that works is asked about
-// again, since it may take time to work: by the time since it was superseded.
+// slowSteps are when a token that may take time to work, or one that came within a horizon
+// of the one that works, is asked about again: by the time since it was superseded.
 var slowSteps = [...]time.Duration{
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, 60 * time.Minute, 90 * time.Minute, 120 * time.Minute,
 }
 
-// slowAgain is how often it is asked about after that.
+// slowAgain is how often a superseded token that does not rest is asked about after that.
 const slowAgain = 12 * time.Hour
 
 // Question returns the next probe, or false if no answer could tell anything: the
@@ -41,11 +38,17 @@ func (r *Record) Question(now Instant) (Question, bool) {
 	if i < 0 {
 		return Question{}, false
 	}
+	current := &r.Keys[i]
+	if j := r.vouched(current); j >= 0 {
+		return r.question(j, true), true
+	}
+	if j := r.instead(current); j >= 0 {
+		return r.question(j, true), true
+	}
 	if j := r.longestOpen(); j >= 0 {
 		return r.question(j, true), true
 	}
-	current := &r.Keys[i]
-	if current.Answer != Accepted {
+	if !current.works() {
 		// Nothing works, as far as is known: each of the others is asked once after the
 		// current one was, so that none starves another.
 		if j := r.former(current.Began); j >= 0 {
@@ -56,10 +59,13 @@ func (r *Record) Question(now Instant) (Question, bool) {
 	q := r.question(i, false)
 	for j := range r.Keys {
 		k := &r.Keys[j]
-		if k.Status != Superseded || !r.later(j, i) || !r.Retains(k.Digest, now, 0) {
+		if k.Status != Superseded || k.rests() || !r.Retains(k.Digest, now, 0) {
 			continue
 		}
-		at := k.slowAt()
+		if r.compares(k, i, j, now) {
+			return r.question(i, true), true
+		}
+		at := k.againAt(r.later(j, i), r.Generation)
 		if at <= now {
 			return r.question(j, true), true
 		}
@@ -68,6 +74,50 @@ func (r *Record) Question(now Instant) (Question, bool) {
 		}
 	}
 	return q, true
+}
+
+// vouched returns the token that was proved last, if another took its place that was asked
+// about and does not work, and it was not asked about since: nobody has to wait until all
+// that somebody forged was asked about. Otherwise it is -1.
+func (r *Record) vouched(current *Key) int {
+	i := r.lastProved()
+	if i < 0 || r.Keys[i].usable() || r.Keys[i].Generation == r.Generation || !r.Retains(r.Keys[i].Digest, 0, 0) {
+		return -1
+	}
+	if current.Generation == r.Generation && !current.works() {
+		return i
+	}
+	return -1
+}
+
+// instead returns the token to ask about now that the one in use was refused and nobody
+// knows what that is about: at each round those that came within a horizon of it, and of
+// the others one in turn. It is -1 if that has been done.
+func (r *Record) instead(current *Key) int {
+	if current.Answer != Unattributed && current.Answer != RejectedOnce {
+		return -1
+	}
+	turn := r.former(current.Began)
+	for j := range r.Keys {
+		k := &r.Keys[j]
+		if k.Status != Superseded {
+			continue
+		}
+		if k.Rival && k.Began < current.Began && r.Retains(k.Digest, 0, 0) {
+			return j
+		}
+		if !k.Rival && k.Began > current.Began {
+			turn = -1
+		}
+	}
+	return turn
+}
+
+// compares reports whether the token at i, which works, is to be asked about because that
+// at j, which is older, has just been refused: only a 200 beside it counts the 401.
+func (r *Record) compares(k *Key, i, j int, now Instant) bool {
+	age := now.Sub(k.Began)
+	return k.unauthorized() && r.later(i, j) && 0 <= age && age < beside && !near(r.Keys[i].Accepted, k.Began) && r.Keys[i].Began < k.Began
 }
 
 func (r *Record) question(i int, open bool) Question {
@@ -101,12 +151,21 @@ func (r *Record) former(before Instant) int {
 	return best
 }
 
-// slowAt is when a token that came later than the one that works is asked about again.
-func (k *Key) slowAt() Instant {
-	for _, step := range slowSteps {
-		if at := k.Until.add(step); at > k.Began {
-			return at
+// againAt is when a superseded token that does not rest is asked about again while another
+// works. Slow says that it came later than the one that works.
+func (k *Key) againAt(slow bool, generation uint64) Instant {
+	if k.Began < k.Until && k.Generation != generation {
+		return k.Until // for the first time since it was superseded
+	}
+	if slow || k.Rival {
+		for _, step := range slowSteps {
+			if at := k.Until.add(step); at > k.Began {
+				return at
+			}
 		}
+	}
+	if at := k.Refused.add(restsAfter); k.Refused != 0 && at > k.Began {
+		return at
 	}
 	return k.Began.add(slowAgain)
 }
@@ -130,41 +189,4 @@ func (r *Record) lastQuestion() (Question, bool) {
 		}
 	}
 	return Question{}, false
-}
-
-// refused reports whether the latest answer is a 401 that is about this token.
-func (k *Key) refused() bool { return k.Answer == Rejected || k.Answer == Expected }
-
-// proofFor is how long another token must have gone on working before a superseded one
-// is given up.
-const proofFor = 24 * time.Hour
-
-// Retains reports whether the token itself, not only its digest, is still needed. That
-// is so for the current token and candidates; for a superseded one, until another one
-// was seen to work a day after it was superseded and last asked about; and for what was current at the deletion or came after it, until it is
-// rejected. If unproven is above 0, for applications without a prober, the last two are
-// given up after that time instead.
-func (r *Record) Retains(token Digest, now Instant, unproven time.Duration) bool {
-	i := r.keyIndex(token)
-	if i < 0 {
-		return false
-	}
-	k := &r.Keys[i]
-	switch k.Status {
-	case Superseded:
-		if unproven > 0 {
-			return fresh(now, k.Until, unproven)
-		}
-		given := max(k.Until, k.Began).add(proofFor)
-		return !slices.ContainsFunc(r.Keys, func(other Key) bool { return other.Digest != token && other.Accepted > given })
-	case Revoked:
-		if r.State != Deleted || k.Until < r.DeletedAt {
-			return false
-		}
-		if unproven > 0 {
-			return fresh(now, k.Until, unproven)
-		}
-		return !k.refused()
-	}
-	return true
 }

@@ -62,6 +62,9 @@ func TestRetains(t *testing.T) {
 	birth := created(Yes, token(0), minute(0))
 	rotation := fold(birth, rotated(token(1), minute(10)))
 	proved := then(rotation, probe(&rotation, token(1), Accepted, minute(11)))
+	resting := then(proved, probe(&proved, token(0), Expected, minute(12)))
+	resting = then(resting, probe(&resting, token(0), Expected, minute(132)))
+	resting = then(resting, probe(&resting, token(1), Accepted, minute(132)))
 	deleted := then(rotation, delivery(IntegrationDeleted, minute(20)))
 	back := then(rotation, probe(&rotation, token(1), Rejected, minute(11)))
 	back = then(back, probe(&back, token(0), Accepted, minute(12)))
@@ -73,19 +76,22 @@ func TestRetains(t *testing.T) {
 		unproven time.Duration
 		want     bool
 	}{
-		"a token of nobody's":              {rotation, 9, 10, 0, false},
-		"the current one":                  {rotation, 1, 99999, time.Hour, true},
-		"the former":                       {rotation, 0, 99999, 0, true},
-		"the former, its successor works":  {proved, 0, 11, 0, true},
-		"the former, it works a day later": {then(proved, probe(&proved, token(1), Accepted, minute(11+24*60))), 0, 11, 0, false},
-		"the former, for an hour":          {rotation, 0, 69, time.Hour, true},
-		"the former, after an hour":        {rotation, 0, 70, time.Hour, false},
-		"swapped back":                     {back, 1, 12, 0, true},
-		"deleted":                          {deleted, 1, 99999, 0, true},
-		"deleted, long superseded":         {deleted, 0, 20, 0, false},
-		"deleted, confirmed":               {confirmed, 1, 21, 0, false},
-		"deleted, for an hour":             {deleted, 1, 79, time.Hour, true},
-		"deleted, after an hour":           {deleted, 1, 80, time.Hour, false},
+		"a token of nobody's":             {rotation, 9, 10, 0, false},
+		"the current one":                 {rotation, 1, 99999, time.Hour, true},
+		"the former":                      {rotation, 0, 99999, 0, true},
+		"the former, its successor works": {proved, 0, 11, 0, true},
+		"the former, nobody asked":        {then(proved, probe(&proved, token(1), Accepted, minute(11+24*60))), 0, 11, 0, true},
+		"the former, it rests":            {resting, 0, 11, 0, true},
+		"the former, another for a day":   {then(resting, probe(&resting, token(1), Accepted, minute(132+24*60))), 0, 11, 0, true},
+		"the former, another for longer":  {then(resting, probe(&resting, token(1), Accepted, minute(133+24*60))), 0, 11, 0, false},
+		"the former, for an hour":         {rotation, 0, 69, time.Hour, true},
+		"the former, after an hour":       {rotation, 0, 70, time.Hour, false},
+		"swapped back":                    {back, 1, 12, 0, true},
+		"deleted":                         {deleted, 1, 99999, 0, true},
+		"deleted, long superseded":        {deleted, 0, 20, 0, false},
+		"deleted, confirmed":              {confirmed, 1, 21, 0, false},
+		"deleted, for an hour":            {deleted, 1, 79, time.Hour, true},
+		"deleted, after an hour":          {deleted, 1, 80, time.Hour, false},
 	} {
 		if got := c.r.Retains(token(c.token), minute(c.now), c.unproven); got != c.want {
 			t.Errorf("%s: %v", name, got)

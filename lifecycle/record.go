@@ -56,7 +56,7 @@ type Record struct {
 }
 
 // rules is the version of the rules that this package folds by.
-const rules = 3
+const rules = 4
 
 // Upgrade reports whether the record was folded by earlier rules, or names an enterprise
 // or a service in another spelling than [CanonicalID]'s. It returns the evidence that the
@@ -198,12 +198,13 @@ func (e *Evidence) basis() Basis {
 func (r *Record) create(e *Evidence, d *Decision) {
 	if d.Cause = r.contradiction(e); d.Cause != noCause {
 		d.Outcome = Conflict
+		r.claim(e, d)
 		return
 	}
 	switch r.State {
 	case Deleted:
 		d.Outcome = Stale
-		r.revoke(e)
+		r.revoke(e, d)
 	case Unseen:
 		d.Outcome = Applied
 		r.Course = r.beginning(e)

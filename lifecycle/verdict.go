@@ -198,7 +198,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 			t.deny(ReasonDeleted)
 		}
 	} else {
-		k.tally(&t, p, now, r.provedAfter(i, p))
+		k.tally(&t, p, now, r.succeeded(i, p))
 		r.tally(&t, p, now)
 	}
 	switch {
@@ -256,25 +256,34 @@ func (k *Key) proved(p *Policy) bool {
 	return p.ProveSince == 0 || k.Proved != 0 || k.Since < p.ProveSince && k.From != IntegrationApiKeyCreated
 }
 
-// provedAfter reports whether a newer token than the one at i is proved.
-func (r *Record) provedAfter(i int, p *Policy) bool {
+// succeeded reports whether the token at i, if it was superseded, really was: a newer one
+// is proved, or this one was refused while another works.
+func (r *Record) succeeded(i int, p *Policy) bool {
+	k := &r.Keys[i]
+	if k.Status != Superseded || p.ProveSince == 0 {
+		return true
+	}
+	refused := k.refused() && k.Generation == r.Generation
 	for j := range r.Keys {
-		if r.later(j, i) && r.Keys[j].proved(p) {
+		other := &r.Keys[j]
+		if j != i && (r.later(j, i) && other.proved(p) || refused && other.Status == Current && other.works() && other.proved(p)) {
 			return true
 		}
 	}
 	return false
 }
 
-// tally counts what is known of the token itself. Succeeded says that a newer one is
-// proved.
+// tally counts what is known of the token itself. Succeeded says whether one that was
+// superseded really was.
 func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 	switch k.Status {
 	case Current:
 	case Superseded:
 		switch {
+		case k.Rival && k.works():
+			t.doubt(ReasonSuspectKey, false) // several work: it may be the newest
 		case p.Grace > 0 && fresh(now, k.Until, p.Grace):
-		case p.ProveSince != 0 && !succeeded:
+		case !succeeded:
 			t.doubt(ReasonSupersededUnproved, false)
 		default:
 			t.deny(ReasonSuperseded)
@@ -282,6 +291,9 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 	case Revoked:
 		t.deny(ReasonSuperseded)
 	default: // Candidate
+		if k.Claim != "" {
+			t.doubt(ReasonDisputed, false)
+		}
 		t.doubt(ReasonSuspectKey, true)
 	}
 	if k.Dispute != noCause {

@@ -369,8 +369,11 @@ func TestAnotherEnterprise(t *testing.T) {
 	if r := f.record(id); r.Enterprise.ID != hotel {
 		t.Errorf("it went to %q", r.Enterprise.ID)
 	}
-	if _, known := joined.Record.Key(digest("foreign")); known {
-		t.Error("the other's token is its own now")
+	if k, _ := joined.Record.Key(digest("foreign")); k.Claim != "another hotel" {
+		t.Errorf("the other's token claims %q", k.Claim)
+	}
+	if v := joined.Record.Verdict(digest("foreign"), new(lifecycle.Policy), lifecycle.At(time.Unix(0, 0))); v.Status != lifecycle.Unknown {
+		t.Errorf("the other's token is %v (%v)", v.Status, v.Reason)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func (s *Schedule) unauthorized(ctx context.Context, record *lifecycle.Record, token lifecycle.Digest, began, answered time.Time) lifecycle.Answer {
 	key, _ := record.Key(token)
 	quiet := s.quiet(record, token)
-	if quiet.Status == lifecycle.Invalid {
+	if quiet.Status == lifecycle.Invalid || another(record, &key, lifecycle.At(began)) {
 		return lifecycle.Expected
 	}
 	known := key.Generation == record.Generation && key.Doubt == 0
@@ -40,6 +40,16 @@ func (s *Schedule) unauthorized(ctx context.Context, record *lifecycle.Record, t
 		return lifecycle.NoAnswer // known, and not worth another entry
 	}
 	return lifecycle.Unattributed
+}
+
+// another reports whether another token of the integration works, so that the 401 to a
+// request about this one is no surprise.
+func another(record *lifecycle.Record, key *lifecycle.Key, began lifecycle.Instant) bool {
+	current, ok := record.CurrentKey()
+	if !ok || current.Digest == key.Digest || current.Answer != lifecycle.Accepted || current.Dispute != 0 {
+		return false
+	}
+	return key.Answer != lifecycle.Accepted || began.Sub(current.Accepted) <= Window
 }
 
 // takeBack takes back what 401s said since the latest 200 before a trouble, and notes
