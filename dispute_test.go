@@ -114,7 +114,7 @@ func TestForgottenTokenMoves(t *testing.T) {
 		s := newSite(t, keyrack.Options{Horizon: minute})
 		defer s.close()
 		s.deliver(0, creation("A", "k0", lifecycle.Yes))
-		for i := range 15 { // a record holds 16 tokens
+		for i := range 23 { // a record holds 24 digests
 			time.Sleep(hour)
 			s.deliver(0, rotation("A", fmt.Sprintf("k%d", i+1)))
 		}
