@@ -65,8 +65,7 @@ func (s *sidecar) open(env environment, warnings io.Writer) error {
 // at rest the same API answers within this process.
 type backend struct {
 	sidecar
-	store     string
-	sealing   storage.KeySource
+	storeSettings
 	connector connectorSettings
 	probes    bool // the act may have Mews asked
 	makes     bool // the store may be a new one
@@ -87,7 +86,8 @@ func (b *backend) flags(flags *pflag.FlagSet) {
 	b.sidecar.flags(flags)
 	flags.StringVar(&b.store, "store", "", "work on this `store` at rest instead: sqlite:PATH or postgres://...")
 	_ = flags.SetAnnotation("store", explicit, nil) // the flag is there
-	sealingFlag(flags, &b.sealing.File)
+	b.sealingFlag(flags)
+	b.databaseFlags(flags)
 	if b.probes {
 		flags.StringVar(&b.connector.url, "connector-url", "", "with --store: Mews's `address`, such as "+connector.Production)
 		flags.StringVar(&b.connector.clientName, "client-name", "", "with --store: `name` and version of your application")
@@ -102,16 +102,16 @@ func (b *backend) open(verb *cobra.Command, env environment) error {
 	if verb.Flags().Changed("api") && env(variable("api")) == "" {
 		return usage.Errorf("--api is a running sidecar and --store is a store at rest; remove one of them")
 	}
-	b.sealing.Inline = env(storage.KeyVariable)
-	s := settings{sealing: b.sealing, horizon: defaultHorizon, probeRate: defaultProbeRate}
 	find := storage.AtRest
 	if b.makes {
 		find = storage.ParseKept
 	}
+	s := settings{horizon: defaultHorizon, probeRate: defaultProbeRate}
 	var err error
-	if s.storeURL, err = find(b.store); err != nil {
+	if s.storeURL, err = b.find(verb, env, find); err != nil {
 		return err
 	}
+	s.storeSettings = b.storeSettings
 	if b.probes {
 		b.connector.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 		if s.client, err = b.connector.client(); err != nil {
@@ -152,33 +152,4 @@ func (b *backend) close(err *error) {
 		}
 		*err = errors.Join(*err, closing)
 	}
-}
-
-// storeHelp is in the help of every verb that works on a store.
-const storeHelp = `It works on the store that --store or KEYRACK_STORE names, keyrack.db in the working
-directory by default, whether a sidecar runs on it or not.`
-
-// rest is a store at rest, and where its key is.
-type rest struct {
-	store   string
-	sealing storage.KeySource
-}
-
-// check reads the settings that come from the environment alone.
-func (r *rest) check(env environment) (storage.URL, error) {
-	r.sealing.Inline = env(storage.KeyVariable)
-	return storage.AtRest(r.store)
-}
-
-// defaultStore is a file in the working directory.
-const defaultStore = "sqlite:keyrack.db"
-
-// storeFlag adds --store to a verb.
-func storeFlag(flags *pflag.FlagSet, value *string) {
-	flags.StringVar(value, "store", defaultStore, "sqlite:`PATH`, postgres://... or memory")
-}
-
-// sealingFlag adds --sealing-key-file to a verb.
-func sealingFlag(flags *pflag.FlagSet, file *string) {
-	flags.StringVar(file, "sealing-key-file", "", "`file` of the sealing key (default: PATH.key for sqlite:PATH)")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -88,8 +89,11 @@ exit-codes.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE: func(verb *cobra.Command, _ []string) error {
-			if err := config.load(verb.Root()); err != nil {
+			if err := config.load(verb); err != nil {
 				return err
+			}
+			if store := verb.Flags().Lookup("store"); store != nil && store.Changed && storage.HasPassword(store.Value.String()) {
+				warner(verb)("other users of this machine can read the password in --store; set " + variable("store") + ", or leave it out and set PGPASSWORD")
 			}
 			return setFromEnvironment(verb.Flags(), env)
 		},

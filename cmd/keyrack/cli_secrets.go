@@ -1,12 +1,11 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -57,9 +56,11 @@ func apiKeysFrom(env environment, file string) (api.Keys, error) {
 	if file == "" {
 		return keys, nil
 	}
-	text, err := os.ReadFile(file)
+	// The file holds digests: who may write it decides who gets in, but everybody may read it.
+	guarded := files.Guarded{What: "the API keys", Elsewhere: "set " + api.KeysVariable, Public: true}
+	text, _, err := guarded.Read(file)
 	if err != nil {
-		return nil, fmt.Errorf("reading the API keys: %w", err)
+		return nil, err
 	}
 	keys, err = api.ParseKeys(string(text), file, keys)
 	switch {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -52,37 +51,45 @@ func (l *layers) source(name string) string {
 	return ""
 }
 
-// load reads the settings file, if one is named.
-func (l *layers) load(root *cobra.Command) error {
+// load reads the settings file, if one is named. The file decides who gets in, so its rule
+// is that of package files; without a secret in it, everybody may read it.
+func (l *layers) load(verb *cobra.Command) error {
 	if l.name == "" {
 		l.name = l.outer(variable("config"))
 	}
 	if l.name == "" {
 		return nil
 	}
-	text, err := os.ReadFile(l.name)
+	guarded := files.Guarded{What: "the settings file", Elsewhere: "set the variables in the environment", Public: true}
+	text, _, err := guarded.Read(l.name)
 	if err != nil {
-		return fmt.Errorf("reading the settings file: %w", err)
+		return err
 	}
-	known := knownVariables(root)
+	known := knownVariables(verb.Root())
 	if l.file, err = parseConfig(string(text), func(name string) bool { return slices.Contains(known, name) }); err != nil {
 		return usage.Errorf("%s, %w", l.name, err)
 	}
-	return l.private()
+	secret := l.secret()
+	if secret == "" {
+		return nil
+	}
+	guarded.What, guarded.Public = "the settings file, which holds "+secret, false
+	warning, err := guarded.Check(l.name)
+	warner(verb)(warning)
+	return err
 }
 
-// private fails if others can read or write a file that holds secrets.
-func (l *layers) private() error {
-	info, err := os.Stat(l.name)
-	if err != nil || !files.OpenToOthers(l.name, info.Mode()) {
-		return err
-	}
+// secret names a secret that is in the file, or returns "".
+func (l *layers) secret() string {
 	for _, name := range secretVariables {
 		if l.file[name] != "" {
-			return fmt.Errorf("%s holds %s, and others can read or write the file; run: chmod 600 %s", l.name, name, l.name)
+			return name
 		}
 	}
-	return nil
+	if storage.HasPassword(l.file[variable("store")]) {
+		return "a password in " + variable("store")
+	}
+	return ""
 }
 
 // parseConfig reads lines of NAME=VALUE. Its errors quote nothing: an invalid line may hold

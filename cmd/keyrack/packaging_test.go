@@ -193,41 +193,36 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestCredentials: what systemd hands to a service may show as its group's to read,
-// and nothing else may.
+// TestCredentials: what systemd hands to a service may show as its group's to read, and as
+// nobody else's.
 func TestCredentials(t *testing.T) {
 	folder := t.TempDir()
-	config := filepath.Join(folder, "keyrack.env")
-	if err := os.WriteFile(config, []byte(secretVariable+"="+testkit.Secret+"\n"), 0o440); err != nil {
-		t.Fatal(err)
-	}
-	key := filepath.Join(folder, "sealing.key")
-	if err := os.WriteFile(key, []byte("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), 0o440); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"config", "--config", config, "serve"}
-	if code, _, stderr := once(t, nil, args...); code != exitError || !strings.Contains(stderr, "chmod 600") {
-		t.Errorf("of others: exit code %d, stderr:\n%s", code, stderr)
-	}
-	read := func(file string) (storage.KeyRing, error) {
-		return storage.KeySource{File: file}.Load(storage.URL{}, false)
-	}
-	if _, err := read(key); err == nil {
-		t.Error("a key of others is read")
-	}
-	t.Setenv("CREDENTIALS_DIRECTORY", folder+"/")
-	if code, stdout, stderr := once(t, nil, args...); code != exitOK || !regexp.MustCompile(secretVariable+` +set +file`).MatchString(stdout) {
-		t.Errorf("of systemd: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
-	}
-	if _, err := read(key); err != nil {
-		t.Error(err)
-	}
-	for _, mode := range []os.FileMode{0o444, 0o460} {
-		if err := os.Chmod(key, mode); err != nil {
+	config, key := filepath.Join(folder, "keyrack.env"), filepath.Join(folder, "sealing.key")
+	for file, text := range map[string]string{
+		config: secretVariable + "=" + testkit.Secret + "\n", key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := read(key); err == nil {
-			t.Errorf("a key of systemd's with the mode %v is read", mode)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", folder+"/")
+	for mode, fine := range map[os.FileMode]bool{0o440: true, 0o444: false, 0o442: false} {
+		for _, file := range []string{config, key} {
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			if os.Geteuid() == 0 { // the group is one that the service is not in
+				if err := os.Chown(file, 0, 4242); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		code, stdout, stderr := once(t, nil, "config", "--config", config, "serve")
+		if (code == exitOK) != fine || fine && !regexp.MustCompile(secretVariable+` +set +file`).MatchString(stdout) {
+			t.Errorf("%v: exit code %d, stdout:\n%s\nstderr:\n%s", mode, code, stdout, stderr)
+		}
+		if _, err := (storage.KeySource{File: key}).Load(storage.URL{}, false); (err == nil) != fine {
+			t.Errorf("%v: %v", mode, err)
 		}
 	}
 }

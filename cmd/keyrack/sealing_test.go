@@ -110,10 +110,10 @@ func TestServeKeys(t *testing.T) {
 	// The first key of a ring seals, and all of them open.
 	stop(t, inFolder(t, folder, map[string]string{storage.KeyVariable: other + "," + strings.TrimSpace(string(own))}))
 	if runtime.GOOS != "windows" {
-		if err := os.Chmod(file, 0o640); err != nil {
+		if err := os.Chmod(file, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		fails("a key for everybody", "; run: chmod 600", nil)
+		fails("a key for everybody", "others can read it; run: chmod go= ", nil)
 	}
 	moved := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(moved, own, 0o600); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 func newBackup(env environment) *cobra.Command {
-	var r rest
+	var r storeSettings
 	backup := &cobra.Command{
 		Use:   "backup PATH",
 		Short: "Back up a SQLite store while it is in use",
@@ -34,7 +34,7 @@ Back up a PostgreSQL store with the tools of PostgreSQL.
 			return nil
 		},
 		RunE: func(verb *cobra.Command, args []string) error {
-			d, err := r.check(env)
+			d, err := r.atRest(verb, env)
 			if err != nil {
 				return err
 			}
@@ -58,6 +58,6 @@ Back up a PostgreSQL store with the tools of PostgreSQL.
 	}
 	flags := backup.Flags()
 	flags.SortFlags = false
-	storeFlag(flags, &r.store)
+	r.storeFlag(flags)
 	return backup
 }

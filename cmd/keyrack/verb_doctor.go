@@ -16,7 +16,7 @@ import (
 )
 
 func newDoctor(env environment) *cobra.Command {
-	var r rest
+	var r storeSettings
 	var x checkup
 	doctor := &cobra.Command{
 		Use:   "doctor [flags]",
@@ -35,7 +35,7 @@ ends with exit code 1.
 			if err := x.output.open(verb, env); err != nil {
 				return err
 			}
-			d, err := r.check(env)
+			d, err := r.atRest(verb, env)
 			if err != nil {
 				return err
 			}
@@ -55,8 +55,9 @@ ends with exit code 1.
 	}
 	flags := doctor.Flags()
 	flags.SortFlags = false
-	storeFlag(flags, &r.store)
-	sealingFlag(flags, &r.sealing.File)
+	r.storeFlag(flags)
+	r.sealingFlag(flags)
+	r.databaseFlags(flags)
 	x.output.flags(flags)
 	return doctor
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newExport(env environment) *cobra.Command {
-	var r rest
+	var r storeSettings
 	var tokens bool
 	var file string
 	export := &cobra.Command{
@@ -28,7 +28,7 @@ but has no token to issue until Mews sends another. The journal is not exported.
   keyrack export | wc -l`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
-			d, err := r.check(env)
+			d, err := r.atRest(verb, env)
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,8 @@ but has no token to issue until Mews sends another. The journal is not exported.
 	}
 	flags := export.Flags()
 	flags.SortFlags = false
-	storeFlag(flags, &r.store)
+	r.storeFlag(flags)
+	r.databaseFlags(flags)
 	flags.BoolVar(&tokens, "tokens", false, "include the tokens, sealed")
 	flags.StringVarP(&file, "output", "o", "", "`file` to write, readable only by you (default: stdout)")
 	return export

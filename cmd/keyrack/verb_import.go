@@ -59,6 +59,7 @@ confirmed; otherwise 1.`,
 				return err
 			}
 			defer close()
+			warnAboutTokens(verb, args[0])
 			if err := i.backend.open(verb, env); err != nil {
 				return err
 			}
@@ -68,6 +69,19 @@ confirmed; otherwise 1.`,
 	}
 	i.flags(verb, "how long to wait for the next answer of Mews")
 	return verb
+}
+
+// warnAboutTokens warns of a file of tokens that others can read or write. Whoever wrote it
+// is there to see the warning, so it is no error.
+func warnAboutTokens(verb *cobra.Command, file string) {
+	if file == "-" {
+		return
+	}
+	warning, err := files.Guarded{What: "the tokens", Elsewhere: "pass the file to stdin"}.Check(file)
+	if err != nil {
+		warning = err.Error()
+	}
+	warner(verb)(warning)
 }
 
 // What Mews says of an imported token.

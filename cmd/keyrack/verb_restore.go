@@ -18,7 +18,7 @@ import (
 )
 
 func newRestore(env environment) *cobra.Command {
-	var r rest
+	var r storeSettings
 	var o output
 	verb := &cobra.Command{
 		Use:   "restore FILE [flags]",
@@ -44,8 +44,7 @@ reason, and then ends with exit code 1. With --format jsonl it prints only that.
 			if err := o.open(verb, env); err != nil {
 				return err
 			}
-			r.sealing.Inline = env(storage.KeyVariable)
-			d, err := storage.ParseKept(r.store)
+			d, err := r.find(verb, env, storage.ParseKept)
 			if err != nil {
 				return err
 			}
@@ -67,8 +66,9 @@ reason, and then ends with exit code 1. With --format jsonl it prints only that.
 	}
 	flags := verb.Flags()
 	flags.SortFlags = false
-	storeFlag(flags, &r.store)
-	sealingFlag(flags, &r.sealing.File)
+	r.storeFlag(flags)
+	r.sealingFlag(flags)
+	r.databaseFlags(flags)
 	o.flags(flags)
 	return verb
 }

@@ -41,9 +41,8 @@ type settings struct {
 	apiKeysFile string
 	apiKeys     api.Keys
 
-	store    string
+	storeSettings
 	storeURL storage.URL
-	sealing  storage.KeySource
 
 	connector connectorSettings
 	client    *connector.Client // nil: nobody asks Mews
@@ -113,7 +112,7 @@ The command line comes first.`,
   printf %s "$TOKEN" | curl -s --data-urlencode token@- http://127.0.0.1:8081/v1/introspect`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) (err error) {
-			if err := s.check(env); err != nil {
+			if err := s.check(verb, env); err != nil {
 				return err
 			}
 			return serve(verb.Context(), s, newLogger(verb.ErrOrStderr()))
@@ -126,8 +125,9 @@ The command line comes first.`,
 	flags.BoolVar(&s.withoutSecret, "without-secret", false, "accept webhooks without a secret, behind a proxy that checks them")
 	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer questions at")
 	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "`file` of API keys")
-	storeFlag(flags, &s.store)
-	sealingFlag(flags, &s.sealing.File)
+	s.storeFlag(flags)
+	s.sealingFlag(flags)
+	s.databaseFlags(flags)
 	flags.StringVar(&s.connector.url, "connector-url", "", "`address` of Mews's platform, such as "+connector.Production)
 	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
 	flags.DurationVar(&s.maxAge, "max-age", 0, "how long valid lasts without news (default 24h if Mews is asked)")
@@ -149,7 +149,7 @@ func (s *settings) policy() keyrack.Policy {
 }
 
 // check reads the settings that come from the environment alone, and checks all of them.
-func (s *settings) check(env environment) (err error) {
+func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 	if s.horizon <= 0 {
 		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", defaultHorizon)
 	}
@@ -168,13 +168,12 @@ func (s *settings) check(env environment) (err error) {
 	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
 		return err
 	}
-	if s.storeURL, err = storage.Parse(s.store); err != nil {
+	if s.storeURL, err = s.find(verb, env, storage.Parse); err != nil {
 		return err
 	}
 	if s.apiKeys, err = apiKeysFrom(env, s.apiKeysFile); err != nil {
 		return err
 	}
-	s.sealing.Inline = env(storage.KeyVariable)
 	if s.supervisor, err = supervisorFrom(env); err != nil {
 		return err
 	}
@@ -279,6 +278,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 // openRack opens the store and a Rack on it. Every answered request is counted and, if
 // observe is not nil, observed. The function that openRack returns closes both.
 func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observe func(keyrack.ServedRequest), log *slog.Logger) (*keyrack.Rack, func() error, error) {
+	s.storeURL.Warn = func(text string) { log.Warn("a secret file is open to others", "file", text) }
 	ring, err := s.sealing.Load(s.storeURL, true)
 	if err != nil {
 		return nil, nil, err

@@ -1,5 +1,5 @@
-// Package files writes files whole or not at all, and reports whether others can read
-// them.
+// Package files writes files whole or not at all, and has one rule for who may read and
+// write the files that hold secrets: Guarded.
 //
 // A file gets its name when it is complete and on the disk, so that a crash leaves
 // either the former file or the new one. Files are created for their owner alone.
@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // Create writes a new file. If something is at the path already it stays as it is, and
@@ -44,18 +43,6 @@ func writeAs(path string, write func(io.Writer) error, name func(from, to string
 		dir.Close()
 	}
 	return nil
-}
-
-// OpenToOthers reports whether a file's mode lets anyone but its owner read or write it.
-// A credential that systemd passes to a service looks readable by its group, although
-// its access list names only the service: the mode shows the mask of that list
-// (systemd#29435).
-func OpenToOthers(file string, mode fs.FileMode) bool {
-	others := mode.Perm() & 0o077
-	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" && filepath.Dir(file) == filepath.Clean(folder) {
-		others &^= 0o040
-	}
-	return others != 0 && runtime.GOOS != "windows"
 }
 
 // Exists reports whether something is at a path. It returns true if that cannot be determined.

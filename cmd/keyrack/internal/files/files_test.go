@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -50,29 +49,7 @@ func TestWrites(t *testing.T) {
 		t.Error(err)
 	}
 	expect("two")
-	info, err := os.Stat(path)
-	if err != nil || OpenToOthers(path, info.Mode()) {
-		t.Errorf("others can read it: %v, %v", info.Mode(), err)
-	}
-}
-
-// TestOpenToOthers: systemd's credentials may look readable by their group.
-func TestOpenToOthers(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("SKIPPED: modes mean nothing on Windows")
-	}
-	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/keyrack/")
-	for _, test := range []struct {
-		file string
-		mode fs.FileMode
-		want bool
-	}{
-		{"/etc/key", 0o600, false}, {"/etc/key", 0o640, true}, {"/etc/key", 0o604, true}, {"/etc/key", 0o620, true},
-		{"/run/credentials/keyrack/key", 0o440, false}, {"/run/credentials/keyrack/key", 0o444, true},
-		{"/run/credentials/keyrack/key", 0o460, true}, {"/run/credentials/keyrack/deeper/key", 0o440, true},
-	} {
-		if got := OpenToOthers(test.file, test.mode); got != test.want {
-			t.Errorf("%s, %v: %v", test.file, test.mode, got)
-		}
+	if warning, err := (Guarded{What: "the file"}).Check(path); warning != "" || err != nil {
+		t.Errorf("others can read it: %q, %v", warning, err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
@@ -45,7 +44,7 @@ func (s KeySource) Load(d URL, create bool) (KeyRing, error) {
 		}
 		return KeyRing{Ring: ring, Source: KeyVariable}, nil
 	case s.File != "":
-		return readKeys(s.File)
+		return readKeys(s.File, d.warn)
 	case d.Kind == Memory:
 		return KeyRing{Ring: seal.Ephemeral(), Source: "a key of this process alone"}, nil
 	case d.Kind == Postgres:
@@ -54,35 +53,29 @@ Create one, keep it apart from the backups of the database, and set it:
   export %s=$(openssl rand -base64 32)
 or write it to a file that only you can read, and pass that file with --sealing-key-file`, KeyVariable)
 	}
+	state, err := inspect(d.at)
+	if err != nil {
+		return KeyRing{}, err
+	}
 	file := d.at + ".key"
 	if files.Exists(file) {
-		return readKeys(file)
+		return readKeys(file, d.warn)
 	}
-	if files.Exists(d.at) || !create {
+	if state == there || !create {
 		return KeyRing{}, fmt.Errorf(`the sealing key of %v is missing: there is no file %s, and its tokens cannot be opened without it.
 Put the file back, or pass the key with --sealing-key-file or %s`, d, file, KeyVariable)
 	}
-	return makeKey(file)
+	return makeKey(file, d.warn)
 }
 
-// readKeys reads a key file. It refuses one that others can read or write.
-func readKeys(file string) (KeyRing, error) {
-	f, err := os.Open(file)
+// readKeys reads a key file, after the rule of package files.
+func readKeys(file string, warn func(string)) (KeyRing, error) {
+	guarded := files.Guarded{What: "the sealing key", Elsewhere: "name another file with --sealing-key-file, or set " + KeyVariable}
+	text, warning, err := guarded.Read(file)
 	if err != nil {
-		return KeyRing{}, fmt.Errorf("the sealing key: %w", err)
+		return KeyRing{}, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return KeyRing{}, fmt.Errorf("the sealing key: %w", err)
-	}
-	if files.OpenToOthers(file, info.Mode()) {
-		return KeyRing{}, fmt.Errorf("others can read or write the sealing key in %s; run: chmod 600 %s", file, file)
-	}
-	text := make([]byte, info.Size())
-	if n, err := f.ReadAt(text, 0); err != nil {
-		return KeyRing{}, fmt.Errorf("the sealing key: %d bytes of %s were read: %w", n, file, err)
-	}
+	warn(warning)
 	ring, err := seal.ParseRing(string(text))
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("the sealing key in %s: %w", file, err)
@@ -92,7 +85,7 @@ func readKeys(file string) (KeyRing, error) {
 
 // makeKey creates a key file. If another process creates it first, makeKey returns that
 // process's key.
-func makeKey(file string) (KeyRing, error) {
+func makeKey(file string, warn func(string)) (KeyRing, error) {
 	err := files.Create(file, func(w io.Writer) error {
 		_, err := io.WriteString(w, base64.StdEncoding.EncodeToString(seal.NewKey())+"\n")
 		return err
@@ -101,7 +94,7 @@ func makeKey(file string) (KeyRing, error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return KeyRing{}, fmt.Errorf("creating a sealing key: %w", err)
 	}
-	ring, err := readKeys(file)
+	ring, err := readKeys(file, warn)
 	ring.Made = made
 	return ring, err
 }

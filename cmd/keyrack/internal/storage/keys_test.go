@@ -11,7 +11,7 @@ func TestMakeKey(t *testing.T) {
 	rings := make(chan KeyRing, 8)
 	for range cap(rings) {
 		go func() {
-			ring, err := makeKey(file)
+			ring, err := makeKey(file, func(string) {})
 			if err != nil {
 				t.Error(err)
 			}
