@@ -83,7 +83,12 @@ func (i *Integration) newKey() lifecycle.Token {
 		delete(w.keys, identify(i.keys[0].token.Reveal()))
 		i.keys = append(i.keys[:0:0], i.keys[1:]...)
 	}
-	i.keys = append(i.keys, key{token: fresh})
+	next := key{token: fresh}
+	if slow := w.options.Readings.SlowKey; slow > 0 {
+		next.from = w.now().Add(slow)
+		w.after(slow, func() { w.notify(i) })
+	}
+	i.keys = append(i.keys, next)
 	w.keys[identify(fresh.Reveal())] = i
 	return fresh
 }
@@ -117,7 +122,7 @@ func (i *Integration) accepts(token string) (refusal string) {
 // refusal says why the key with that index does not work, or nothing. w.mu is held.
 func (i *Integration) refusal(n int) string {
 	switch {
-	case n < len(i.keys)-1 && !i.world.now().Before(i.keys[n].until), i.truth.deleted:
+	case n < len(i.keys)-1 && !i.world.now().Before(i.keys[n].until), i.world.now().Before(i.keys[n].from), i.truth.deleted:
 		return "Invalid AccessToken."
 	case i.enterprise.off:
 		return "The enterprise is disabled."

@@ -227,7 +227,7 @@ func TestAccount(t *testing.T) {
 				t.Errorf("%s for %f days, want %f", mewstest.Stance(s), a.Days[s], days)
 			}
 		}
-		if a.Longest != 3*day || math.Abs(a.Share(mewstest.Wrong)-0.4) > 1e-6 {
+		if a.Longest[mewstest.Wrong] != 3*day || math.Abs(a.Share(mewstest.Wrong)-0.4) > 1e-6 {
 			t.Errorf("%s", a)
 		}
 		watch.Stop()

@@ -291,6 +291,32 @@ func TestTroubles(t *testing.T) {
 }
 
 // TestServed: the Connector API on a listener, asked by Keyrack's own client.
+// TestTroublesForATime: a chance befalls requests in its windows alone, and moves nothing else.
+func TestTroublesForATime(t *testing.T) {
+	half := []mewstest.Window{{Start: time.Hour, For: time.Hour}}
+	connected(t, mewstest.Options{Troubles: []mewstest.Chance{
+		{P: 1, Trouble: mewstest.Trouble{Status: 401}, During: []mewstest.Window{{Start: 4 * time.Hour, For: time.Hour, Every: 24 * time.Hour}}},
+		{P: 0.3, Trouble: mewstest.Trouble{Status: 503}, During: half},
+	}}, func(mews *mewstest.World, hotel *mewstest.Integration, ask func(string) reply) {
+		hours := [30]map[int]int{}
+		for n := range hours {
+			hours[n] = map[int]int{}
+			for range 240 {
+				hours[n][ask(hotel.Token()).status]++
+				time.Sleep(15 * time.Second)
+			}
+		}
+		for n, got := range hours {
+			switch {
+			case n == 1 && !about(got[503], 240, 0.3), n == 4 && got[401] < 239, n == 28 && got[401] < 239:
+				t.Errorf("hour %d: %v", n, got)
+			case n != 1 && n != 4 && n != 5 && n != 28 && n != 29 && got[200] < 239:
+				t.Errorf("hour %d, out of the windows: %v", n, got)
+			}
+		}
+	})
+}
+
 func TestServed(t *testing.T) {
 	mews := mewstest.New(nil)
 	hotel := mews.ConnectAs(mewstest.Connection{Hotel: "Alpenrose", Service: "Spa"})

@@ -54,6 +54,7 @@ type Integration struct {
 // key is a token that an integration has or had.
 type key struct {
 	token lifecycle.Token
+	from  time.Time // when it begins to work; zero: it did from the start
 	until time.Time // of a former one: when it ceases to work
 }
 

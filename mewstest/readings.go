@@ -22,6 +22,9 @@ type Readings struct {
 	// FormerKey is how long the former token goes on working after a new one was
 	// created. 0: not at all.
 	FormerKey time.Duration
+	// SlowKey is how long after a rotation the new token begins to work. 0: it
+	// works at once. Until then nothing does, unless FormerKey says otherwise.
+	SlowKey time.Duration
 	// MewsTells: DisableInMews and EnableInMews send IntegrationDisabled and
 	// IntegrationEnabled, which then need not alternate.
 	MewsTells bool
@@ -47,7 +50,7 @@ const (
 
 // EveryReading returns all combinations of those readings under which a receiver
 // that knows nothing of them can still be right: all but CanceledWorks,
-// FormerKey and MewsTells, which are as given.
+// FormerKey, SlowKey and MewsTells, which are as given.
 func EveryReading(given Readings) iter.Seq[Readings] {
 	return func(yield func(Readings) bool) {
 		for given.Reinstating = ReinstatingLeaves; given.Reinstating <= ReinstatingSets; given.Reinstating++ {

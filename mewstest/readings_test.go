@@ -96,3 +96,25 @@ func TestFormerKey(t *testing.T) {
 		})
 	}
 }
+
+// TestSlowKey: a new token works only after a while, and the former as long as it is said to.
+func TestSlowKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mews := mewstest.New(&mewstest.Options{Readings: mewstest.Readings{SlowKey: 30 * time.Second, FormerKey: time.Hour}})
+		hotel := mews.Connect("A")
+		former := hotel.Token()
+		if !hotel.Works() {
+			t.Error("the first token is slow, too")
+		}
+		hotel.RotateKey()
+		for _, at := range []struct {
+			after           time.Duration
+			former, current bool
+		}{{29 * time.Second, true, false}, {2 * time.Second, true, true}, {time.Hour, false, true}} {
+			time.Sleep(at.after)
+			if mews.Works(former) != at.former || hotel.Works() != at.current {
+				t.Errorf("after another %v the former works: %v, the current: %v", at.after, mews.Works(former), hotel.Works())
+			}
+		}
+	})
+}

@@ -15,10 +15,19 @@ type Trouble struct {
 	Break bool
 }
 
-// Chance is a Trouble that befalls a request with a probability.
+// Chance is a Trouble that befalls a request with a probability. With P 1 and During it
+// is an outage of the Connector API, or a ClientToken that is refused for a time; with
+// Status 401 and a lower P, nodes that refuse whatever token they are asked about.
 type Chance struct {
 	P float64
 	Trouble
+	// During is when it may befall one; nil: always.
+	During []Window
+}
+
+// open reports whether the chance exists that long after the World was made.
+func (c *Chance) open(since time.Duration) bool {
+	return c.During == nil || longest(c.During, since) > 0
 }
 
 // Fail lets troubles befall the next requests, one each, in this order.
@@ -95,7 +104,12 @@ func (c *Connector) draw(what call) (*Integration, lot) {
 	r := fate(w.options.Seed, ofRequest, n, *asked)
 	l := lot{id: guid(r), latency: w.options.Latency.draw(r)}
 	at := r.Float64()
-	for _, one := range w.options.Troubles {
+	since := w.since(w.began)
+	for n := range w.options.Troubles {
+		one := &w.options.Troubles[n]
+		if !one.open(since) {
+			continue
+		}
 		if at -= one.P; at < 0 {
 			l.trouble = one.Trouble
 			break

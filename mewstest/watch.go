@@ -26,8 +26,8 @@ type seen struct {
 	at     time.Time // zero: never
 	stance Stance
 	over   bool      // deleted, and known to be
-	since  time.Time // of Wrong: when it began
-	told   bool      // that it has lasted too long
+	since  time.Time // when the stance began
+	told   bool      // that it is Wrong for too long
 }
 
 // Lapse is an integration of which a token was called Valid for too long while it
@@ -41,8 +41,8 @@ type Lapse struct {
 // Account sums up a Watch in days of all integrations together. Time after a
 // deletion that the receiver knows of does not count.
 type Account struct {
-	Days    [4]float64    // by Stance
-	Longest time.Duration // for which one integration was Wrong
+	Days    [4]float64       // by Stance
+	Longest [4]time.Duration // for which one integration stood so in one go, by Stance
 }
 
 // Total returns the integration-days that were watched.
@@ -61,11 +61,8 @@ func (a Account) Share(s Stance) float64 {
 // String sums the account up in a line.
 func (a Account) String() string {
 	return fmt.Sprintf("%.1f integration-days: right %.4f %%, undecided %.4f %%, denied %.4f %%, wrong %.4f %% (%s at most)",
-		a.Total(), 100*a.Share(Right), 100*a.Share(Undecided), 100*a.Share(Denied), 100*a.Share(Wrong), a.Longest)
+		a.Total(), 100*a.Share(Right), 100*a.Share(Undecided), 100*a.Share(Denied), 100*a.Share(Wrong), a.Longest[Wrong])
 }
-
-// defaultTick is the time from one look at all integrations to the next.
-const defaultTick = time.Hour
 
 // Watch begins a watch, which ends by Watch.Stop.
 func (w *World) Watch(ask Ask) *Watch { return w.watch(ask, 0, nil) }
@@ -120,7 +117,7 @@ func (v *Watch) tick() {
 	}
 	v.world.mu.Lock()
 	defer v.world.mu.Unlock()
-	v.world.after(defaultTick, v.tick)
+	v.world.after(v.world.options.tick(), v.tick)
 }
 
 // sample looks at one integration. What was seen last held until now.
@@ -138,11 +135,9 @@ func (v *Watch) sample(i *Integration) {
 	}
 	if !s.at.IsZero() && !s.over {
 		v.account.Days[s.stance] += now.Sub(s.at).Hours() / 24
-		if s.stance == Wrong {
-			v.account.Longest = max(v.account.Longest, now.Sub(s.since))
-		}
+		v.account.Longest[s.stance] = max(v.account.Longest[s.stance], now.Sub(s.since))
 	}
-	if d.Stance == Wrong && s.stance != Wrong {
+	if d.Stance != s.stance || s.at.IsZero() {
 		s.since, s.told = now, false
 	}
 	begins := d.Stance == Wrong && s.since.Equal(now)

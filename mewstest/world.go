@@ -62,6 +62,10 @@ type Options struct {
 	// empty object for the rest. The body is encoded as JSON. It may use the World.
 	Operations func(Operation) (status int, body any)
 
+	// Tick is the time from one look of a [Watch] at all integrations to the next. What
+	// changes by time alone, such as a lease that ends, is seen no sooner. 0 means 1 hour.
+	Tick time.Duration
+
 	// LogMost bounds how many entries of the log are kept, the last ones. 0 means
 	// 65536; below 0 none are.
 	LogMost int
@@ -88,6 +92,13 @@ func (o *Options) attempts() int {
 		return o.Attempts
 	}
 	return 3
+}
+
+func (o *Options) tick() time.Duration {
+	if o.Tick > 0 {
+		return o.Tick
+	}
+	return time.Hour
 }
 
 // World is a Mews with its hotels. All methods are safe for concurrent use. It is
