@@ -27,6 +27,7 @@ type attribution struct {
 	inquiry *inquiry // the 401 that is being attributed; nil: none is
 
 	refused map[string]time.Time // since the latest 200: 401s of integrations that were Valid
+	touched map[string]bool      // by a trouble that is over, and not answered 200 since
 	worked  int                  // how many worked before the first of them
 	trouble bool
 	since   time.Time // the latest 200, or the first 401 if there was none
@@ -63,7 +64,7 @@ const (
 )
 
 func newAttribution() attribution {
-	return attribution{works: make(map[string]bool), refused: make(map[string]time.Time)}
+	return attribution{works: make(map[string]bool), refused: make(map[string]time.Time), touched: make(map[string]bool)}
 }
 
 // know takes up what a record says of an integration's latest answer.
@@ -79,6 +80,7 @@ func (a *attribution) know(id string, works bool) {
 // settles, if any, and whether a trouble ends with it.
 func (a *attribution) accept(id string, began time.Time) (settled *inquiry, ended bool) {
 	a.works[id] = true
+	delete(a.touched, id)
 	if began.After(a.accepted[0].at) {
 		if a.accepted[0].id != id {
 			a.accepted[1] = a.accepted[0]
@@ -133,7 +135,7 @@ func (a *attribution) reject(id string, token lifecycle.Digest, generation uint6
 		}
 		a.inquiry = &inquiry{id, token, generation, opened, began, answered, before}
 	}
-	if !valid {
+	if !valid || a.touched[id] { // else those that did stop working would look like trouble for ever
 		return false
 	}
 	for other, at := range a.refused {

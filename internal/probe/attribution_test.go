@@ -102,3 +102,25 @@ func TestNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestTouchedByATroubleBeforeThis: what a trouble touched begins no other one before it was
+// answered 200 again: it is attributed like any other 401.
+func TestTouchedByATroubleBeforeThis(t *testing.T) {
+	a := newAttribution()
+	for _, id := range []string{"a", "b", "c"} {
+		a.touched[id] = true
+	}
+	reject := func(id string, second int) bool {
+		return a.reject(id, lifecycle.Digest{}, 1, true, at(second), at(second+1))
+	}
+	a.accept("w", at(0))
+	if reject("a", 10) || reject("b", 11) || reject("c", 12) {
+		t.Error("those that a trouble touched begin another one")
+	}
+	for i, id := range []string{"a", "b", "c"} {
+		a.accept(id, at(20+i))
+	}
+	if reject("a", 30) || reject("b", 31) || !reject("c", 32) {
+		t.Error("those that have worked since do not")
+	}
+}

@@ -322,6 +322,10 @@ func (s *Schedule) take() (*wait, time.Duration) {
 		}
 		return nil, max(0, min(long, due.Sub(now)))
 	}
+	if s.holds(w) {
+		s.queue.set(w, now.Add(holdFor), w.class)
+		return nil, 0
+	}
 	if w.class == again && lonely {
 		s.pace = now.Add(time.Minute)
 	}
@@ -341,11 +345,9 @@ func (s *Schedule) takeTouched(now time.Time) (*wait, time.Duration) {
 	s.pace = now.Add(time.Minute)
 	s.round++
 	if s.round%(len(s.touched)+1) == 0 {
-		for id := range s.attribution.witnesses() {
-			if w := s.idle(id); w != nil {
-				s.start(w, now)
-				return w, 0
-			}
+		if w := s.longestUnasked(); w != nil {
+			s.start(w, now)
+			return w, 0
 		}
 	}
 	for range s.touched {

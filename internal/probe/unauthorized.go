@@ -98,12 +98,14 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 		touched, s.touched = s.touched, nil
 		s.pace = time.Time{}
 		for _, id := range touched {
+			s.attribution.touched[id] = true // until it is answered 200
 			w := s.queue.wait(id)
 			w.attempts, w.backoff = 0, 0
 			if s.leading {
 				s.place(id)
 			}
 		}
+		delete(s.attribution.touched, id)
 		s.resume()
 	}
 	s.pursue()
@@ -165,6 +167,20 @@ func (s *Schedule) settle(ctx context.Context, q *inquiry) {
 	}
 }
 
+// holds reports whether a question has to wait: its 401 would come between the two 200s
+// that the inquiry is waiting for. So many 401s are attributed one after the other, each
+// within seconds. s.mu is held.
+func (s *Schedule) holds(w *wait) bool {
+	q := s.attribution.inquiry
+	if q == nil || q.id == w.id || s.witness == w.id {
+		return false
+	}
+	record := s.Owner.Record(w.id)
+	return record != nil && slices.ContainsFunc(record.Keys, func(k lifecycle.Key) bool {
+		return k.Generation == record.Generation && (k.Answer == lifecycle.Unattributed || k.Answer == lifecycle.RejectedOnce)
+	})
+}
+
 // pursue sees to it that the inquiry goes on: it has a witness asked, or the token
 // again. s.mu is held.
 func (s *Schedule) pursue() {
@@ -199,6 +215,29 @@ func (s *Schedule) pursue() {
 		s.poke()
 		return
 	}
+}
+
+// holdFor is how long a question waits that would come between an inquiry's.
+const holdFor = 2 * time.Second
+
+// longestUnasked takes that integration out of the queue which worked when a trouble began
+// and has not been asked for longest: one that stopped working itself must not be asked
+// for ever in place of those that could end the trouble.
+func (s *Schedule) longestUnasked() *wait {
+	var longest *wait
+	for id := range s.attribution.witnesses() {
+		w := s.queue.wait(id)
+		if w.inFlight || s.Owner.Record(id) == nil {
+			continue
+		}
+		if longest == nil || w.asked.Before(longest.asked) {
+			longest = w
+		}
+	}
+	if longest != nil {
+		s.queue.unset(longest)
+	}
+	return longest
 }
 
 // tellNobody raises the alarm if no token of the fleet has worked for too long.
