@@ -66,9 +66,10 @@ var rooms = map[string]string{
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription internal/typed",
-	"console":     "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
-	"keyrackotel": "lifecycle connector keyrack",
-	"mewstest":    "lifecycle events",
+	"console":             "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
+	"console/browsertest": "", // for tests
+	"keyrackotel":         "lifecycle connector keyrack",
+	"mewstest":            "lifecycle events",
 
 	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files httpserver importfile metrics mews pause simulation storage terminal usage"),

@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/console"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 var ordinary = names{"Channel manager", "Hotel Lark", "Rooms"}
@@ -144,5 +146,24 @@ func TestFind(t *testing.T) {
 		if want == "" && strings.Contains(w.Body.String(), typed) {
 			t.Errorf("%q is shown again", typed)
 		}
+	}
+}
+
+// TestEveryReasonHasASentence: a verdict is never shown without its reason in words.
+func TestEveryReasonHasASentence(t *testing.T) {
+	n := 0
+	for reason := lifecycle.Reason(0); ; reason++ {
+		var again lifecycle.Reason
+		if again.UnmarshalText([]byte(reason.String())) != nil {
+			break
+		}
+		n++
+		text := console.Sentence(lifecycle.Verdict{Reason: reason}, time.Now())
+		if strings.Contains(text, "does not know") || !strings.HasSuffix(text, ".") {
+			t.Errorf("%v: %q", reason, text)
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d reasons", n)
 	}
 }

@@ -1,4 +1,7 @@
 package console
 
-// Plain is shown to tests.
-var Plain = plain
+// Plain and Sentence are shown to tests.
+var (
+	Plain    = plain
+	Sentence = sentence
+)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strings"
@@ -16,7 +17,7 @@ import (
 type row struct {
 	id, name, enterprise, enterpriseName, service string
 
-	hay      string // everything that can be searched for, folded
+	hay      string // everything that can be searched for, folded; lists are in its order
 	status   lifecycle.Status
 	reason   lifecycle.Reason
 	state    lifecycle.State
@@ -29,7 +30,7 @@ func rowOf(s *keyrack.Summary) row {
 		id: s.Integration.ID, name: s.Integration.Name, enterprise: s.Enterprise.ID, enterpriseName: s.Enterprise.Name,
 		service: s.Service.Name,
 		hay: fold(strings.Join([]string{
-			s.Enterprise.Name, s.Integration.Name, s.Service.Name, s.Integration.ID, s.Enterprise.ID,
+			cmp.Or(s.Enterprise.Name, s.Integration.Name), s.Integration.Name, s.Service.Name, s.Integration.ID, s.Enterprise.ID,
 		}, "\n")),
 		status: s.Verdict.Status, reason: s.Verdict.Reason, state: s.Verdict.State,
 		evidence: s.Verdict.Evidence.At, arrived: lifecycle.At(s.Arrived),

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,9 +73,7 @@ func parseListing(query url.Values) listing {
 // href returns the address of the same list, after another row; after "" from its start.
 func (l *listing) href(after string) string {
 	q := url.Values{}
-	for name, values := range l.query {
-		q[name] = values
-	}
+	maps.Copy(q, l.query)
 	if after != "" {
 		q.Set("after", after)
 	}

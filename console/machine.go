@@ -10,8 +10,8 @@ import (
 // The drawing of the machine: the chain of an integration's life from top to bottom, what
 // is switched on at the left and off at the right.
 const (
-	boxWidth, boxHeight = 132, 34
-	leftX, rightX       = 94, 266 // the middle of the columns
+	boxWidth, boxHeight = 122, 34
+	leftX, rightX       = 82, 278 // the middle of the columns
 	middleX             = 180
 )
 
@@ -134,7 +134,7 @@ func arrow(from, to lifecycle.State) move {
 		}
 		x := a.x + dir*14
 		m.D = fmt.Sprintf("M%d %dV%d", x, a.y+dir*boxHeight/2, b.y-dir*(boxHeight/2+2))
-		m.TX, m.TY = x+dir*10, (a.y+b.y)/2+5
+		m.TX, m.TY = x+dir*14, (a.y+b.y)/2+5
 	case a.x == b.x: // past others, along the outside
 		side := -1
 		if a.x == rightX {
@@ -160,7 +160,7 @@ func arrow(from, to lifecycle.State) move {
 		if b.y < a.y {
 			side = -1
 		}
-		x1, x2 := a.x+sign(b.x-a.x)*20, b.x-sign(b.x-a.x)*20
+		x1, x2 := a.x+sign(b.x-a.x)*20, b.x-sign(b.x-a.x)*40 // clear of the headings
 		y1, y2 := a.y+side*boxHeight/2, b.y-side*(boxHeight/2+2)
 		m.D = fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1, y1+side*18, x2, y2-side*18, x2, y2)
 		m.TX, m.TY = (x1+x2)/2, (y1+y2)/2-4
@@ -168,23 +168,17 @@ func arrow(from, to lifecycle.State) move {
 	return m
 }
 
-// ranges writes numbers as few: 1, 3–5.
+// ranges writes numbers that grow in little space: one or two of them, or the first and the
+// last.
 func ranges(numbers []int) string {
-	text := ""
-	for i := 0; i < len(numbers); i++ {
-		first := numbers[i]
-		for i+1 < len(numbers) && numbers[i+1] == numbers[i]+1 {
-			i++
-		}
-		if text != "" {
-			text += ", "
-		}
-		text += fmt.Sprint(first)
-		if last := numbers[i]; last > first {
-			text += fmt.Sprintf("–%d", last)
-		}
+	switch n := len(numbers); n {
+	case 1:
+		return fmt.Sprint(numbers[0])
+	case 2:
+		return fmt.Sprintf("%d, %d", numbers[0], numbers[1])
+	default:
+		return fmt.Sprintf("%d … %d", numbers[0], numbers[n-1])
 	}
-	return text
 }
 
 func abs(n int) int { return max(n, -n) }

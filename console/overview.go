@@ -130,6 +130,9 @@ func (p *overviewPage) wants(c *census, contradictions, unread, dead int) {
 		{N: unread, Text: "deliveries not understood", Href: "./deliveries?show=not-understood", Advice: "Within the last 7 days, in whole or in part."},
 		{N: dead, Text: "dead letters", Href: "./subscriptions", Advice: "Your own handler failed at these changes for good."},
 	} {
+		if one.N == 1 {
+			one.Text = strings.NewReplacer("deliveries", "delivery", "letters", "letter").Replace(one.Text)
+		}
 		if one.N > 0 {
 			p.Wants = append(p.Wants, one)
 		}
@@ -182,7 +185,9 @@ func (h *Handler) health(r *request, p *overviewPage) (dead int) {
 			lag = max(lag, uint64(last-min(s.Position, last)))
 		}
 		subs.Text = number(len(all)) + "; the slowest is " + number(int(lag)) + " behind"
-		subs.Bad = dead > 0
+		if subs.Bad = dead > 0; subs.Bad {
+			subs.Text += "; dead letters: " + number(dead)
+		}
 	}
 	p.Health = []check{st, journal, view, probes, subs}
 	return dead

@@ -57,7 +57,7 @@ func sentence(v keyrack.Verdict, now time.Time) string {
 		text += " This is assumed, as the policy allows."
 	}
 	if v.Evidence.At != 0 {
-		text += " It rests on " + basis(v.Evidence) + ", " + ago(v.Age(now)) + "."
+		text += " This rests on " + basis(v.Evidence) + ", " + ago(v.Age(now)) + "."
 	}
 	return text
 }
