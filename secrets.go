@@ -46,16 +46,23 @@ func newSecrets(given []Secret) (secrets, error) {
 }
 
 // match reports whether the query presents one of the secrets, in time that does
-// not depend on which, or on how much of it is right.
+// not depend on which, or on how much of it is right. A plus sign in the query stands for a
+// blank in a form and for itself in a URL, and whoever registers a URL may mean either: both
+// match.
 func (all secrets) match(rawQuery string, now time.Time) bool {
-	presented, ok := presentedIn(rawQuery)
+	escaped, ok := presentedIn(rawQuery)
 	if !ok {
 		return false
 	}
-	sum := sha256.Sum256([]byte(presented))
+	asForm, err := url.QueryUnescape(escaped)
+	if err != nil {
+		return false
+	}
+	asURL, _ := url.PathUnescape(escaped) // no error, as there was none
+	form, plain := sha256.Sum256([]byte(asForm)), sha256.Sum256([]byte(asURL))
 	found := false
 	for _, s := range all {
-		if subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1 {
+		if subtle.ConstantTimeCompare(form[:], s.sum[:])|subtle.ConstantTimeCompare(plain[:], s.sum[:]) == 1 {
 			s.lastSeen.Store(now.UnixNano())
 			found = true
 		}
@@ -63,25 +70,25 @@ func (all secrets) match(rawQuery string, now time.Time) bool {
 	return found
 }
 
-// presentedIn returns the value of the one member Token of a query. A part that
-// does not parse is left out, as package url does; but url makes a map of it all.
-func presentedIn(rawQuery string) (value string, ok bool) {
+// presentedIn returns the value of the one member Token of a query, as it is escaped. A part
+// that does not parse is left out, as package url does; but url makes a map of it all.
+func presentedIn(rawQuery string) (escaped string, ok bool) {
 	for part := range strings.SplitSeq(rawQuery, "&") {
-		name, escaped, _ := strings.Cut(part, "=")
+		name, value, _ := strings.Cut(part, "=")
 		if strings.Contains(part, ";") {
 			continue
 		}
 		if name, err := url.QueryUnescape(name); err != nil || name != "Token" {
 			continue
 		}
-		if unescaped, err := url.QueryUnescape(escaped); err == nil {
+		if _, err := url.QueryUnescape(value); err == nil {
 			if ok {
 				return "", false // twice
 			}
-			value, ok = unescaped, true
+			escaped, ok = value, true
 		}
 	}
-	return value, ok
+	return escaped, ok
 }
 
 func (all secrets) uses() []SecretUse {

@@ -2,9 +2,13 @@ package keyrack_test
 
 import (
 	"context"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -37,4 +41,30 @@ func TestATokenThatDidNotOpenIsReadAnew(t *testing.T) {
 			t.Errorf("what opens again: %v", err)
 		}
 	})
+}
+
+// TestPlusInSecret: a secret with a plus sign matches however the URL that was registered
+// spells it, and so does one with a blank; nothing else does.
+func TestPlusInSecret(t *testing.T) {
+	rack, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	for secret, queries := range map[string]map[string]int{
+		"a+b/c=": {"a+b/c=": 204, "a%2Bb%2Fc%3D": 204, "a%2bb/c%3D": 204, "a%20b/c=": 401, "a+b": 401, "": 401},
+		"a b":    {"a+b": 204, "a%20b": 204, "a%2Bb": 401},
+	} {
+		h, err := rack.Handler([]keyrack.Secret{{Name: "only", Value: keyrack.NewToken(secret)}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for query, want := range queries {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", keyrack.DefaultPath+"?Token="+query, strings.NewReader("{}")))
+			if w.Code != want {
+				t.Errorf("%q for %q: %d, want %d", query, secret, w.Code, want)
+			}
+		}
+	}
 }

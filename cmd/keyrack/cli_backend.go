@@ -23,8 +23,11 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// defaultAPI is where serve answers by default.
-const defaultAPI = "http://127.0.0.1:8081"
+// defaultAPIAddr is where serve answers by default, and defaultAPI its URL.
+const (
+	defaultAPIAddr = "127.0.0.1:8081"
+	defaultAPI     = "http://" + defaultAPIAddr
+)
 
 // sidecarHelp is in the help of every verb that asks a running sidecar.
 const sidecarHelp = `It asks a running sidecar. --api or KEYRACK_API is the URL of its API, by default

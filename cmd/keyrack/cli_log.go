@@ -6,12 +6,41 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
-// newLogger returns a logger for people. Callers log no token, no secret, no URL with its
-// query and no person.
+// newLogger returns a logger for people, from level info.
 func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// logSettings say what a log looks like. The zero value is text, from level info.
+type logSettings struct {
+	format string // text or json
+	level  string // of package slog, in small letters
+}
+
+func (s *logSettings) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.format, "log-format", formatText, "how the log is written: `text` or json")
+	flags.StringVar(&s.level, "log-level", "info", "lowest `level` logged: debug, info, warn or error")
+}
+
+// open returns a logger. Callers log no token, no secret, no URL with its query and no person.
+func (s *logSettings) open(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.level)); err != nil {
+		return nil, usage.Errorf("--log-level must be debug, info, warn or error")
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch s.format {
+	case formatText:
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case formatJSON:
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, usage.Errorf("--log-format must be text or json")
+}
 
 // refusalPause is how long refusals of one kind stay silent after a line about them, so that
 // a scanner cannot fill the log.
@@ -43,10 +72,11 @@ func (d *deliveryLog) observe(o keyrack.ServedRequest) {
 		if n := d.count(o.Refusal, time.Now()); n > 0 {
 			d.log.Warn("request refused", "why", o.Refusal, "times", n, answer)
 		}
-	case o.Receipt.General != nil:
+	case o.Receipt.General != nil && o.Receipt.ID.IsZero():
 		d.log.Info("general webhook", answer)
 	case o.Receipt.Integration == "":
-		d.log.Info("delivery of unexpected shape", answer)
+		// An alarm says so as well: there may be a token in it that nobody has now.
+		d.log.Warn("delivery that names no integration", answer)
 	default:
 		attrs := []any{
 			"action", decision.Action, "integration", o.Receipt.Integration, "outcome", decision.Outcome,

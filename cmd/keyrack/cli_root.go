@@ -89,6 +89,9 @@ exit-codes.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE: func(verb *cobra.Command, _ []string) error {
+			if err := config.quoted(verb.Flags()); err != nil {
+				return err
+			}
 			if err := config.load(verb); err != nil {
 				return err
 			}

@@ -157,6 +157,23 @@ func variable(flag string) string {
 	return "KEYRACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+// quoted returns an error for a variable whose value has quotes around it. docker run
+// --env-file keeps them, unlike a shell: a secret would be taken with them and never match.
+func (l *layers) quoted(flags *pflag.FlagSet) error {
+	names := slices.Clone(secretVariables)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if settable(f) {
+			names = append(names, variable(f.Name))
+		}
+	})
+	for _, name := range names {
+		if value := l.outer(name); unquoted(value) != value {
+			return usage.Errorf("%s has quotes around its value, as docker run --env-file leaves them; remove them", name)
+		}
+	}
+	return nil
+}
+
 // setFromEnvironment sets the flags that are not on the command line from the environment.
 func setFromEnvironment(flags *pflag.FlagSet, env environment) error {
 	var errs []error

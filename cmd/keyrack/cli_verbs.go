@@ -18,7 +18,7 @@ type verbGroup struct {
 func verbGroups(env environment, config *layers) []verbGroup {
 	return []verbGroup{
 		{"Receive and answer:", []*cobra.Command{
-			newServe(env), newAPIKeyVerb(), newDemo(),
+			newServe(env), newHealth(env), newAPIKeyVerb(), newDemo(),
 		}},
 		{"Ask a running sidecar (--api):", []*cobra.Command{
 			newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
@@ -59,6 +59,8 @@ func complete(verb *cobra.Command) {
 	} else {
 		completeValues(verb, "format", formatText, formatJSON, formatJSONL)
 	}
+	completeValues(verb, "log-format", formatText, formatJSON)
+	completeValues(verb, "log-level", "debug", "info", "warn", "error")
 	completeValues(verb, "status", lifecycle.Valid.String(), lifecycle.Invalid.String(), lifecycle.Unknown.String())
 	completeValues(verb, "state", namesOf(lifecycle.States())...)
 	completeValues(verb, "kind", namesOf(api.ChangeKinds)...)

@@ -50,7 +50,7 @@ func newRivals(t testing.TB) *rivals {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return httpserver.Open(l, h, quiet)
+		return httpserver.Open(l, httpserver.MostConnections, h, quiet)
 	}
 	ready := new(atomic.Bool)
 	ready.Store(true)

@@ -15,6 +15,8 @@
 //	cli_output.go    --format: text, json, jsonl; tables and colours
 //	cli_exit.go      exit codes
 //	cli_log.go       the log of serve
+//	cli_store.go     --store and --sealing-key-file
+//	cli_listeners.go the addresses of serve, and what it says of them
 //	cli_notify.go    systemd: readiness and the watchdog
 //	cli_backend.go   --api and --store: a running sidecar, or a store at rest
 //	cli_target.go    --to: a receiver of webhooks
@@ -23,6 +25,7 @@
 // A verb_*.go file checks its flags, calls a package and prints. The work is done by the
 // library and by the packages under internal:
 //
+//	front       what stands before the webhook: /livez, and pages that forge
 //	api         the HTTP API: server, wire documents, openapi.json
 //	client      asks that API, over the network or in this process
 //	metrics     the page of /metrics

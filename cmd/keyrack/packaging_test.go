@@ -164,7 +164,7 @@ func TestUnit(t *testing.T) {
 	if err != nil || verb.Name() != "serve" || verb.ParseFlags(rest) != nil {
 		t.Errorf("the unit starts keyrack %s: %v", start[2], err)
 	}
-	for _, needed := range []string{"Type=notify", "DynamicUser=yes", "ProtectSystem=strict", "StateDirectory=keyrack"} {
+	for _, needed := range []string{"Type=notify", "DynamicUser=yes", "ProtectSystem=strict", "StateDirectory=keyrack", "MemoryMax=1G", "LimitCORE=0"} {
 		if !strings.Contains(string(text), "\n"+needed+"\n") {
 			t.Errorf("the unit lacks %s", needed)
 		}

@@ -20,7 +20,7 @@ func asksAt(t *testing.T, world *mewstest.World) *httpserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mews := httpserver.Open(l, world.Connector(), newLogger(new(testkit.Buffer)))
+	mews := httpserver.Open(l, httpserver.MostConnections, world.Connector(), newLogger(new(testkit.Buffer)))
 	t.Cleanup(func() {
 		if err := mews.Close(t.Context()); err != nil && t.Context().Err() == nil {
 			t.Error(err)

@@ -37,7 +37,7 @@ import (
 //	code N                            the exit code of the latest one
 //	start NAME keyrack ARG...         runs it in the background, into NAME.out and NAME.err
 //	await FILE REGEXP                 waits until a file matches
-//	stop NAME                         interrupts it, and wants exit code 0
+//	end NAME                          interrupts it, and wants exit code 0
 //	ready                             waits until the API answers
 //	key FILE                          has the verbs use the key of the API in a file
 //	mews                              a Connector API at $MEWS, with one hotel
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUpScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"keyrack": scriptKeyrack, "code": scriptCode, "start": scriptStart, "await": scriptAwait,
-			"stop": scriptStop, "ready": scriptReady, "mews": scriptMews, "subscribe": scriptSubscribe,
+			"end": scriptEnd, "ready": scriptReady, "mews": scriptMews, "subscribe": scriptSubscribe,
 			"key": scriptKey,
 		},
 	})
@@ -229,10 +229,10 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+func scriptEnd(ts *testscript.TestScript, neg bool, args []string) {
 	s := sceneOf(ts)
 	if neg || len(args) != 1 || s.running[args[0]] == nil {
-		ts.Fatalf("usage: stop NAME")
+		ts.Fatalf("usage: end NAME")
 	}
 	name := args[0]
 	c := s.running[name]

@@ -97,7 +97,7 @@ func (f *fakeMews) run(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 	carrier := client.NewTransport()
 	defer carrier.CloseIdleConnections()
 	f.options.URL, f.options.Secret, f.options.Transport = f.target.url, f.target.secret, carrier
-	server := httpserver.Open(l, mews.New(f.options), log)
+	server := httpserver.Open(l, httpserver.MostConnections, mews.New(f.options), log)
 	fmt.Fprintf(stdout, "Mews listens on http://%s and sends webhooks to %s\n", server.Addr, f.target.url)
 	select {
 	case <-ctx.Done():

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/front"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
@@ -52,6 +51,8 @@ type settings struct {
 	reinstate string // a key of reinstating
 	probeRate float64
 
+	healthAddr string // empty: no listener for health checks
+	log        logSettings
 	supervisor supervisor
 }
 
@@ -68,8 +69,9 @@ and give Mews the URL https://YOUR.HOST/webhooks/mews?Token=SECRET.
 
 The API listener is for your own programs. Without API keys it listens on loopback
 only, and is read-only: it issues no tokens and changes nothing. With keys, which
-keyrack apikey creates, it may listen elsewhere, and every path but /livez requires
-one, as Authorization: Bearer KEY.
+keyrack apikey creates, it may listen elsewhere, and every path requires one, as
+Authorization: Bearer KEY, except /livez and /readyz. A load balancer's check finds
+/livez on the webhook listener too; --health-addr is a listener for checks alone.
 
   POST /v1/introspect                   is the token in the form field "token" valid?
   GET  /v1/integrations                 all; filter by enterprise, state, status, reason
@@ -115,7 +117,11 @@ The command line comes first.`,
 			if err := s.check(verb, env); err != nil {
 				return err
 			}
-			return serve(verb.Context(), s, newLogger(verb.ErrOrStderr()))
+			log, err := s.log.open(verb.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return serve(verb.Context(), s, log)
 		},
 	}
 	flags := serve.Flags()
@@ -123,8 +129,9 @@ The command line comes first.`,
 	flags.StringVar(&s.webhookAddr, "webhook-addr", "127.0.0.1:8080", "`host:port` to receive webhooks at")
 	flags.StringVar(&s.webhookPath, "webhook-path", keyrack.DefaultPath, "exact `path` to receive webhooks at")
 	flags.BoolVar(&s.withoutSecret, "without-secret", false, "accept webhooks without a secret, behind a proxy that checks them")
-	flags.StringVar(&s.apiAddr, "api-addr", "127.0.0.1:8081", "`host:port` to answer questions at")
+	flags.StringVar(&s.apiAddr, "api-addr", defaultAPIAddr, "`host:port` to answer questions at")
 	flags.StringVar(&s.apiKeysFile, "api-keys-file", "", "`file` of API keys")
+	flags.StringVar(&s.healthAddr, "health-addr", "", "`host:port` to answer /livez and /readyz at, and nothing else")
 	s.storeFlag(flags)
 	s.sealingFlag(flags)
 	s.databaseFlags(flags)
@@ -135,6 +142,7 @@ The command line comes first.`,
 	flags.StringVar(&s.reinstate, "reinstating", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
 	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
 	flags.DurationVar(&s.horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
+	s.log.flags(flags)
 	return serve
 }
 
@@ -165,6 +173,14 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
 		return usage.Errorf("--webhook-path must be only a path, such as %s", keyrack.DefaultPath)
 	}
+	if s.webhookPath == front.LivePath {
+		return usage.Errorf("--webhook-path %s is where a load balancer's check is answered; take another, such as %s", front.LivePath, keyrack.DefaultPath)
+	}
+	if s.healthAddr != "" {
+		if _, _, err := net.SplitHostPort(s.healthAddr); err != nil {
+			return usage.Errorf("--health-addr must be host:port; try :8082")
+		}
+	}
 	if s.secrets, err = secretsFrom(env, s.withoutSecret); err != nil {
 		return err
 	}
@@ -180,40 +196,6 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 	s.connector.clientToken = lifecycle.NewToken(env(clientTokenVariable))
 	s.client, err = s.connector.client()
 	return err
-}
-
-// apiAddrFor resolves the address of the API listener once, so that the address that is
-// checked is the one that is used. Without keys it must be loopback.
-func apiAddrFor(ctx context.Context, hostport string, keys api.Keys) (string, error) {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return "", usage.Errorf("--api-addr must be host:port; try 127.0.0.1:8081")
-	}
-	if len(keys) > 0 {
-		return hostport, nil
-	}
-	var addrs []netip.Addr
-	if host != "" { // which would be every address
-		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
-			return "", usage.Errorf("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
-		}
-	}
-	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
-		return "", usage.Errorf(`--api-addr %s can be reached from other machines, but there are no API keys.
-Listen on loopback, such as 127.0.0.1:%s, or create a key:
-  keyrack apikey NAME SCOPES`, hostport, port)
-	}
-	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
-}
-
-// listen opens the socket that a flag names. Port 0 is any free port.
-func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with --%s or %s", err, flag, variable(flag))
-	}
-	return l, nil
 }
 
 // serve serves until ctx ends and then finishes running requests.
@@ -235,8 +217,17 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	defer apiListener.Close()
 
+	var healthListener net.Listener
+	if s.healthAddr != "" {
+		if healthListener, err = listen(ctx, "health-addr", s.healthAddr); err != nil {
+			return err
+		}
+		defer healthListener.Close()
+	}
+
 	counts := metrics.New(version())
-	rack, closeRack, err := s.openRack(ctx, counts, newDeliveryLog(log).observe, log)
+	observe := newDeliveryLog(log).observe
+	rack, closeRack, err := s.openRack(ctx, counts, observe, log)
 	if err != nil {
 		return err
 	}
@@ -248,11 +239,23 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	var ready atomic.Bool
 	ready.Store(true)
 	ending := make(chan struct{})
-	webhooks := httpserver.Open(webhookListener, handler, log)
-	answers := httpserver.Open(apiListener, api.New(api.Options{
-		Rack: rack, Keys: s.apiKeys, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Ending: ending,
-	}), log)
-	s.announce(webhooks, answers, log)
+	shares := httpserver.ShareOut(httpserver.OpenFiles())
+	door := &front.Handler{Next: handler, Path: s.webhookPath, WithoutSecret: s.withoutSecret, Observe: func(r keyrack.ServedRequest) {
+		counts.Telemetry().Answered(ctx, r)
+		observe(r)
+	}}
+	webhooks := httpserver.Open(webhookListener, shares.Webhooks, door, log)
+	server := api.New(api.Options{
+		Rack: rack, Keys: s.apiKeys, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Streams: shares.API / 2, Ending: ending,
+	})
+	answers := httpserver.Open(apiListener, shares.API, server, log)
+	var health *httpserver.Server // nil without a listener
+	var healthFailed <-chan error
+	if healthListener != nil {
+		health = httpserver.Open(healthListener, shares.Health, server.Health(), log)
+		healthFailed = health.Failed
+	}
+	s.announce(webhooks, answers, health, log)
 	attended, leave := context.WithCancel(ctx)
 	var attending sync.WaitGroup
 	attending.Go(func() { s.supervisor.attend(attended, rack.SyncStatus, log) })
@@ -262,6 +265,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		log.Info("shutting down; a second signal ends the process at once")
 	case err = <-webhooks.Failed:
 	case err = <-answers.Failed:
+	case err = <-healthFailed:
 	}
 	ready.Store(false)
 	leave()
@@ -272,7 +276,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	defer cancel()
 	err = errors.Join(err, webhooks.Close(bounded))
 	close(ending)
-	return errors.Join(err, answers.Close(bounded))
+	err = errors.Join(err, answers.Close(bounded))
+	if health != nil {
+		err = errors.Join(err, health.Close(bounded))
+	}
+	return err
 }
 
 // openRack opens the store and a Rack on it. Every answered request is counted and, if
@@ -316,21 +324,4 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 		}
 		return err
 	}, nil
-}
-
-// announce logs where the process listens, and what is unsafe in production.
-func (s *settings) announce(webhooks, answers *httpserver.Server, log *slog.Logger) {
-	if s.withoutSecret {
-		log.Warn("webhooks are accepted from anybody who can reach the listener")
-	}
-	if s.storeURL.Kind == storage.Memory {
-		log.Warn("everything is kept in memory and is lost when this process ends")
-	} else {
-		log.Info("everything is kept", "store", s.storeURL.String())
-	}
-	if s.client != nil {
-		log.Info("asking Mews", "rate", s.probeRate)
-	}
-	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.horizon)
-	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", answers.Addr, api.IntrospectPath), "keys", len(s.apiKeys))
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,7 +22,14 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 	// DNS rebinding: a foreign name that resolves to this machine makes a browser take
 	// this API for a part of that site. Such a page has no key.
 	if len(a.keys) == 0 && !httpserver.IsLoopback(req.Host) {
-		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered")
+		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered; "+
+			"send Host: localhost, as a program in a container must that calls host.docker.internal, or create a key with keyrack apikey")
+		return nil, false
+	}
+	// A browser sends what a page of another site asks of it, and says so. A page on a
+	// loopback host is told by its Origin.
+	if len(a.keys) == 0 && req.Header.Get("Origin") == "" && req.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
 		return nil, false
 	}
 	for _, origin := range req.Header.Values("Origin") {
@@ -29,7 +38,7 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 			return nil, false
 		}
 	}
-	if len(a.keys) == 0 || req.URL.Path == "/livez" {
+	if len(a.keys) == 0 {
 		return nil, true
 	}
 	key := a.who(req)
@@ -47,6 +56,9 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 // who returns the key that a request presents, or nil.
 func (a *access) who(req *http.Request) *Key {
 	presented := req.Header.Values("Authorization")
+	if len(presented) == 0 && req.URL.Path == IntrospectPath && req.Method == http.MethodPost {
+		return a.inForm(req)
+	}
 	if len(presented) != 1 {
 		return nil
 	}
@@ -72,6 +84,24 @@ func (a *access) who(req *http.Request) *Key {
 		if key := a.keys.find(value); key != nil && key.name == name {
 			return key
 		}
+	}
+	return nil
+}
+
+// inForm returns the key that the body of a request presents, or nil: client_secret_post of
+// OAuth 2.0 (RFC 6749, section 2.3.1). It leaves the body to be read again.
+func (a *access) inForm(req *http.Request) *Key {
+	body, err := io.ReadAll(io.LimitReader(req.Body, BodyLimit+1))
+	req.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), req.Body))
+	if err != nil || len(body) > BodyLimit {
+		return nil
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil || len(form["client_id"]) != 1 || len(form["client_secret"]) != 1 {
+		return nil
+	}
+	if key := a.keys.find(form.Get("client_secret")); key != nil && key.name == form.Get("client_id") {
+		return key
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
@@ -20,6 +21,7 @@ const (
 	// position can still be refused with a status.
 	refusalWithin = 100 * time.Millisecond
 	mostStreams   = 256
+	changesPath   = "/v1/changes"
 	// eventWithin is how long a reader may take to accept an event.
 	eventWithin = 15 * time.Second
 )
@@ -75,6 +77,39 @@ func (q *changesQuery) wants(e keyrack.Change) bool {
 	return len(q.kinds) == 0 || slices.ContainsFunc(q.kinds, e.Has)
 }
 
+// streams counts the streams that are open, by the name of their key, so that one key leaves
+// the others their share.
+type streams struct {
+	most int // of one key
+
+	mu   sync.Mutex
+	open map[string]int
+}
+
+// newStreams shares a number of streams between so many keys.
+func newStreams(most, keys int) streams {
+	if most == 0 {
+		most = mostStreams
+	}
+	return streams{most: max(1, most/max(1, keys)), open: make(map[string]int)}
+}
+
+func (s *streams) begin(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[key] >= s.most {
+		return false
+	}
+	s.open[key]++
+	return true
+}
+
+func (s *streams) end(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[key]--
+}
+
 // changes streams the journal as server-sent events, until the reader goes or the process
 // ends. The id of an event is its position.
 func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
@@ -83,13 +118,13 @@ func (a *Server) changes(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusBadRequest, "invalid_request", wrong)
 		return
 	}
-	if a.streams.Add(1) > mostStreams {
-		a.streams.Add(-1)
+	caller := callerOf(req)
+	if !a.streams.begin(caller) {
 		w.Header().Set("Retry-After", "10")
-		refuse(w, http.StatusServiceUnavailable, "too_many_streams", "too many streams are open; try again later")
+		refuse(w, http.StatusServiceUnavailable, "too_many_streams", "too many streams of this key are open; close one, or try again later")
 		return
 	}
-	defer a.streams.Add(-1)
+	defer a.streams.end(caller)
 	if q.after == nil {
 		latest, err := a.Rack.JournalEnd(req.Context())
 		if err != nil {

@@ -8,17 +8,58 @@ import (
 	"github.com/keyrack-dev/keyrack"
 )
 
+// The paths of health checks. They want no key, whatever keys there are, and they are
+// answered whatever the host or the page: what they say is a word.
+const (
+	livePath  = "/livez"
+	readyPath = "/readyz"
+)
+
+// isHealth reports whether a request is a health check.
+func isHealth(req *http.Request) bool {
+	return (req.URL.Path == livePath || req.URL.Path == readyPath) && (req.Method == http.MethodGet || req.Method == http.MethodHead)
+}
+
+// Health answers health checks and nothing else, for a listener of its own.
+func (a *Server) Health() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header()["Cache-Control"] = noStore
+		w.Header()["X-Content-Type-Options"] = noSniff
+		if !isHealth(req) {
+			say(w, http.StatusNotFound, "here are GET /livez and GET /readyz alone\n")
+			return
+		}
+		a.routes[req.URL.Path].answer(w, req)
+	})
+}
+
+// The words of health checks.
+const (
+	wordOK       = "ok"
+	wordReady    = "ready"
+	wordDegraded = "degraded"
+	wordEnding   = "shutting down"
+)
+
+// IsHealthWord reports whether a health check answers with this word.
+func IsHealthWord(word string) bool {
+	return word == wordOK || word == wordReady || word == wordDegraded || word == wordEnding
+}
+
 // livez answers as long as the process serves.
-func (a *Server) livez(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
+func (a *Server) livez(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, wordOK+"\n") }
 
 // readyz says whether webhooks are accepted. If the store cannot be read the answer says so
 // and is still 200: this process answers from memory, and without it nobody would.
 func (a *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !a.Ready.Load() {
-		say(w, http.StatusServiceUnavailable, "shutting down\n")
-		return
+	switch {
+	case !a.Ready.Load():
+		say(w, http.StatusServiceUnavailable, wordEnding+"\n")
+	case a.Rack.SyncStatus().Err != nil:
+		say(w, http.StatusOK, wordDegraded+"\n")
+	default:
+		say(w, http.StatusOK, wordReady+"\n")
 	}
-	say(w, http.StatusOK, Condition(a.Rack.SyncStatus())+"\n")
 }
 
 // Condition describes how up to date the answers are.

@@ -101,7 +101,7 @@ func TestDegraded(t *testing.T) {
 	}
 	s.broken.Store(true)
 	testkit.Eventually(t, "the journal to be out of reach", func() bool { return rack.SyncStatus().Err != nil })
-	if w := get("/readyz"); w.Code != http.StatusOK || !strings.HasPrefix(w.Body.String(), "degraded: ") {
+	if w := get("/readyz"); w.Code != http.StatusOK || w.Body.String() != "degraded\n" {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
 	}
 	page := get("/metrics").Body.String()
@@ -138,5 +138,60 @@ func TestDegraded(t *testing.T) {
 	ready.Store(false)
 	if w := get("/readyz"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)
+	}
+}
+
+// TestHealth: the paths of health checks want no key, on their own listener they are all
+// there is, and what they say is a word.
+func TestHealth(t *testing.T) {
+	rack, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	keys, err := ParseKeys(testkit.APIKeys, "the test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := new(atomic.Bool)
+	ready.Store(true)
+	a := New(Options{Rack: rack, Keys: keys, Metrics: metrics.New("0.0.0"), Log: slog.New(slog.DiscardHandler), Ready: ready})
+	for _, test := range []struct {
+		handler http.Handler
+		method  string
+		path    string
+		status  int
+		said    string
+	}{
+		{a, "GET", "/livez", 200, "ok\n"}, {a, "GET", "/readyz", 200, "ready\n"}, {a, "HEAD", "/readyz", 200, ""},
+		{a, "POST", "/readyz", 401, ""}, {a, "GET", "/readyz/", 401, ""},
+		{a.Health(), "GET", "/livez", 200, "ok\n"}, {a.Health(), "GET", "/readyz", 200, "ready\n"},
+		{a.Health(), "GET", "/metrics", 404, ""}, {a.Health(), "POST", "/livez", 404, ""}, {a.Health(), "GET", "/v1/openapi.json", 404, ""},
+	} {
+		w := httptest.NewRecorder()
+		test.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), test.method, "http://keyrack.example"+test.path, nil))
+		if w.Code != test.status || test.said != "" && w.Body.String() != test.said {
+			t.Errorf("%s %s: %d, %q", test.method, test.path, w.Code, w.Body)
+		}
+	}
+}
+
+// TestStreamsByKey: one key leaves the others their streams.
+func TestStreamsByKey(t *testing.T) {
+	s := newStreams(10, 5)
+	for range 2 {
+		if !s.begin("greedy") {
+			t.Error("the share of a key is smaller than it should be")
+		}
+	}
+	if s.begin("greedy") || !s.begin("other") {
+		t.Error("one key takes what is another's")
+	}
+	s.end("greedy")
+	if !s.begin("greedy") {
+		t.Error("a stream that ended still counts")
+	}
+	if alone := newStreams(0, 0); alone.most != mostStreams {
+		t.Errorf("%d streams without keys", alone.most)
 	}
 }

@@ -32,6 +32,7 @@ type Options struct {
 	Metrics  *metrics.Metrics
 	Log      *slog.Logger
 	Ready    *atomic.Bool    // webhooks are accepted
+	Streams  int             // the most streams of changes at a time; 0 means 256
 	Ending   <-chan struct{} // closed when streams must end
 }
 
@@ -40,7 +41,7 @@ type Server struct {
 	Options
 	access access
 
-	streams atomic.Int64
+	streams streams
 	routes  map[string]route
 }
 
@@ -58,15 +59,15 @@ const (
 
 // New returns a Server. openapi.json describes the same routes.
 func New(o Options) *Server {
-	a := &Server{Options: o, access: access{keys: o.Keys}}
+	a := &Server{Options: o, access: access{keys: o.Keys}, streams: newStreams(o.Streams, len(o.Keys))}
 	a.routes = map[string]route{
-		"/livez":           {http.MethodGet, scopeNone, a.livez},
-		"/readyz":          {http.MethodGet, scopeNone, a.readyz},
+		livePath:           {http.MethodGet, scopeNone, a.livez},
+		readyPath:          {http.MethodGet, scopeNone, a.readyz},
 		"/metrics":         {http.MethodGet, scopeRead, a.serveMetrics},
 		"/v1/openapi.json": {http.MethodGet, scopeNone, a.openAPI},
 		IntrospectPath:     {http.MethodPost, scopeIntrospect, a.introspect},
 		"/v1/report":       {http.MethodPost, scopeReport, a.report},
-		"/v1/changes":      {http.MethodGet, scopeRead, a.changes},
+		changesPath:        {http.MethodGet, scopeRead, a.changes},
 		IntegrationsPath:   {http.MethodGet, scopeRead, a.list},
 		// Of one integration; its id is the path value "id".
 		IntegrationsPath + "/{id}":         {http.MethodGet, scopeRead, a.show},
@@ -102,13 +103,21 @@ func (a *Server) find(req *http.Request) (route, bool) {
 func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header()["Cache-Control"] = noStore
 	w.Header()["X-Content-Type-Options"] = noSniff
+	if isHealth(req) {
+		a.routes[req.URL.Path].answer(w, req)
+		return
+	}
 	key, ok := a.access.admit(w, req)
 	if !ok {
 		return
 	}
 	route, ok := a.find(req)
 	if !ok {
-		refuse(w, http.StatusNotFound, "not_found", "unknown path; GET /v1/openapi.json describes every path")
+		detail := "unknown path; GET /v1/openapi.json describes every path"
+		if strings.HasSuffix(req.URL.Path, "/") {
+			detail = "unknown path; paths are exact, so leave out the slash at the end"
+		}
+		refuse(w, http.StatusNotFound, "not_found", detail)
 		return
 	}
 	if req.Method != route.method && !(req.Method == http.MethodHead && route.method == http.MethodGet) {
@@ -123,17 +132,16 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !a.access.permit(w, key, route.needs) {
 		return
 	}
-	if key != nil && route.needs&^reading != 0 {
+	if key != nil && (route.needs&^reading != 0 || req.URL.Path == changesPath) {
 		req = req.WithContext(context.WithValue(req.Context(), callerKey{}, key.name))
 	}
 	route.answer(w, req)
 }
 
-// callerKey is the context key of the name of the API key, for requests that need a key.
+// callerKey is the context key of the name of the API key, for the routes that ask for it.
 type callerKey struct{}
 
-// callerOf returns the name of the API key that a request presents, or "" for a request
-// that needs no key.
+// callerOf returns the name of the API key that a request presents, or "" without keys.
 func callerOf(req *http.Request) string {
 	name, _ := req.Context().Value(callerKey{}).(string)
 	return name

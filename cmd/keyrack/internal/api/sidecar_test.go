@@ -52,7 +52,7 @@ func serveAPI(t testing.TB, keys string) *sidecar {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return httpserver.Open(l, h, log)
+		return httpserver.Open(l, httpserver.MostConnections, h, log)
 	}
 	webhooks := open(handler)
 	answers := open(New(Options{

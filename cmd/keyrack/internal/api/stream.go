@@ -94,6 +94,7 @@ func (s *stream) begin() {
 	}
 	s.began, s.sent = true, s.passed
 	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back until its buffer is full
 	s.w.WriteHeader(http.StatusOK)
 	_, _ = fmt.Fprintf(s.w, "id: %d\n\n", s.passed) // the next write fails as well
 }

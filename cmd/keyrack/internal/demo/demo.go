@@ -63,7 +63,7 @@ func run(ctx context.Context, steps []step, out io.Writer, log *slog.Logger) (er
 	if err != nil {
 		return fmt.Errorf("the demo needs a free port on 127.0.0.1: %w", err)
 	}
-	receiver := httpserver.Open(listener, handler, log)
+	receiver := httpserver.Open(listener, httpserver.MostConnections, handler, log)
 	r.addr = receiver.Addr
 	defer func() {
 		r.client.CloseIdleConnections()

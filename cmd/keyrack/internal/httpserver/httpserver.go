@@ -5,6 +5,9 @@
 //	open ──Close──▶ draining ──the last request ends──▶ closed
 //	                    └─────the context ends: cut off──┘
 //
+// A listener has a most number of connections, and shares the process's files with the
+// others: crowd and Shares.
+//
 // What net/http says about its connections goes to the process's log. A panic of a
 // handler is logged with its stack and without its value, which may hold what was in
 // the request.
@@ -44,9 +47,10 @@ type Server struct {
 	server *http.Server
 }
 
-// Open serves on l until Close.
-func Open(l net.Listener, handler http.Handler, log *slog.Logger) *Server {
+// Open serves on l until Close, with at most so many connections at a time.
+func Open(l net.Listener, most int, handler http.Handler, log *slog.Logger) *Server {
 	failed := make(chan error, 1)
+	crowd := newCrowd(l, most)
 	s := &Server{
 		server: &http.Server{
 			Handler: handler,
@@ -58,13 +62,14 @@ func Open(l net.Listener, handler http.Handler, log *slog.Logger) *Server {
 			IdleTimeout:                  idleTimeout,
 			MaxHeaderBytes:               maxHeaderBytes,
 			ErrorLog:                     newServerLog(log),
+			ConnState:                    crowd.note,
 		},
 		Addr:   l.Addr().String(),
 		Failed: failed,
 	}
 	go func() {
 		defer close(failed)
-		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(crowd); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
 	}()

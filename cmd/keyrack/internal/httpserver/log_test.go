@@ -20,7 +20,7 @@ func TestPanicLog(t *testing.T) {
 	}
 	const canary = "canary-secret"
 	var log bytes.Buffer // read after the server has ended
-	s := Open(l, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+	s := Open(l, MostConnections, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		panic(req.URL.Query().Get("Token") + "\n\ngoroutine 7 [canary]:")
 	}), slog.New(slog.NewTextHandler(&log, nil)))
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		ClientToken: s.ClientToken,
 	})
 	if s.Connector != nil {
-		mews := httpserver.Open(s.Connector, s.world.Connector(), slog.New(slog.DiscardHandler))
+		mews := httpserver.Open(s.Connector, httpserver.MostConnections, s.world.Connector(), slog.New(slog.DiscardHandler))
 		defer func() {
 			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpserver.ShutdownTimeout)
 			defer cancel()

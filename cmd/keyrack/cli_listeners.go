@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+)
+
+// apiAddrFor resolves the address of the API listener once, so that the address that is
+// checked is the one that is used. Without keys it must be loopback.
+func apiAddrFor(ctx context.Context, hostport string, keys api.Keys) (string, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return "", usage.Errorf("--api-addr must be host:port; try 127.0.0.1:8081")
+	}
+	if len(keys) > 0 {
+		return hostport, nil
+	}
+	var addrs []netip.Addr
+	if host != "" { // which would be every address
+		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
+			return "", usage.Errorf("--api-addr: the host %q has no address; try 127.0.0.1:%s", host, port)
+		}
+	}
+	if len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
+		return "", usage.Errorf(`--api-addr %s can be reached from other machines, but there are no API keys.
+Listen on loopback, such as 127.0.0.1:%s, or create a key:
+  keyrack apikey NAME SCOPES`, hostport, port)
+	}
+	return net.JoinHostPort(addrs[0].Unmap().String(), port), nil
+}
+
+// listen opens the socket that a flag names. Port 0 is any free port.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with --%s or %s", err, flag, variable(flag))
+	}
+	return l, nil
+}
+
+// announce logs where the process listens, what to register with Mews, and what is unsafe in
+// production.
+func (s *settings) announce(webhooks, answers, health *httpserver.Server, log *slog.Logger) {
+	if s.withoutSecret {
+		log.Warn("webhooks are accepted from anybody who can reach the listener")
+	}
+	if s.storeURL.Kind == storage.Memory {
+		log.Warn("everything is kept in memory and is lost when this process ends")
+	} else {
+		log.Info("everything is kept", "store", s.storeURL.String())
+	}
+	if s.client != nil {
+		log.Info("asking Mews", "rate", s.probeRate)
+	}
+	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.horizon)
+	log.Info("register with Mews", "url", "https://YOUR.HOST"+s.registered())
+	if !s.withoutSecret && !plainInQuery(s.secrets[0].Value) {
+		log.Warn("the secret has characters that a URL writes in another way, such as %2B for +; one of openssl rand -hex 32 has none")
+	}
+	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", answers.Addr, api.IntrospectPath), "keys", len(s.apiKeys))
+	if health != nil {
+		log.Info("answering health checks", "url", fmt.Sprintf("http://%s/readyz", health.Addr))
+	}
+}
+
+// registered is the path and the query that Mews is to call, with a mark in place of the
+// secret.
+func (s *settings) registered() string {
+	if s.withoutSecret {
+		return s.webhookPath
+	}
+	return s.webhookPath + "?Token={" + secretVariable + "}"
+}
+
+// plainInQuery reports whether a secret stands in a query as it is.
+func plainInQuery(secret keyrack.Token) bool {
+	return url.QueryEscape(secret.Reveal()) == secret.Reveal()
+}

@@ -1,0 +1,77 @@
+// Package front stands in front of the library's handler on the webhook listener. It
+// answers a load balancer's check, refuses what a web page sends where no secret protects
+// the deliveries, and closes the connection of whoever was refused.
+package front
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/keyrack-dev/keyrack"
+)
+
+// LivePath is answered to everybody, beside the path of the webhook.
+const LivePath = "/livez"
+
+// RefusedPage is why a request was refused that a web page can have sent.
+const RefusedPage keyrack.Refusal = "page"
+
+// Handler is the http.Handler. Its zero value is not valid.
+type Handler struct {
+	Next          http.Handler
+	Path          string                      // of the webhook
+	WithoutSecret bool                        // nothing but a page's habits tells it from Mews
+	Observe       func(keyrack.ServedRequest) // is told of what Handler refuses
+}
+
+// ServeHTTP answers one request.
+func (f *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path == LivePath && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = io.WriteString(w, "ok\n")
+		return
+	}
+	began := time.Now()
+	if f.WithoutSecret && fromPage(req) {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "requests of web pages are not deliveries", http.StatusForbidden)
+		f.Observe(keyrack.ServedRequest{Status: http.StatusForbidden, Refusal: RefusedPage, Took: time.Since(began)})
+		return
+	}
+	if req.URL.Path == f.Path+"/" {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "the path of the webhook is exact: leave out the slash at its end", http.StatusNotFound)
+		f.Observe(keyrack.ServedRequest{Status: http.StatusNotFound, Refusal: keyrack.RefusedPath, Took: time.Since(began)})
+		return
+	}
+	f.Next.ServeHTTP(&closing{ResponseWriter: w}, req)
+}
+
+// fromPage reports whether a web page can have sent a request to this machine without
+// asking first: a browser says where it comes from, and sends such a page's body only as one
+// of three types.
+func fromPage(req *http.Request) bool {
+	if req.Header.Get("Origin") != "" || req.Header.Get("Sec-Fetch-Site") != "" {
+		return true
+	}
+	media, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	return media == "text/plain" || media == "application/x-www-form-urlencoded" || media == "multipart/form-data"
+}
+
+// closing closes the connection after a refusal, so that the server does not wait for the
+// rest of a body that nobody reads.
+type closing struct{ http.ResponseWriter }
+
+func (c *closing) WriteHeader(status int) {
+	switch status {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
+		c.Header().Set("Connection", "close")
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap serves http.ResponseController.
+func (c *closing) Unwrap() http.ResponseWriter { return c.ResponseWriter }
