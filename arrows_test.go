@@ -72,11 +72,12 @@ var rooms = map[string]string{
 	"mewstest":            "lifecycle events",
 
 	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
-		inCommand("api client demo files httpserver importfile metrics mews pause simulation storage terminal usage"),
+		inCommand("api client demo files front httpserver importfile metrics mews pause simulation storage terminal usage"),
 	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack internal/typed " + inCommand("httpserver metrics"),
 	"cmd/keyrack/internal/client":     "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),
 	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
 	"cmd/keyrack/internal/files":      "",
+	"cmd/keyrack/internal/front":      "keyrack",
 	"cmd/keyrack/internal/httpserver": "",
 	"cmd/keyrack/internal/importfile": "internal/typed " + inCommand("api files"),
 	"cmd/keyrack/internal/metrics":    "atrest lifecycle connector keyrack",

@@ -1,6 +1,6 @@
 // Package front stands in front of the library's handler on the webhook listener. It
 // answers a load balancer's check, refuses what a web page sends where no secret protects
-// the deliveries, and closes the connection of whoever was refused.
+// the deliveries, and does not wait for the bodies of requests that were refused.
 package front
 
 import (
@@ -36,18 +36,18 @@ func (f *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	began := time.Now()
 	if f.WithoutSecret && fromPage(req) {
-		w.Header().Set("Connection", "close")
+		w = &refusing{ResponseWriter: w}
 		http.Error(w, "requests of web pages are not deliveries", http.StatusForbidden)
 		f.Observe(keyrack.ServedRequest{Status: http.StatusForbidden, Refusal: RefusedPage, Took: time.Since(began)})
 		return
 	}
 	if req.URL.Path == f.Path+"/" {
-		w.Header().Set("Connection", "close")
+		w = &refusing{ResponseWriter: w}
 		http.Error(w, "the path of the webhook is exact: leave out the slash at its end", http.StatusNotFound)
 		f.Observe(keyrack.ServedRequest{Status: http.StatusNotFound, Refusal: keyrack.RefusedPath, Took: time.Since(began)})
 		return
 	}
-	f.Next.ServeHTTP(&closing{ResponseWriter: w}, req)
+	f.Next.ServeHTTP(&refusing{ResponseWriter: w}, req)
 }
 
 // fromPage reports whether a web page can have sent a request to this machine without
@@ -61,17 +61,23 @@ func fromPage(req *http.Request) bool {
 	return media == "text/plain" || media == "application/x-www-form-urlencoded" || media == "multipart/form-data"
 }
 
-// closing closes the connection after a refusal, so that the server does not wait for the
-// rest of a body that nobody reads.
-type closing struct{ http.ResponseWriter }
+// refusing bounds how long the server waits for the rest of the body of a request that was
+// refused: nobody reads it, and who has no secret should not hold a connection with it. A
+// body that is there already costs nobody the connection.
+type refusing struct{ http.ResponseWriter }
 
-func (c *closing) WriteHeader(status int) {
+// restWithin is how long the rest of such a body may take.
+const restWithin = 100 * time.Millisecond
+
+func (r *refusing) WriteHeader(status int) {
 	switch status {
-	case http.StatusUnauthorized, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
-		c.Header().Set("Connection", "close")
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		_ = http.NewResponseController(r.ResponseWriter).SetReadDeadline(time.Now().Add(restWithin))
+	case http.StatusRequestEntityTooLarge:
+		r.Header().Set("Connection", "close") // as the server does, which does not see through r
 	}
-	c.ResponseWriter.WriteHeader(status)
+	r.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap serves http.ResponseController.
-func (c *closing) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+func (r *refusing) Unwrap() http.ResponseWriter { return r.ResponseWriter }

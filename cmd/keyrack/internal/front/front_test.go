@@ -1,11 +1,14 @@
 package front
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyrack-dev/keyrack"
 )
@@ -53,14 +56,45 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestRefusedIsClosed: the server does not wait for the body of what is refused.
-func TestRefusedIsClosed(t *testing.T) {
-	for status, want := range map[int]string{401: "close", 404: "close", 405: "close", 413: "close", 204: "", 503: ""} {
-		w := httptest.NewRecorder()
-		f := Handler{Next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); _, _ = io.WriteString(w, "") })}
-		f.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/webhooks/mews", nil))
-		if got := w.Header().Get("Connection"); got != want {
-			t.Errorf("%d: Connection: %q", status, got)
+// TestRefusedBody: a refused request whose body does not come loses its connection at once,
+// and one whose body is there keeps it.
+func TestRefusedBody(t *testing.T) {
+	f := Handler{Path: keyrack.DefaultPath, Next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "wrong secret", http.StatusUnauthorized)
+	})}
+	server := httptest.NewServer(&f)
+	defer server.Close()
+	for body, kept := range map[string]bool{"{}": true, "{": false} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		in := bufio.NewReader(conn)
+		request := "POST /webhooks/mews HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + body
+		for n := range 2 {
+			began := time.Now()
+			if _, err := io.WriteString(conn, request); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil && n == 1 && !kept {
+				break // it is closed, as it should be
+			}
+			if err != nil {
+				t.Fatalf("%q: %v", body, err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			if resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%q: %d", body, resp.StatusCode)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%q: the server waited %v for the rest", body, took)
+			}
+			if n == 1 && !kept {
+				t.Error("the connection is kept without the rest of the body")
+			}
 		}
 	}
 }

@@ -79,6 +79,7 @@ func (c *crowd) Close() error {
 // evict closes the connection that has been silent for longest. If it has not been so for
 // long enough, evict returns when to try again: at the latest in patience.
 func (c *crowd) evict(now time.Time) (wait time.Duration) {
+	wait = patience
 	for i := range c.silent {
 		oldest := c.silent[i].Front()
 		if oldest == nil {
@@ -86,13 +87,14 @@ func (c *crowd) evict(now time.Time) (wait time.Duration) {
 		}
 		conn := oldest.Value.(net.Conn)
 		if age := now.Sub(c.all[conn].since); age < patience {
-			return patience - age
+			wait = min(wait, patience-age)
+			continue
 		}
 		c.forget(conn)
 		_ = conn.Close() // the server learns of it when it reads
 		return 0
 	}
-	return patience
+	return wait
 }
 
 func (c *crowd) rest(m *member, conn net.Conn, where *list.List) {
