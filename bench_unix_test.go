@@ -117,7 +117,7 @@ func (i *instance) send(b *testing.B, bodies [][]byte) time.Duration {
 			answers := bufio.NewReader(conn)
 			for at := n; at < len(bodies); at += len(i.conns) {
 				body := bodies[at]
-				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: keyrack.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", hook, len(body), body)
+				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: keyrack.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", webhookURL, len(body), body)
 				answer, err := http.ReadResponse(answers, nil)
 				if err != nil || answer.StatusCode != http.StatusNoContent {
 					b.Errorf("%v, %v", answer, err)

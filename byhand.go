@@ -22,7 +22,7 @@ func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, V
 	if !v.Active() {
 		return Token{}, v, &NotActiveError{v}
 	}
-	if _, err := r.byHand(ctx, lifecycle.KindHandOut, integration, by, r.digest(token)); err != nil {
+	if _, err := r.byHand(ctx, lifecycle.KindIssue, integration, by, r.digest(token)); err != nil {
 		return Token{}, v, err
 	}
 	return token, v, nil
@@ -35,7 +35,7 @@ func (r *Rack) Probe(ctx context.Context, integration, by string) (Receipt, erro
 	if r.options.Prober == nil {
 		return Receipt{}, fmt.Errorf("%w: there is no prober to ask", ErrInvalid)
 	}
-	return r.byHand(ctx, lifecycle.KindAsk, integration, by, lifecycle.Digest{})
+	return r.byHand(ctx, lifecycle.KindProbeRequest, integration, by, lifecycle.Digest{})
 }
 
 // EraseBodies erases the bodies of all deliveries about an integration, and with

@@ -23,23 +23,23 @@ func TestAskingByHand(t *testing.T) {
 		settle(5 * time.Minute)
 		b.is("k", lifecycle.Invalid, lifecycle.ReasonRejected)
 		if _, err := b.Probe(context.Background(), "nobody", "test"); !errors.Is(err, keyrack.ErrNotFound) {
-			t.Errorf("Ask about nobody: %v", err)
+			t.Errorf("Probe about nobody: %v", err)
 		}
 	})
 }
 
-func TestHandingOutIsJournalled(t *testing.T) {
+func TestIssuingIsJournalled(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		settle(time.Minute)
 		token, v, err := b.IssueToken(context.Background(), integrationID("a"), "billing")
 		if err != nil || !v.Active() || token.Reveal() != tokenText("k") {
-			t.Fatalf("HandOut: %v, %v", v, err)
+			t.Fatalf("IssueToken: %v, %v", v, err)
 		}
 		var last keyrack.Change
 		for last = range b.History(context.Background(), integrationID("a")) {
 		}
-		if last.Evidence.Kind != lifecycle.KindHandOut || last.Evidence.By != "billing" {
+		if last.Evidence.Kind != lifecycle.KindIssue || last.Evidence.By != "billing" {
 			t.Errorf("the journal ends with %v", last)
 		}
 		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("k")) })

@@ -272,9 +272,9 @@ func (a *aviary) all() {
 		a.err("Token", err)
 		a.keep(token, verdict)
 		_, _, err = a.rack.IssueToken(a.ctx, record.ID, "key 1")
-		a.err("HandOut", err)
+		a.err("IssueToken", err)
 		_, err = a.rack.Probe(a.ctx, record.ID, "key 1")
-		a.err("Ask", err)
+		a.err("Probe", err)
 		explanation, err := a.rack.Explain(a.ctx, record.ID)
 		a.err("Explain", err)
 		a.keep(explanation)
@@ -313,7 +313,7 @@ func (a *aviary) all() {
 	for standing := range stats.Verdicts {
 		a.keep(standing)
 	}
-	a.err("Following", a.rack.SyncStatus().Err)
+	a.err("SyncStatus", a.rack.SyncStatus().Err)
 	states, err := atrest.Subscriptions(a.ctx, a.store)
 	a.err("Subscriptions", err)
 	for _, state := range states {

@@ -111,7 +111,7 @@ func TestAPortfolioTokenIsAskedForItsEnterprise(t *testing.T) {
 // that one, in whatever order an instance hears of it.
 func TestForgottenTokenMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, keyrack.Options{Horizon: minute})
+		s := newCluster(t, keyrack.Options{Horizon: minute})
 		defer s.close()
 		s.deliver(0, creation("A", "k0", lifecycle.Yes))
 		for i := range 23 { // a record holds 24 digests

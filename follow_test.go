@@ -31,9 +31,9 @@ func (m *moody) Journal(ctx context.Context, after store.Position) iter.Seq2[sto
 	return m.Store.Journal(ctx, after)
 }
 
-// TestFollowing: a store that fails or hangs is told from one that works, and is
+// TestSyncStatus: a store that fails or hangs is told from one that works, and is
 // looked at again and again.
-func TestFollowing(t *testing.T) {
+func TestSyncStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &moody{Store: memstore.New(nil)}
 		rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Poll: time.Second})

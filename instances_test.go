@@ -149,7 +149,7 @@ func stormOverInstances(t *testing.T, seed uint64) {
 // Two instances on one store that fails, and many deliveries at once: none is
 // lost, none counts twice.
 func TestTwoInstancesAtOnce(t *testing.T) {
-	s := newSite(t, keyrack.Options{})
+	s := newCluster(t, keyrack.Options{})
 	defer s.close()
 	options := s.options
 	options.Telemetry = nil // which listens to one request at a time

@@ -27,7 +27,7 @@ import (
 
 // TestInteraction runs the scenarios in testdata/interaction: what Mews sends, what
 // the Connector API answers, what several instances on one store say then. Each file
-// is one story for a person to review. A line that begins with "> " is a command;
+// is one scenario for a person to review. A line that begins with "> " is a command;
 // what follows it is what happened, and -update rewrites that. Lines that begin with
 // "#" are comments. Time is virtual, and passes only in "wait" and "slow" questions.
 //

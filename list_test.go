@@ -28,7 +28,7 @@ func TestRecordsAreTheCallers(t *testing.T) {
 		}
 	}
 	for _, id := range []string{integrationID("a"), integrationID("parked")} {
-		for door, records := range map[string]func() []keyrack.Record{
+		for method, records := range map[string]func() []keyrack.Record{
 			"Record": func() []keyrack.Record {
 				record, _ := rack.Record(id)
 				return []keyrack.Record{record}
@@ -67,7 +67,7 @@ func TestRecordsAreTheCallers(t *testing.T) {
 			}
 			after, _ := rack.Record(id)
 			if diff := cmp.Diff(want, string(lifecycle.AppendRecord(nil, after))); diff != "" {
-				t.Fatalf("%s gives the Rack's own memory away (-before +after):\n%s", door, diff)
+				t.Fatalf("%s gives the Rack's own memory away (-before +after):\n%s", method, diff)
 			}
 		}
 	}

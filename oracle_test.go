@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxAge   = 24 * time.Hour   // what Policy.Lease is with a prober, if not set
+	maxAge   = 24 * time.Hour   // what Policy.MaxAge is with a prober, if not set
 	probeGap = 10 * time.Second // the least time between two questions about one integration
 )
 

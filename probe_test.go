@@ -64,7 +64,7 @@ func TestAnOvertakenAnswerIsVoid(t *testing.T) {
 	})
 }
 
-// The lease finds out what a lost webhook would have said.
+// The question at the max age finds out what a lost webhook would have said.
 func TestTheLeaseFindsALostDelivery(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))
@@ -83,7 +83,7 @@ func TestTheLeaseFindsALostDelivery(t *testing.T) {
 	})
 }
 
-// Valid does not outlive its lease when nobody answers, for years.
+// Valid does not outlive its max age when nobody answers, for years.
 func TestValidEndsWithItsLease(t *testing.T) {
 	probing(t, newOracle("k"), func(b bench) {
 		b.deliver(creation("a", "k", lifecycle.Yes))

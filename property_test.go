@@ -60,7 +60,7 @@ func TestJournalFoldsToRecord(t *testing.T) {
 }
 
 func storm(t *rapid.T) {
-	s := newSite(t, keyrack.Options{
+	s := newCluster(t, keyrack.Options{
 		Horizon: 3 * minute,
 		Policy:  keyrack.Policy{Grace: rapid.SampledFrom([]time.Duration{0, minute}).Draw(t, "grace")},
 	})
@@ -185,7 +185,7 @@ func commute(t *rapid.T) {
 	birth := creation("A", rings[0], lifecycle.FlagOf(rapid.Bool().Draw(t, "on")))
 	deletes := rapid.IntRange(0, 3).Draw(t, "deleted") == 0
 	life := func(place int) answers {
-		s := newSite(t, keyrack.Options{})
+		s := newCluster(t, keyrack.Options{})
 		defer s.close()
 		for i := range len(bodies) + 1 {
 			if i == place {
@@ -219,7 +219,7 @@ func commute(t *rapid.T) {
 // Whatever contains a deletion ends deleted, in whatever order it comes.
 func TestDeletedAbsorbs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSite(t, keyrack.Options{})
+		s := newCluster(t, keyrack.Options{})
 		defer s.close()
 		bodies := [][]byte{deletion("A", time.Time{})}
 		for _, a := range lifecycle.Actions() {
@@ -261,7 +261,7 @@ func TestDeletedAbsorbs(t *testing.T) {
 func TestStoreErrorsAreUnknown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
-			s := newSite(t, keyrack.Options{})
+			s := newCluster(t, keyrack.Options{})
 			defer s.close()
 			r := s.racks[0]
 			s.deliver(0, creation("A", "k", lifecycle.Yes))
@@ -303,7 +303,7 @@ func TestStoreErrorsAreUnknown(t *testing.T) {
 // A 401 of one integration's says nothing about another's, and settles nothing.
 func TestRejectionStaysAtHome(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSite(t, keyrack.Options{})
+		s := newCluster(t, keyrack.Options{})
 		defer s.close()
 		names := slices.Concat(fleet, rings)
 		for _, name := range names {

@@ -67,7 +67,7 @@ func TestADeletedTokenIsErasedOnceRejected(t *testing.T) {
 }
 
 // With a dead ClientToken everything is answered 401. Verdicts stand until their
-// lease ends, and nothing is settled until a 200 is seen.
+// max age is reached, and nothing is settled until a 200 is seen.
 func TestADeadClientTokenSettlesNothing(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e"}
 	probing(t, newOracle(names...), func(b bench) {
@@ -91,7 +91,7 @@ func TestADeadClientTokenSettlesNothing(t *testing.T) {
 		settle(maxAge)
 		for _, name := range names {
 			if v := b.Check(tokenText(name)); v.Status != lifecycle.Unknown {
-				t.Errorf("token %s is %v (%v) beyond its lease", name, v.Status, v.Reason)
+				t.Errorf("token %s is %v (%v) beyond its max age", name, v.Status, v.Reason)
 			}
 		}
 		b.oracle.set(func(o *oracle) { o.deny = false })

@@ -30,7 +30,7 @@ func (r *Rack) Report(ctx context.Context, token string, status int, began time.
 func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	now := r.clock.Now()
 	e := lifecycle.Evidence{
-		Kind: lifecycle.KindApplication, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Kind: lifecycle.KindReport, At: lifecycle.At(now), Horizon: r.options.horizon(),
 		// Nothing begins after its answer, though the caller's clock may say so.
 		Token: o.digest, Began: min(lifecycle.At(o.began), lifecycle.At(now)), Generation: o.generation,
 	}

@@ -175,9 +175,9 @@ func generationOf(r *keyrack.Rack, id string) uint64 {
 	return record.Generation
 }
 
-// TestEveryDoorTakesAnySpelling: an identifier is one identifier at every door, and the
+// TestEveryInputTakesAnySpelling: an identifier is one identifier at every input, and the
 // answers give its one spelling.
-func TestEveryDoorTakesAnySpelling(t *testing.T) {
+func TestEveryInputTakesAnySpelling(t *testing.T) {
 	const id, hotel = "4e1f0c62-5b8d-4c39-9a1e-ab2200f27c01", "8865aa96-f62d-4f9b-a912-ab2100f60f42"
 	synctest.Test(t, func(t *testing.T) {
 		for _, spelled := range []string{id, strings.ToUpper(id), "{" + id + "}", " " + id + "\n", strings.ReplaceAll(id, "-", "")} {

@@ -89,7 +89,7 @@ func (tr *trip) close() {
 // post sends a body through HTTP and returns the status of the answer.
 func (tr *trip) post(body []byte) int {
 	w := httptest.NewRecorder()
-	tr.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, hook, strings.NewReader(string(body))))
+	tr.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, webhookURL, strings.NewReader(string(body))))
 	if w.Code != tr.seen.Status {
 		tr.t.Errorf("answered %d, and observed %d", w.Code, tr.seen.Status)
 	}
@@ -244,7 +244,7 @@ func handedOut(about string) deed {
 
 const (
 	secretText = "made-up-secret"
-	hook       = keyrack.DefaultPath + "?Token=" + secretText
+	webhookURL = keyrack.DefaultPath + "?Token=" + secretText
 )
 
 var (

@@ -112,7 +112,7 @@ func TestTruth(t *testing.T) {
 
 func tellTheTruth(t *rapid.T) {
 	const horizon, late = 3 * minute, minute
-	s := newSite(t, keyrack.Options{Horizon: horizon})
+	s := newCluster(t, keyrack.Options{Horizon: horizon})
 	defer s.close()
 	r := reading{
 		CancelClears:   rapid.Bool().Draw(t, "canceling clears"),
@@ -188,7 +188,7 @@ func tellTheTruth(t *rapid.T) {
 }
 
 // compare holds what both Racks say of an integration to the truth.
-func (s *site) compare(h *truth, r reading) {
+func (s *cluster) compare(h *truth, r reading) {
 	s.t.Helper()
 	for i, token := range h.tokens {
 		want := lifecycle.Invalid

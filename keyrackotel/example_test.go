@@ -19,7 +19,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	rack, err := keyrack.Open(ctx, memstore.New(nil), &keyrack.Options{Telemetry: telemetry.Hook()})
+	rack, err := keyrack.Open(ctx, memstore.New(nil), &keyrack.Options{Telemetry: telemetry.Functions()})
 	if err != nil {
 		panic(err)
 	}

@@ -4,7 +4,7 @@
 //
 //	telemetry, err := keyrackotel.New(nil)
 //	...
-//	rack, err := keyrack.Open(ctx, store, &keyrack.Options{Telemetry: telemetry.Hook()})
+//	rack, err := keyrack.Open(ctx, store, &keyrack.Options{Telemetry: telemetry.Functions()})
 //	...
 //	stop, err := telemetry.Watch(rack)
 //
@@ -78,8 +78,8 @@ func New(opts *Options) (*Telemetry, error) {
 	return t, err
 }
 
-// Hook returns what is to be set as keyrack.Options.Telemetry.
-func (t *Telemetry) Hook() *keyrack.Telemetry {
+// Functions returns what is to be set as keyrack.Options.Telemetry.
+func (t *Telemetry) Functions() *keyrack.Telemetry {
 	return &keyrack.Telemetry{
 		Begin:    t.begin,
 		Answered: t.answered,

@@ -103,13 +103,13 @@ func (m *mews) Probe(context.Context, lifecycle.Token, string) (connector.Answer
 // scene is a Rack on which everything happens that is told.
 type scene struct {
 	*testing.T
-	store  *moody
-	mews   *mews
-	rack   *keyrack.Rack
-	hooks  http.Handler
-	reader *sdkmetric.ManualReader
-	spans  *tracetest.InMemoryExporter
-	stop   func() error
+	store    *moody
+	mews     *mews
+	rack     *keyrack.Rack
+	webhooks http.Handler
+	reader   *sdkmetric.ManualReader
+	spans    *tracetest.InMemoryExporter
+	stop     func() error
 }
 
 func play(t *testing.T, act func(s *scene)) {
@@ -123,14 +123,14 @@ func play(t *testing.T, act func(s *scene)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.rack, err = keyrack.Open(context.Background(), s.store, &keyrack.Options{Telemetry: telemetry.Hook(), Prober: s.mews})
+		s.rack, err = keyrack.Open(context.Background(), s.store, &keyrack.Options{Telemetry: telemetry.Functions(), Prober: s.mews})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.stop, err = telemetry.Watch(s.rack); err != nil {
 			t.Fatal(err)
 		}
-		if s.hooks, err = s.rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(theSecret)}}, nil); err != nil {
+		if s.webhooks, err = s.rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(theSecret)}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		act(s)
@@ -143,7 +143,7 @@ func play(t *testing.T, act func(s *scene)) {
 func (s *scene) deliver(secret, body string, want int) {
 	s.Helper()
 	w := httptest.NewRecorder()
-	s.hooks.ServeHTTP(w, httptest.NewRequest(http.MethodPost, keyrack.DefaultPath+"?Token="+secret, strings.NewReader(body)))
+	s.webhooks.ServeHTTP(w, httptest.NewRequest(http.MethodPost, keyrack.DefaultPath+"?Token="+secret, strings.NewReader(body)))
 	if w.Code != want {
 		s.Errorf("answered %d, want %d", w.Code, want)
 	}
@@ -404,7 +404,7 @@ func TestWithinTheApplicationsSpan(t *testing.T) {
 		tracer := sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.spans)).Tracer("application")
 		ctx, span := tracer.Start(context.Background(), "POST /webhooks")
 		req := httptest.NewRequest(http.MethodPost, keyrack.DefaultPath+"?Token="+theSecret, strings.NewReader(created)).WithContext(ctx)
-		s.hooks.ServeHTTP(httptest.NewRecorder(), req)
+		s.webhooks.ServeHTTP(httptest.NewRecorder(), req)
 		if _, _, err := s.rack.Token(ctx, theIntegration); err != nil {
 			t.Error(err)
 		}

@@ -73,20 +73,20 @@ func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
 
 func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
 	g.stats(o, g.rack.Stats())
-	following := g.rack.SyncStatus()
+	status := g.rack.SyncStatus()
 	readable := int64(1)
-	if following.Err != nil {
+	if status.Err != nil {
 		readable = 0
 	}
 	o.ObserveInt64(g.readable, readable)
-	o.ObserveFloat64(g.synced, max(0, time.Since(following.Synced).Seconds()))
+	o.ObserveFloat64(g.synced, max(0, time.Since(status.Synced).Seconds()))
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	latest, err := g.rack.JournalEnd(ctx)
 	if err != nil {
 		return nil // that is what readable is for
 	}
-	o.ObserveInt64(g.lag, int64(latest-min(latest, following.Position)))
+	o.ObserveInt64(g.lag, int64(latest-min(latest, status.Position)))
 	lags, err := g.rack.SubscriptionLags(ctx)
 	if err != nil {
 		return nil

@@ -22,7 +22,7 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 		k.Answer, k.Generation, k.Doubt = NoAnswer, 0, 0
 		return
 	}
-	if e.Kind == KindApplication && e.Answer != Accepted {
+	if e.Kind == KindReport && e.Answer != Accepted {
 		// Other end points answer 401 for a missing permission too: it settles
 		// nothing, and asks for a probe.
 		k.Doubt = firstOf(e.Began, e.At)
@@ -105,7 +105,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	}
 	if r.State == Unseen && r.Parked != nil {
 		r.Course, r.Parked = r.Parked[1], nil
-		r.State = r.State.adopted()
+		r.State = r.State.unannounced()
 	}
 	r.Course.settle(e)
 	r.worked(e)
@@ -133,9 +133,9 @@ func (r *Record) renew(i int, e *Evidence) {
 	r.EnabledAt, r.CanceledAt, r.Keys[i].At = r.Basis.At, r.Basis.At, r.Basis.At
 }
 
-// adopt takes in an import by hand: an integration that existed before Keyrack, a token
+// takeImport takes in an import by hand: an integration that existed before Keyrack, a token
 // that came by e-mail, or the reopening of a deleted integration.
-func (r *Record) adopt(e *Evidence, d *Decision) {
+func (r *Record) takeImport(e *Evidence, d *Decision) {
 	if d.Cause = r.contradiction(e); d.Cause == causeDeletedBeforeCreated {
 		d.Cause = noCause // an import may reopen what was deleted
 	}
@@ -163,13 +163,13 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 		enabled := e.IsEnabled != No
 		if r.Parked != nil {
 			r.Course, r.Parked = r.Parked[boolIndex(enabled)], nil
-			r.State = r.State.adopted()
+			r.State = r.State.unannounced()
 		} else {
-			r.Course = adopted(enabled, e.At)
+			r.Course = importedCourse(enabled, e.At)
 		}
 		r.begun(enabled, e)
 	case reopens:
-		r.Course = adopted(e.IsEnabled != No, e.At)
+		r.Course = importedCourse(e.IsEnabled != No, e.At)
 		r.begun(e.IsEnabled != No, e)
 		r.DeletedAt, r.DeletedUtc = 0, 0
 		d.Cause = causeReopened
@@ -190,7 +190,8 @@ func (r *Record) adopt(e *Evidence, d *Decision) {
 	}
 }
 
-func adopted(enabled bool, at Instant) Course {
+// importedCourse is the course of an integration of which nothing but an import is known.
+func importedCourse(enabled bool, at Instant) Course {
 	c := Course{State: Disabled, Enabled: pair{Since: at}}
 	if enabled {
 		c.State = Enabled

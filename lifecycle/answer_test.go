@@ -59,7 +59,7 @@ func TestAccepted(t *testing.T) {
 	// Unseen, with toggles: nobody announced it, so it is not called created.
 	r := fold(rotated(token(0), minute(0)), delivery(IntegrationDisabled, minute(1)))
 	if r = then(r, probe(&r, token(0), Accepted, minute(2))); r.State != Enabled || r.Parked != nil {
-		t.Errorf("adopted as %v", r.State)
+		t.Errorf("imported as %v", r.State)
 	}
 }
 

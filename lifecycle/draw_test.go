@@ -50,11 +50,11 @@ func (s *source) draw(t *rapid.T, r *Record) Evidence {
 	case "import":
 		return imported(rapid.SampledFrom([]Flag{Unset, No, Yes}).Draw(t, "IsEnabled"), digest, s.now)
 	case "ask":
-		return Evidence{Kind: KindAsk, At: s.now, Horizon: horizon, Integration: Named{ID: integration}}
+		return Evidence{Kind: KindProbeRequest, At: s.now, Horizon: horizon, Integration: Named{ID: integration}}
 	case "probe":
 		return s.answer(t, KindProbe, digest, []Answer{NoAnswer, Accepted, Accepted, Rejected, Rejected, Unattributed})
 	case "own":
-		return s.answer(t, KindApplication, digest, []Answer{Accepted, Unattributed})
+		return s.answer(t, KindReport, digest, []Answer{Accepted, Unattributed})
 	}
 	return delivery(rapid.SampledFrom([]Action{
 		IntegrationEnabled, IntegrationDisabled, IntegrationCanceled, IntegrationReinstated,
@@ -73,7 +73,7 @@ func (s *source) answer(t *rapid.T, kind Kind, d Digest, answers []Answer) Evide
 		Integration: Named{ID: integration}, Answer: rapid.SampledFrom(answers).Draw(t, "answer"),
 	}
 	enterprises := []string{hotel, hotel, hotel, "another"}
-	if kind == KindApplication {
+	if kind == KindReport {
 		enterprises = []string{""}
 		if rapid.Bool().Draw(t, "without generation") {
 			e.Generation = 0

@@ -12,8 +12,8 @@ const (
 	KindDelivery
 	// KindProbe: the Connector API's answer to a probe.
 	KindProbe
-	// KindApplication: the answer to a call of the application's own.
-	KindApplication
+	// KindReport: the application reported the answer to a call of its own.
+	KindReport
 	// KindImport: entered by an operator of the application.
 	KindImport
 	// KindContest: another integration was announced with this one's token.
@@ -27,10 +27,10 @@ const (
 	// KindRestore: the record was copied from another store, without its history. The
 	// journal folds on from the record.
 	KindRestore
-	// KindAsk: a probe was requested by hand.
-	KindAsk
-	// KindHandOut: the current token was handed out.
-	KindHandOut
+	// KindProbeRequest: a probe was requested by hand.
+	KindProbeRequest
+	// KindIssue: the current token was issued to somebody outside of the process.
+	KindIssue
 	// KindUpgrade: earlier rules folded the record. From here on it is Evidence.Record,
 	// so that the current rules can fold the journal on.
 	KindUpgrade

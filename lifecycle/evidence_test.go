@@ -56,7 +56,7 @@ func probe(r *Record, d Digest, answer Answer, at Instant) Evidence {
 // own is an answer to a call of the application's, which tells no enterprise.
 func own(d Digest, answer Answer, began, at Instant) Evidence {
 	return Evidence{
-		Kind: KindApplication, At: at, Began: began, Horizon: horizon,
+		Kind: KindReport, At: at, Began: began, Horizon: horizon,
 		Integration: Named{ID: integration}, Token: d, Answer: answer,
 	}
 }

@@ -17,23 +17,23 @@ import (
 var length = flag.Int("length", 4, "up to how many changes after its creation a history is explored in every order; "+
 	"5 takes some minutes")
 
-// story is what Mews sent in the end, in the order in which it happened, and the
+// sentHistory is what Mews sent in the end, in the order in which it happened, and the
 // truths that it can stand for, each with a bit for every reading under which it can.
-type story struct {
+type sentHistory struct {
 	sent []sent
 	ends map[truth]uint32
 }
 
-// stories returns what can be sent of all true histories of up to n changes, under all
+// sentHistories returns what can be sent of all true histories of up to n changes, under all
 // readings; of one change fewer where there are two switches.
-func stories(n int) map[string]*story {
-	all := make(map[string]*story)
+func sentHistories(n int) map[string]*sentHistory {
+	all := make(map[string]*sentHistory)
 	for i, r := range readings() {
 		var live func(w truth, told []sent, left int)
 		live = func(w truth, told []sent, left int) {
 			name := fmt.Sprint(told)
 			if all[name] == nil {
-				all[name] = &story{told, make(map[truth]uint32)}
+				all[name] = &sentHistory{told, make(map[truth]uint32)}
 			}
 			all[name].ends[w] |= 1 << i
 			for _, a := range r.changes() {
@@ -62,7 +62,7 @@ func stories(n int) map[string]*story {
 	return all
 }
 
-// channel delivers a story in every order, with at most one delivery repeated.
+// channel delivers a sent history in every order, with at most one delivery repeated.
 type channel struct {
 	sent []sent
 	// rests: bit i is set where so much time lies between the i-th and what was sent
@@ -144,7 +144,7 @@ func TestTruth(t *testing.T) {
 		}
 	}
 	ends, answers, unknown := 0, 0, 0
-	for _, s := range stories(n) {
+	for _, s := range sentHistories(n) {
 		for rests := range uint(1) << (len(s.sent) - 1) {
 			c := channel{sent: s.sent, rests: rests, ends: func(r *Record, order []int, now Instant) {
 				ends++
@@ -322,7 +322,7 @@ func TestProbesSettle(t *testing.T) {
 		n = min(n, 2)
 	}
 	settled, asked := 0, 0
-	for _, s := range stories(n) {
+	for _, s := range sentHistories(n) {
 		for rests := range uint(1) << (len(s.sent) - 1) {
 			c := channel{sent: s.sent, rests: rests, meets: func(r *Record, now Instant) {
 				now = now.Add(time.Minute)
@@ -360,7 +360,7 @@ func TestProbesSettleSampled(t *testing.T) {
 		}
 		now := told.end().since
 		works := told.works(&r, now)
-		r, _ = r.Apply(Evidence{Kind: KindAsk, At: now, Horizon: horizon, Integration: Named{ID: integration}})
+		r, _ = r.Apply(Evidence{Kind: KindProbeRequest, At: now, Horizon: horizon, Integration: Named{ID: integration}})
 		r, _ = settle(r, works, now)
 		if problem := unsettled(&r, works, now); problem != "" {
 			t.Fatal(problem)

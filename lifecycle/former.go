@@ -2,7 +2,10 @@ package lifecycle
 
 import "github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 
-// This file brings records of earlier formats up to date.
+// This file brings records of earlier formats up to date, and reads earlier names.
+
+// formerKinds are the names that kinds of evidence had in records and journals before.
+var formerKinds = map[string]Kind{"application": KindReport, "ask": KindProbeRequest, "hand-out": KindIssue}
 
 // formerFlags is what formats 1 and 2 said of the flags.
 type formerFlags struct {

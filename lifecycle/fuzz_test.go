@@ -45,7 +45,7 @@ func FuzzApply(f *testing.F) {
 		life = append(life, byte(KindDelivery), 2, 0, 0, 0, byte(action), 2, 0, byte(action))
 		f.Add(bytes.Clone(life))
 	}
-	for _, kind := range []Kind{KindProbe, KindApplication, KindContest, KindImport, KindForget} {
+	for _, kind := range []Kind{KindProbe, KindReport, KindContest, KindImport, KindForget} {
 		life = append(life, byte(kind), 2, 0, 0, 0, 1, 4, 0, 0)
 		f.Add(bytes.Clone(life))
 	}

@@ -5,8 +5,8 @@ import "strings"
 // CanonicalID returns the one spelling of an identifier. An identifier that is a GUID is
 // brought to lower case with dashes: capitals, braces, missing dashes and the white space
 // around it make no other identifier. Any other string is returned as it is, byte for
-// byte. Records, journals and tables know identifiers in this spelling alone, so every
-// door calls it.
+// byte. Records, journals and tables know identifiers in this spelling alone, so whatever
+// takes an identifier in calls it.
 //
 // It does not allocate for an identifier that is canonical already.
 func CanonicalID(id string) string {

@@ -68,7 +68,7 @@ func (m *model) take(e Evidence) Outcome {
 		return m.deliver(e)
 	case KindImport:
 		return m.imported(e)
-	case KindAsk:
+	case KindProbeRequest:
 		m.asks++
 		return Applied
 	}
@@ -155,13 +155,13 @@ func (m *model) answered(e Evidence) Outcome {
 		return Duplicate
 	}
 	fenced := e.Generation != m.asks
-	if e.Kind == KindApplication && e.Generation == 0 {
+	if e.Kind == KindReport && e.Generation == 0 {
 		fenced = e.Began <= m.arrived
 	}
 	if fenced || t.asked > e.Began || t.doubt > e.Began {
 		return Fenced
 	}
-	if e.Kind == KindApplication && e.Answer != Accepted {
+	if e.Kind == KindReport && e.Answer != Accepted {
 		t.doubt = e.Began
 		return Applied
 	}

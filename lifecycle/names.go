@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "application", "import", "contest", "erase", "forget", "restore", "ask", "hand-out", "upgrade", "join"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "report", "import", "contest", "erase", "forget", "restore", "probe_request", "issue", "upgrade", "join"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected", "withdrawn"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )
@@ -14,8 +14,15 @@ func (k Kind) String() string { return nameOf(kindNames[:], k) }
 // MarshalText returns the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
-func (k *Kind) UnmarshalText(text []byte) error { return parseName(kindNames[:], k, text, "kind") }
+// UnmarshalText accepts what MarshalText writes, and the names that earlier versions
+// wrote; any other name is ErrNewer.
+func (k *Kind) UnmarshalText(text []byte) error {
+	if former, ok := formerKinds[string(text)]; ok {
+		*k = former
+		return nil
+	}
+	return parseName(kindNames[:], k, text, "kind")
+}
 
 // String returns the answer's name in lower case.
 func (a Answer) String() string { return nameOf(answerNames[:], a) }

@@ -35,9 +35,9 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// TestFold: a record is the fold of its journal, byte for byte and from any
+// TestJournalFoldsToRecord: a record is the fold of its journal, byte for byte and from any
 // snapshot, and Apply leaves alone what it was called on.
-func TestFold(t *testing.T) {
+func TestJournalFoldsToRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSource(everything)
 		records, journal := []Record{{}}, []Evidence(nil)

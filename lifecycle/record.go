@@ -106,15 +106,15 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.Generation++
 		r.Arrived = e.At
 		r.deliver(&e, &d)
-	case KindProbe, KindApplication:
+	case KindProbe, KindReport:
 		r.answer(&e, &d)
 	case KindImport:
-		r.adopt(&e, &d)
+		r.takeImport(&e, &d)
 	case KindContest:
 		r.contest(&e, &d)
-	case KindErase, KindHandOut:
+	case KindErase, KindIssue:
 		d.Outcome = Applied
-	case KindAsk: // no answer is newer than the question
+	case KindProbeRequest: // no answer is newer than the question
 		r.Generation++
 		d.Outcome = Applied
 	case KindJoin:
@@ -187,7 +187,7 @@ func (r *Record) deliver(e *Evidence, d *Decision) {
 
 // basis is the evidence as a verdict names it.
 func (e *Evidence) basis() Basis {
-	if e.Kind == KindProbe || e.Kind == KindApplication {
+	if e.Kind == KindProbe || e.Kind == KindReport {
 		return Basis{Kind: e.Kind, At: e.Began}
 	}
 	return Basis{e.Kind, e.Action, e.At}

@@ -87,8 +87,8 @@ func TestOtherKinds(t *testing.T) {
 		"no kind":               {Evidence{}, Unrecognized, func(*Record) {}},
 		"a restored record":     {Evidence{Kind: KindRestore}, Unrecognized, func(*Record) {}},
 		"erased":                {Evidence{Kind: KindErase}, Applied, func(*Record) {}},
-		"handed out":            {Evidence{Kind: KindHandOut}, Applied, func(*Record) {}},
-		"asked":                 {Evidence{Kind: KindAsk, At: minute(1)}, Applied, func(r *Record) { r.Generation++ }},
+		"handed out":            {Evidence{Kind: KindIssue}, Applied, func(*Record) {}},
+		"asked":                 {Evidence{Kind: KindProbeRequest, At: minute(1)}, Applied, func(r *Record) { r.Generation++ }},
 		"forgotten":             {Evidence{Kind: KindForget}, Applied, func(r *Record) { *r = Record{ID: r.ID, Rules: r.Rules, Version: r.Version, Generation: r.Generation} }},
 	} {
 		want := r
@@ -124,12 +124,12 @@ func TestFencing(t *testing.T) {
 		"a probe of now, the clock set back":       {answer(KindProbe, 2, 5), false},
 		"a probe from before":                      {answer(KindProbe, 1, 12), true},
 		"a probe from before everything":           {answer(KindProbe, 0, 12), true},
-		"an own answer of now":                     {answer(KindApplication, 2, 12), false},
-		"an own answer of now, the clock set back": {answer(KindApplication, 2, 5), false},
-		"an own answer from before":                {answer(KindApplication, 1, 12), true},
-		"an own answer without a generation":       {answer(KindApplication, 0, 12), false},
-		"one from before":                          {answer(KindApplication, 0, 10), true},
-		"one of the moment of the delivery":        {answer(KindApplication, 0, 11), true},
+		"an own answer of now":                     {answer(KindReport, 2, 12), false},
+		"an own answer of now, the clock set back": {answer(KindReport, 2, 5), false},
+		"an own answer from before":                {answer(KindReport, 1, 12), true},
+		"an own answer without a generation":       {answer(KindReport, 0, 12), false},
+		"one from before":                          {answer(KindReport, 0, 10), true},
+		"one of the moment of the delivery":        {answer(KindReport, 0, 11), true},
 	} {
 		if _, d := r.Apply(c.e); (d.Outcome == Fenced) != c.fenced || !c.fenced && d.Outcome != Applied {
 			t.Errorf("%s: %v", name, d.Outcome)

@@ -78,8 +78,8 @@ func (s State) canceled() bool { return s == CanceledEnabled || s == CanceledDis
 // canceled, not deleted.
 func (s State) live() bool { return s.enabled() && !s.canceled() }
 
-// adopted returns the state of an integration that no IntegrationCreated announced.
-func (s State) adopted() State {
+// unannounced returns the state of an integration that no IntegrationCreated announced.
+func (s State) unannounced() State {
 	switch s {
 	case CreatedEnabled:
 		return Enabled

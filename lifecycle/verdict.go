@@ -63,7 +63,7 @@ const (
 	ReasonDoubted
 	// ReasonUnattributed (Unknown): a 401 that may be about the ClientToken.
 	ReasonUnattributed
-	// ReasonLease (Unknown): the evidence is older than the lease.
+	// ReasonLease (Unknown): the evidence has reached Policy.MaxAge.
 	ReasonLease
 	// ReasonUnavailable (Unknown): the store failed.
 	ReasonUnavailable
@@ -239,7 +239,7 @@ func (r *Record) oldest(k *Key) Basis {
 	case k.Proved:
 		return Basis{Kind: KindProbe, At: at}
 	case k.Accepted:
-		return Basis{Kind: KindApplication, At: at}
+		return Basis{Kind: KindReport, At: at}
 	}
 	for i := range r.Keys {
 		if key := &r.Keys[i]; key.Since == at && key.From == ActionUnknown {

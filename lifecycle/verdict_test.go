@@ -114,11 +114,11 @@ func TestPolicies(t *testing.T) {
 		"assume after a while":               {reinstated, Policy{Assume: true, AssumeAfter: time.Hour}, 160, Unknown, ReasonSuspectEnabled},
 		"assume, after a while":              {reinstated, Policy{Assume: true, AssumeAfter: time.Hour}, 161, Valid, ReasonSuspectEnabled},
 		"do not assume":                      {reinstated, Policy{}, 99999, Unknown, ReasonSuspectEnabled},
-		"lease":                              {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 59, Valid, ReasonLive},
+		"max age":                            {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 59, Valid, ReasonLive},
 		"a clock a minute behind":            {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, -1, Unknown, ReasonLease},
-		"lease expired":                      {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 60, Unknown, ReasonLease},
-		"lease expired, assume":              {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour, Assume: true}, 60, Unknown, ReasonLease},
-		"no lease":                           {fold(created(Yes, token(0), minute(0))), Policy{}, 1 << 30, Valid, ReasonLive},
+		"max age reached":                    {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour}, 60, Unknown, ReasonLease},
+		"max age reached, assume":            {fold(created(Yes, token(0), minute(0))), Policy{MaxAge: time.Hour, Assume: true}, 60, Unknown, ReasonLease},
+		"no max age":                         {fold(created(Yes, token(0), minute(0))), Policy{}, 1 << 30, Valid, ReasonLive},
 	} {
 		v := c.r.Verdict(token(0), &c.policy, minute(c.now))
 		assumed := c.policy.Assume && v.Reason != ReasonLease && c.status == Valid
@@ -135,7 +135,7 @@ func TestPolicies(t *testing.T) {
 }
 
 // TestLease: whatever the record and whatever the clock, Valid stands on evidence
-// that is younger than the lease, and not from the future.
+// that is younger than the max age, and not from the future.
 func TestLease(t *testing.T) {
 	valid := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -148,7 +148,7 @@ func TestLease(t *testing.T) {
 			r = then(r, probe(&r, k.Digest, Accepted, s.now))
 		}
 		policy := Policy{
-			MaxAge:   time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "lease")),
+			MaxAge:   time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "max age")),
 			Canceled: CanceledPolicy(rapid.IntRange(0, 3).Draw(t, "canceled")),
 			Grace:    time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "grace")),
 		}
@@ -163,7 +163,7 @@ func TestLease(t *testing.T) {
 				v := r.Verdict(k.Digest, &policy, now)
 				age := (float64(now) - float64(v.Evidence.At)) * 1e3 // nanoseconds
 				if v.Status == Valid && (age >= float64(policy.MaxAge)*1.001 || age <= -61e9) {
-					t.Fatalf("Valid on evidence of %v at %v, lease %v", v.Evidence.At, now, policy.MaxAge)
+					t.Fatalf("Valid on evidence of %v at %v, max age %v", v.Evidence.At, now, policy.MaxAge)
 				}
 				if v.Status == Valid {
 					valid++
@@ -248,7 +248,7 @@ func TestProof(t *testing.T) {
 		return e
 	}
 	orphan := fold(rotated(token(0), minute(0)))
-	adopted := then(orphan, probe(&orphan, token(0), Accepted, minute(1)))
+	takenOver := then(orphan, probe(&orphan, token(0), Accepted, minute(1)))
 	portfolio := then(orphan, nameless(orphan, minute(1)))
 	for name, c := range map[string]struct {
 		r      Record
@@ -257,23 +257,23 @@ func TestProof(t *testing.T) {
 		status Status
 		reason Reason
 	}{
-		"created":                         {birth, 0, fresh, Unknown, ReasonUnproved},
-		"created, nobody asks":            {birth, 0, Policy{}, Valid, ReasonLive},
-		"created before somebody asked":   {birth, 0, former, Valid, ReasonLive},
-		"imported before somebody asked":  {fold(imported(Yes, token(0), minute(0))), 0, former, Valid, ReasonLive},
-		"rotated before somebody asked":   {then(birth, rotated(token(1), minute(40))), 1, former, Unknown, ReasonUnproved},
-		"proved":                          {proved, 0, fresh, Valid, ReasonLive},
-		"an own 200 is no proof":          {then(birth, own(token(0), Accepted, minute(1), minute(2))), 0, fresh, Unknown, ReasonUnproved},
-		"nor is a portfolio's":            {then(birth, nameless(birth, minute(1))), 0, fresh, Unknown, ReasonUnproved},
-		"rotated":                         {rotation, 1, fresh, Unknown, ReasonUnproved},
-		"and the former":                  {rotation, 0, fresh, Unknown, ReasonSupersededUnproved},
-		"the former, nobody asks":         {rotation, 0, Policy{}, Invalid, ReasonSuperseded},
-		"the former, the new one proved":  {then(rotation, probe(&rotation, token(1), Accepted, minute(101))), 0, fresh, Invalid, ReasonSuperseded},
-		"disabled and unproved":           {then(birth, delivery(IntegrationDisabled, minute(100))), 0, fresh, Invalid, ReasonDisabled},
-		"the first enterprise is adopted": {adopted, 0, fresh, Valid, ReasonLive},
-		"and then contradicted":           {then(adopted, otherHotel(created(Yes, token(0), minute(100)))), 0, fresh, Valid, ReasonLive},
-		"a portfolio's, no enterprise":    {portfolio, 0, fresh, Valid, ReasonLive},
-		"and then somebody names one":     {then(portfolio, created(Yes, token(0), minute(100))), 0, fresh, Unknown, ReasonUnproved},
+		"created":                            {birth, 0, fresh, Unknown, ReasonUnproved},
+		"created, nobody asks":               {birth, 0, Policy{}, Valid, ReasonLive},
+		"created before somebody asked":      {birth, 0, former, Valid, ReasonLive},
+		"imported before somebody asked":     {fold(imported(Yes, token(0), minute(0))), 0, former, Valid, ReasonLive},
+		"rotated before somebody asked":      {then(birth, rotated(token(1), minute(40))), 1, former, Unknown, ReasonUnproved},
+		"proved":                             {proved, 0, fresh, Valid, ReasonLive},
+		"an own 200 is no proof":             {then(birth, own(token(0), Accepted, minute(1), minute(2))), 0, fresh, Unknown, ReasonUnproved},
+		"nor is a portfolio's":               {then(birth, nameless(birth, minute(1))), 0, fresh, Unknown, ReasonUnproved},
+		"rotated":                            {rotation, 1, fresh, Unknown, ReasonUnproved},
+		"and the former":                     {rotation, 0, fresh, Unknown, ReasonSupersededUnproved},
+		"the former, nobody asks":            {rotation, 0, Policy{}, Invalid, ReasonSuperseded},
+		"the former, the new one proved":     {then(rotation, probe(&rotation, token(1), Accepted, minute(101))), 0, fresh, Invalid, ReasonSuperseded},
+		"disabled and unproved":              {then(birth, delivery(IntegrationDisabled, minute(100))), 0, fresh, Invalid, ReasonDisabled},
+		"the first enterprise is taken over": {takenOver, 0, fresh, Valid, ReasonLive},
+		"and then contradicted":              {then(takenOver, otherHotel(created(Yes, token(0), minute(100)))), 0, fresh, Valid, ReasonLive},
+		"a portfolio's, no enterprise":       {portfolio, 0, fresh, Valid, ReasonLive},
+		"and then somebody names one":        {then(portfolio, created(Yes, token(0), minute(100))), 0, fresh, Unknown, ReasonUnproved},
 	} {
 		if v := c.r.Verdict(token(c.token), &c.policy, minute(101)); v.Status != c.status || v.Reason != c.reason {
 			t.Errorf("%s: %v (%v), want %v (%v)", name, v.Status, v.Reason, c.status, c.reason)

@@ -196,9 +196,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-// TestFollowingFullJournal: a reader who keeps up misses nothing, although each
+// TestTailOfFullJournal: a reader who keeps up misses nothing, although each
 // commit removes the oldest entry, and one who does not is told.
-func TestFollowingFullJournal(t *testing.T) {
+func TestTailOfFullJournal(t *testing.T) {
 	const limit, n = 1000, 20000
 	s := memstore.New(&memstore.Options{JournalLimit: limit})
 	ctx := context.Background()

@@ -61,7 +61,7 @@ func (i *Integration) doLocked(a act) (*Message, bool) {
 		e.DeletedUtc = w.now().UTC().Truncate(time.Second)
 	}
 	w.stats.Changes++
-	w.note(Entry{Kind: Changed, Integration: i.number, What: actNames[a]})
+	w.note(LogEntry{Kind: Changed, Integration: i.number, What: actNames[a]})
 	if action == lifecycle.ActionUnknown {
 		return nil, true
 	}

@@ -86,7 +86,7 @@ func (w *World) standing(ask Ask, bad Stance, most int) (found []Difference) {
 func (w *World) explain(b *strings.Builder, d Difference) {
 	const lines = 12
 	fmt.Fprintf(b, "%s\n", d)
-	var about []Entry
+	var about []LogEntry
 	for _, e := range w.Log() {
 		if e.Integration == d.Integration.number {
 			about = append(about, e)

@@ -194,7 +194,7 @@ func (c *Connector) note(i *Integration, operation string, status int) {
 	w := c.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := Entry{Kind: Asked, What: operation, Status: status}
+	e := LogEntry{Kind: Asked, What: operation, Status: status}
 	if i != nil {
 		e.Integration = i.number
 	}

@@ -145,7 +145,7 @@ func (w *World) pass(m *Message) {
 
 // attempt makes one attempt, and plans the next if there is to be one. A script's
 // has no faults and no next.
-func (w *World) attempt(ctx context.Context, m *Message, script bool) Answer {
+func (w *World) attempt(ctx context.Context, m *Message, script bool) Reply {
 	w.mu.Lock()
 	m.attempts++
 	f := &w.faults
@@ -175,7 +175,7 @@ func (w *World) attempt(ctx context.Context, m *Message, script bool) Answer {
 	w.note(sent)
 	w.mu.Unlock()
 
-	answer := Answer{Trouble: troubleRefused}
+	answer := Reply{Trouble: troubleRefused}
 	if !fails && !away {
 		answer = sender.post(ctx, m.body.Bytes(), contentType)
 		if w.own.Load() != nil {
@@ -200,7 +200,7 @@ func (w *World) attempt(ctx context.Context, m *Message, script bool) Answer {
 }
 
 // answered takes an answer down. w.mu is held.
-func (w *World) answered(m *Message, attempt int, answer Answer, reached bool) {
+func (w *World) answered(m *Message, attempt int, answer Reply, reached bool) {
 	w.stats.count(answer, reached)
 	e := m.entry(Answered, answer.Trouble)
 	e.Attempt, e.Status, e.Took = attempt, answer.Status, answer.Took

@@ -108,7 +108,7 @@ func TestSameMoment(t *testing.T) {
 		}
 		all.Wait()
 		log := mews.Log()
-		if len(log) != 400 || !slices.IsSortedFunc(log, func(a, b mewstest.Entry) int { return a.Integration - b.Integration }) {
+		if len(log) != 400 || !slices.IsSortedFunc(log, func(a, b mewstest.LogEntry) int { return a.Integration - b.Integration }) {
 			t.Errorf("%d entries, in no order", len(log))
 		}
 	})

@@ -51,7 +51,7 @@ func (e *Enterprise) set(off bool, what string) {
 		w.stats.Changes++
 		all = e.integrations[:len(e.integrations):len(e.integrations)]
 		for _, i := range all {
-			w.note(Entry{Kind: Changed, Integration: i.number, What: what})
+			w.note(LogEntry{Kind: Changed, Integration: i.number, What: what})
 		}
 	}
 	w.mu.Unlock()

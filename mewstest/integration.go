@@ -112,7 +112,7 @@ func (w *World) connect(c Connection) *Integration {
 	if c.Disabled {
 		what = "connected, disabled"
 	}
-	w.note(Entry{Kind: Changed, Integration: n, What: what})
+	w.note(LogEntry{Kind: Changed, Integration: n, What: what})
 	if !c.Unannounced {
 		w.tell(i, events.Event{
 			Action:      lifecycle.IntegrationCreated,

@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/events"
 )
 
-// Kind says what an Entry tells.
+// Kind says what a LogEntry tells.
 type Kind string
 
 const (
@@ -25,9 +25,9 @@ const (
 	Asked     Kind = "asked"     // a request to the Connector API was answered
 )
 
-// Entry is one thing that happened. It holds neither tokens nor names, but for
+// LogEntry is one thing that happened. It holds neither tokens nor names, but for
 // Body.
-type Entry struct {
+type LogEntry struct {
 	At          time.Duration // after the World was made
 	Kind        Kind
 	Integration int           `json:",omitzero"` // its number; 0 is none
@@ -44,7 +44,7 @@ type Entry struct {
 }
 
 // String returns the entry as a line, without its body.
-func (e Entry) String() string {
+func (e LogEntry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  ", clock(e.At))
 	if e.Integration > 0 {
@@ -86,7 +86,7 @@ func clock(d time.Duration) string {
 // log keeps the last entries, in a ring once it is full.
 type log struct {
 	most    int
-	entries []Entry
+	entries []LogEntry
 	oldest  int
 }
 
@@ -97,7 +97,7 @@ func newLog(most int) log {
 	return log{most: max(0, most)}
 }
 
-func (l *log) add(e Entry) {
+func (l *log) add(e LogEntry) {
 	switch {
 	case l.most == 0:
 	case len(l.entries) < l.most:
@@ -109,7 +109,7 @@ func (l *log) add(e Entry) {
 }
 
 // note takes something down. w.mu is held.
-func (w *World) note(e Entry) {
+func (w *World) note(e LogEntry) {
 	e.At = w.since(w.began)
 	w.log.add(e)
 	if w.options.Observe != nil {
@@ -119,11 +119,11 @@ func (w *World) note(e Entry) {
 
 // Log returns what happened, in order of time; what happened at the same time is in
 // order of integrations. Options.LogMost bounds it.
-func (w *World) Log() []Entry {
+func (w *World) Log() []LogEntry {
 	w.mu.Lock()
 	entries := slices.Concat(w.log.entries[w.log.oldest:], w.log.entries[:w.log.oldest])
 	w.mu.Unlock()
-	slices.SortStableFunc(entries, func(a, b Entry) int {
+	slices.SortStableFunc(entries, func(a, b LogEntry) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Integration, b.Integration))
 	})
 	return entries

@@ -135,8 +135,8 @@ func (m *Message) set(to state) {
 	}
 }
 
-func (m *Message) entry(kind Kind, note string) Entry {
-	return Entry{
+func (m *Message) entry(kind Kind, note string) LogEntry {
+	return LogEntry{
 		Kind: kind, Integration: m.integration(), Message: m.number, Sort: sortNames[m.sort],
 		Attempt: m.attempts, What: m.name, Note: note,
 	}

@@ -9,7 +9,7 @@ import (
 // in order, with the same times between them, one after the other. So a receiver
 // can be shown again what it did not cope with, as often as it takes. It returns
 // the answers; the error is the context's.
-func Replay(ctx context.Context, log []Entry, to *Sender) (answers []Answer, err error) {
+func Replay(ctx context.Context, log []LogEntry, to *Sender) (answers []Reply, err error) {
 	var began time.Time
 	for _, e := range log {
 		if e.Kind != Sent || e.Body.IsZero() {

@@ -10,9 +10,9 @@ import (
 // Deliver makes one attempt now, untouched by faults, and returns how it ended.
 // From then on the script alone sends the message: what was planned for it is
 // void, and nothing is repeated but by another Deliver, byte for byte.
-func (m *Message) Deliver() Answer {
+func (m *Message) Deliver() Reply {
 	if m == nil {
-		return Answer{}
+		return Reply{}
 	}
 	m.take(scripted)
 	return m.world.attempt(context.Background(), m, true)

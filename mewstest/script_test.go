@@ -110,7 +110,7 @@ func TestNothingToTell(t *testing.T) {
 	m.Hold()
 	m.Drop()
 	m.Release()
-	if m.Deliver() != (mewstest.Answer{}) || m.Body() != nil || m.Action() != "" || m.String() != "no message" {
+	if m.Deliver() != (mewstest.Reply{}) || m.Body() != nil || m.Action() != "" || m.String() != "no message" {
 		t.Error("nil does something")
 	}
 	if hotel.DisableInMews() != nil || hotel.Works() {

@@ -32,8 +32,8 @@ type Sender struct {
 	Transport http.RoundTripper
 }
 
-// Answer is how one request ended.
-type Answer struct {
+// Reply is how one request ended.
+type Reply struct {
 	// Status is the HTTP status; 0 if there was no answer.
 	Status int
 	// Trouble says why there was none, or why it does not count, in one of a few
@@ -46,7 +46,7 @@ type Answer struct {
 	Took time.Duration
 }
 
-// What Answer.Trouble says.
+// What Reply.Trouble says.
 const (
 	troubleURL       = "the URL is none"
 	troubleRefused   = "no connection"
@@ -57,7 +57,7 @@ const (
 )
 
 // Delivered reports whether Mews takes the message for delivered.
-func (a Answer) Delivered() bool {
+func (a Reply) Delivered() bool {
 	switch a.Status {
 	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
 		return a.Trouble == ""
@@ -66,7 +66,7 @@ func (a Answer) Delivered() bool {
 }
 
 // String returns the status or the trouble.
-func (a Answer) String() string {
+func (a Reply) String() string {
 	switch {
 	case a.Status == 0:
 		return a.Trouble
@@ -78,11 +78,11 @@ func (a Answer) String() string {
 
 // Post sends one body. It waits for the answer, AnswerWithin at most, and follows
 // redirections by 307 and 308 as Mews does, but never to another host.
-func (s *Sender) Post(ctx context.Context, body []byte) Answer {
+func (s *Sender) Post(ctx context.Context, body []byte) Reply {
 	return s.post(ctx, body, "application/json")
 }
 
-func (s *Sender) post(ctx context.Context, body []byte, contentType string) (a Answer) {
+func (s *Sender) post(ctx context.Context, body []byte, contentType string) (a Reply) {
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()
 	ctx, cancel := context.WithTimeout(ctx, AnswerWithin+1) // an answer at the last moment counts

@@ -23,7 +23,7 @@ func (s *Stats) clone() Stats {
 	return c
 }
 
-func (s *Stats) count(a Answer, reached bool) {
+func (s *Stats) count(a Reply, reached bool) {
 	if s.Answers == nil {
 		s.Answers = map[int]int{}
 	}

@@ -74,7 +74,7 @@ type Options struct {
 	KeepBodies bool
 	// Observe, if set, gets every entry of the log when it is made. It must be
 	// quick, and must not call the World.
-	Observe func(Entry)
+	Observe func(LogEntry)
 }
 
 func (o *Options) url() string {

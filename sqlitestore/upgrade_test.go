@@ -19,28 +19,7 @@ import (
 // TestStoreOfFormat1 opens a file that an earlier version wrote: it answers as it did,
 // takes in more, and is found in order before, between and after.
 func TestStoreOfFormat1(t *testing.T) {
-	packed, err := os.Open("testdata/format1.db.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer packed.Close()
-	unpacked, err := gzip.NewReader(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "format1.db")
-	if err := os.WriteFile(path, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlitestore.Open(t.Context(), path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := former(t, "format1")
 	sealer, err := seal.NewRing(bytes.Repeat([]byte{7}, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -102,4 +81,89 @@ func TestStoreOfFormat1(t *testing.T) {
 		t.Errorf("%d upgrades of one integration", upgrades)
 	}
 	inOrder("in the end")
+}
+
+// TestStoreOfFormerNames opens a file whose records and journal have the names that some
+// kinds of evidence had before: "application", "ask" and "hand-out".
+func TestStoreOfFormerNames(t *testing.T) {
+	s := former(t, "kinds")
+	sealer, err := seal.NewRing(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inOrder := func(when string) {
+		t.Helper()
+		for finding, err := range atrest.Examine(t.Context(), s, sealer) {
+			t.Errorf("%s: %+v, %v", when, finding, err)
+		}
+	}
+	inOrder("as it came")
+	rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Sealer: sealer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	if v := rack.Check("token-reported"); v.Evidence.Kind != lifecycle.KindReport || !v.Active() {
+		t.Errorf("reported: %+v", v)
+	}
+	kinds := map[lifecycle.Kind]int{}
+	end, err := rack.JournalEnd(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c, err := range rack.Changes(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds[c.Evidence.Kind]++
+		if c.Position == end {
+			break
+		}
+	}
+	want := map[lifecycle.Kind]int{
+		lifecycle.KindDelivery: 3, lifecycle.KindReport: 4, lifecycle.KindProbeRequest: 1, lifecycle.KindIssue: 1,
+	}
+	for kind, n := range want {
+		if kinds[kind] != n {
+			t.Errorf("%d entries of the kind %v, want %d", kinds[kind], kind, n)
+		}
+	}
+	for _, id := range []string{"reported", "issued", "asked"} {
+		body, err := events.Encode(events.Event{Action: lifecycle.IntegrationDisabled, Name: "IntegrationDisabled", Integration: lifecycle.Named{ID: id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rack.Deliver(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inOrder("with more in it")
+}
+
+// former opens a copy of a store that an earlier version wrote.
+func former(t *testing.T, name string) *sqlitestore.Store {
+	t.Helper()
+	packed, err := os.Open("testdata/" + name + ".db.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name+".db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlitestore.Open(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }

@@ -98,8 +98,8 @@ func (s *Store) send(ctx context.Context, r *request) error {
 
 func (w *writer) run(l *link) {
 	defer close(w.ended)
-	t := &turn{writer: w, link: l, bell: time.NewTimer(0)}
-	t.bell.Stop()
+	t := &turn{writer: w, link: l, eraseTimer: time.NewTimer(0)}
+	t.eraseTimer.Stop()
 	defer t.hangUp()
 	if l.inherited { // from a crash, as a rule: it may hold what was erased before
 		t.owe()
@@ -108,7 +108,7 @@ func (w *writer) run(l *link) {
 		select {
 		case r := <-w.queue:
 			t.take(r)
-		case <-t.bell.C:
+		case <-t.eraseTimer.C:
 			t.sweep()
 		case <-w.stop:
 			for {
@@ -119,7 +119,7 @@ func (w *writer) run(l *link) {
 					if t.erased {
 						t.sweep()
 					}
-					t.bell.Stop()
+					t.eraseTimer.Stop()
 					return
 				}
 			}
@@ -130,10 +130,10 @@ func (w *writer) run(l *link) {
 // turn is the writer at work: one transaction at a time.
 type turn struct {
 	*writer
-	link   *link // nil after a failure
-	batch  []*request
-	bell   *time.Timer
-	erased bool // since the last sweep
+	link       *link // nil after a failure
+	batch      []*request
+	eraseTimer *time.Timer
+	erased     bool // since the last sweep
 }
 
 // sweepPatience is how long a sweep waits for those who read. Commits wait for it.
@@ -166,7 +166,7 @@ func (t *turn) sweep() {
 func (t *turn) owe() {
 	if !t.erased {
 		t.erased = true
-		t.bell.Reset(t.store.setup.erase)
+		t.eraseTimer.Reset(t.store.setup.erase)
 	}
 }
 

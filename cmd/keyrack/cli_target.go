@@ -62,7 +62,7 @@ func (t *target) sender() (s *mewstest.Sender, close func()) {
 }
 
 // hint returns what to do about a failed delivery, or "".
-func (t *target) hint(a mewstest.Answer) string {
+func (t *target) hint(a mewstest.Reply) string {
 	switch {
 	case a.Status == 0 && a.Trouble != "":
 		return "check that the receiver is running and that --to is its URL, which keyrack serve logs"
@@ -80,4 +80,4 @@ func (t *target) hint(a mewstest.Answer) string {
 
 // succeeded reports whether a status is a success: any 2xx. Mews's documents name 200, 202
 // and 204.
-func succeeded(a mewstest.Answer) bool { return a.Trouble == "" && a.Status >= 200 && a.Status < 300 }
+func succeeded(a mewstest.Reply) bool { return a.Trouble == "" && a.Status >= 200 && a.Status < 300 }

@@ -13,14 +13,14 @@ import (
 // TestHints: every way in which a delivery fails says what to do next.
 func TestHints(t *testing.T) {
 	with, without := target{secret: lifecycle.NewToken("canary")}, target{}
-	for _, a := range []mewstest.Answer{{Trouble: "no connection"}, {Status: 401}, {Status: 404}, {Status: 503}} {
+	for _, a := range []mewstest.Reply{{Trouble: "no connection"}, {Status: 401}, {Status: 404}, {Status: 503}} {
 		for _, where := range []target{with, without} {
 			if hint := where.hint(a); hint == "" || strings.Contains(hint, "canary") {
 				t.Errorf("%v: %q", a, hint)
 			}
 		}
 	}
-	if with.hint(mewstest.Answer{Status: 401}) == without.hint(mewstest.Answer{Status: 401}) {
+	if with.hint(mewstest.Reply{Status: 401}) == without.hint(mewstest.Reply{Status: 401}) {
 		t.Error("a wrong secret and none look the same")
 	}
 }

@@ -83,7 +83,7 @@ func (r *replay) replay(ctx context.Context, in io.Reader) error {
 	sender, close := r.target.sender()
 	defer close()
 	began, sum := time.Now(), summary{Answers: map[int]int{}}
-	var last mewstest.Answer // that was no success
+	var last mewstest.Reply // that was no success
 	var failed error
 	for n, line := range files.Lines(in, &failed) {
 		if r.rate > 0 && sum.Bodies > 0 {
@@ -125,7 +125,7 @@ func (r *replay) replay(ctx context.Context, in io.Reader) error {
 
 // tell prints the answer to one line: to every line for programs, and to failed ones for
 // people.
-func (r *replay) tell(line int, a mewstest.Answer) error {
+func (r *replay) tell(line int, a mewstest.Reply) error {
 	switch {
 	case r.output.format == formatJSONL:
 		return r.output.value(struct {

@@ -199,7 +199,7 @@ func (s *simulate) tell(r simulation.Report) error {
 func (s *simulate) refusedHint(stats mewstest.Stats) string {
 	for _, status := range []int{0, http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable} {
 		if stats.Answers[status] > 0 {
-			a := mewstest.Answer{Status: status}
+			a := mewstest.Reply{Status: status}
 			if status == 0 {
 				a.Trouble = "no answer"
 			}

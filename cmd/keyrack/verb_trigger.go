@@ -168,7 +168,7 @@ func (o *webhook) event(name string, stdin io.Reader) (events.Event, error) {
 }
 
 // tell prints the answer.
-func (o *webhook) tell(event events.Event, a mewstest.Answer) error {
+func (o *webhook) tell(event events.Event, a mewstest.Reply) error {
 	if o.output.text() {
 		return o.output.printf("%v of %s: %v in %v\n", event.Action, terminal.Plain(event.Integration.ID), a, tookOf(a.Took))
 	}

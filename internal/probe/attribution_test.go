@@ -7,7 +7,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// at is a time of a story, by its seconds.
+// at is a time of a scenario, by its seconds.
 func at(seconds int) time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
@@ -24,33 +24,33 @@ type heard struct {
 // shortly after, and nobody else a surprising 401 between.
 func TestAttribution(t *testing.T) {
 	for name, c := range map[string]struct {
-		story   []heard
-		settled string // who is settled in the end
-		again   bool   // the token is to be asked again
-		trouble bool
+		scenario []heard
+		settled  string // who is settled in the end
+		again    bool   // the token is to be asked again
+		trouble  bool
 	}{
-		"between two 200s":                     {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 20, true, false}}, settled: "a"},
-		"of two witnesses":                     {story: []heard{{"v", 0, true, false}, {"a", 10, false, false}, {"w", 20, true, false}}, settled: "a"},
-		"nobody before":                        {story: []heard{{"a", 10, false, false}, {"w", 20, true, false}}, again: true},
-		"too long before":                      {story: []heard{{"w", 0, true, false}, {"a", 70, false, false}, {"w", 80, true, false}}, again: true},
-		"asked again, and then":                {story: []heard{{"a", 10, false, false}, {"w", 20, true, false}, {"a", 25, false, false}, {"w", 30, true, false}}, settled: "a"},
-		"too long after":                       {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 71, true, false}}, again: true},
-		"a 200 under way meanwhile":            {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 11, true, false}}},
-		"its own 200 is no witness":            {story: []heard{{"a", 0, true, false}, {"a", 10, false, false}, {"a", 20, true, false}}},
-		"another one's 401 between":            {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"w", 20, true, false}}, again: true},
-		"another one's 401 just before":        {story: []heard{{"w", 0, true, false}, {"b", 5, false, false}, {"a", 10, false, false}, {"w", 20, true, false}}, again: true},
-		"three at once":                        {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"c", 20, false, false}}, trouble: true},
-		"three that were not Valid":            {story: []heard{{"w", 0, true, false}, {"a", 10, false, true}, {"b", 15, false, true}, {"c", 20, false, true}}, again: true},
-		"three over an hour":                   {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 1800, false, false}, {"c", 3600, false, false}}, again: true},
-		"three with a 200 between":             {story: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"w", 17, true, false}, {"c", 20, false, false}}, again: true},
-		"the only two that worked":             {story: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"a", 10, false, false}, {"b", 15, false, false}}, trouble: true},
-		"two of three that worked":             {story: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"c", 2, true, false}, {"a", 10, false, false}, {"b", 15, false, false}}, again: true},
-		"trouble, and over":                    {story: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"a", 80, true, false}}},
-		"the same one three times is no fleet": {story: []heard{{"w", 0, true, false}, {"v", 1, true, false}, {"a", 10, false, false}, {"a", 20, false, false}, {"a", 30, false, false}}},
+		"between two 200s":                     {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 20, true, false}}, settled: "a"},
+		"of two witnesses":                     {scenario: []heard{{"v", 0, true, false}, {"a", 10, false, false}, {"w", 20, true, false}}, settled: "a"},
+		"nobody before":                        {scenario: []heard{{"a", 10, false, false}, {"w", 20, true, false}}, again: true},
+		"too long before":                      {scenario: []heard{{"w", 0, true, false}, {"a", 70, false, false}, {"w", 80, true, false}}, again: true},
+		"asked again, and then":                {scenario: []heard{{"a", 10, false, false}, {"w", 20, true, false}, {"a", 25, false, false}, {"w", 30, true, false}}, settled: "a"},
+		"too long after":                       {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 71, true, false}}, again: true},
+		"a 200 under way meanwhile":            {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"w", 11, true, false}}},
+		"its own 200 is no witness":            {scenario: []heard{{"a", 0, true, false}, {"a", 10, false, false}, {"a", 20, true, false}}},
+		"another one's 401 between":            {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"w", 20, true, false}}, again: true},
+		"another one's 401 just before":        {scenario: []heard{{"w", 0, true, false}, {"b", 5, false, false}, {"a", 10, false, false}, {"w", 20, true, false}}, again: true},
+		"three at once":                        {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"c", 20, false, false}}, trouble: true},
+		"three that were not Valid":            {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, true}, {"b", 15, false, true}, {"c", 20, false, true}}, again: true},
+		"three over an hour":                   {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 1800, false, false}, {"c", 3600, false, false}}, again: true},
+		"three with a 200 between":             {scenario: []heard{{"w", 0, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"w", 17, true, false}, {"c", 20, false, false}}, again: true},
+		"the only two that worked":             {scenario: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"a", 10, false, false}, {"b", 15, false, false}}, trouble: true},
+		"two of three that worked":             {scenario: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"c", 2, true, false}, {"a", 10, false, false}, {"b", 15, false, false}}, again: true},
+		"trouble, and over":                    {scenario: []heard{{"a", 0, true, false}, {"b", 1, true, false}, {"a", 10, false, false}, {"b", 15, false, false}, {"a", 80, true, false}}},
+		"the same one three times is no fleet": {scenario: []heard{{"w", 0, true, false}, {"v", 1, true, false}, {"a", 10, false, false}, {"a", 20, false, false}, {"a", 30, false, false}}},
 	} {
 		a := newAttribution()
 		settled := ""
-		for _, h := range c.story {
+		for _, h := range c.scenario {
 			if !h.works {
 				a.reject(h.id, lifecycle.Digest{}, 1, !h.silent, at(h.second), at(h.second+1))
 				continue

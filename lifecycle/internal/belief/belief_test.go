@@ -100,9 +100,9 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestStorm: nine arrivals of a pair tell nothing until one stands alone, and
+// TestNineArrivalsTellNothing: nine arrivals of a pair tell nothing until one stands alone, and
 // nothing of the other pair.
-func TestStorm(t *testing.T) {
+func TestNineArrivalsTellNothing(t *testing.T) {
 	s := born(BornEnabled)
 	var a Answers
 	for i := range int64(9) {

@@ -112,11 +112,11 @@ type Change struct {
 	Reason      lifecycle.Reason  `json:"reason"`
 	NewToken    bool              `json:"new_token"`
 	Alarm       bool              `json:"alarm"`
-	Response    *Response         `json:"response,omitempty"`
+	Response    *DeliveryResponse `json:"response,omitempty"`
 }
 
-// Response is how a delivery was answered.
-type Response struct {
+// DeliveryResponse is how a delivery was answered.
+type DeliveryResponse struct {
 	Status       int     `json:"status"`
 	Milliseconds float64 `json:"ms"`
 }
@@ -135,7 +135,7 @@ func changeOf(e keyrack.Change) Change {
 		d.Answered = &e.Evidence.Answer
 	}
 	if e.Response.Status != 0 {
-		d.Response = &Response{e.Response.Status, float64(e.Response.Took.Microseconds()) / 1000}
+		d.Response = &DeliveryResponse{e.Response.Status, float64(e.Response.Took.Microseconds()) / 1000}
 	}
 	return d
 }

@@ -82,12 +82,12 @@ func TestSubscriptionMetrics(t *testing.T) {
 // TestStoreMetrics: conflicts and failures of the store are counted.
 func TestStoreMetrics(t *testing.T) {
 	m := New("0.0.0")
-	hook := m.Telemetry()
-	hook.Taken(t.Context(), keyrack.Taken{Conflicts: 3})
-	hook.Taken(t.Context(), keyrack.Taken{})
-	hook.Stored(t.Context(), keyrack.StoreCall{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
-	hook.Probed(t.Context(), keyrack.Probed{Class: connector.TimedOut, Took: 2 * time.Second})
-	hook.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
+	telemetry := m.Telemetry()
+	telemetry.Taken(t.Context(), keyrack.Taken{Conflicts: 3})
+	telemetry.Taken(t.Context(), keyrack.Taken{})
+	telemetry.Stored(t.Context(), keyrack.StoreCall{Method: "Commit", Err: context.DeadlineExceeded, Took: 4 * time.Second})
+	telemetry.Probed(t.Context(), keyrack.Probed{Class: connector.TimedOut, Took: 2 * time.Second})
+	telemetry.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
 	var x promWriter
 	m.writeCounts(&x)
 	testkit.WellFormed(t, x.String())

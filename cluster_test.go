@@ -15,9 +15,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// site is a store that fails, with two Racks on it, as two instances of an
+// cluster is a store that fails, with two Racks on it, as two instances of an
 // application have them.
-type site struct {
+type cluster struct {
 	t        tb
 	ctx      context.Context
 	mem      *memstore.Store
@@ -29,8 +29,8 @@ type site struct {
 	digester seal.Digester
 }
 
-func newSite(t tb, options keyrack.Options) *site {
-	s := &site{t: t, ctx: context.Background(), mem: memstore.New(nil), options: options}
+func newCluster(t tb, options keyrack.Options) *cluster {
+	s := &cluster{t: t, ctx: context.Background(), mem: memstore.New(nil), options: options}
 	s.store = &faulty{Store: s.mem}
 	s.options.Sealer, s.options.Poll = seal.Ephemeral(), poll
 	for i := range s.racks {
@@ -50,7 +50,7 @@ func newSite(t tb, options keyrack.Options) *site {
 	return s
 }
 
-func (s *site) open(i int) {
+func (s *cluster) open(i int) {
 	var err error
 	s.options.Telemetry = &keyrack.Telemetry{Answered: func(_ context.Context, o keyrack.ServedRequest) { s.seen = o }}
 	if s.racks[i], err = keyrack.Open(s.ctx, s.store, &s.options); err != nil {
@@ -62,14 +62,14 @@ func (s *site) open(i int) {
 	}
 }
 
-func (s *site) close() {
+func (s *cluster) close() {
 	for _, r := range s.racks {
 		r.Close()
 	}
 }
 
 // deliver sends a body to one of the two instances, and returns the status.
-func (s *site) deliver(i int, body []byte) int { return post(s.handlers[i], body) }
+func (s *cluster) deliver(i int, body []byte) int { return post(s.handlers[i], body) }
 
 func post(h http.Handler, body []byte) int {
 	w := httptest.NewRecorder()
@@ -78,7 +78,7 @@ func post(h http.Handler, body []byte) int {
 }
 
 // stored is what the store has, without its faults.
-func (s *site) stored() (records map[string]string, entries []store.Entry) {
+func (s *cluster) stored() (records map[string]string, entries []store.Entry) {
 	records = map[string]string{}
 	for in, err := range s.mem.Scan(s.ctx, "") {
 		if err != nil {
@@ -96,7 +96,7 @@ func (s *site) stored() (records map[string]string, entries []store.Entry) {
 }
 
 // checkVerdicts holds what a Rack answers to what its records say.
-func (s *site) checkVerdicts(r *keyrack.Rack, tokens []string) {
+func (s *cluster) checkVerdicts(r *keyrack.Rack, tokens []string) {
 	s.t.Helper()
 	now := lifecycle.At(time.Now())
 	for _, name := range tokens {
@@ -113,17 +113,17 @@ func (s *site) checkVerdicts(r *keyrack.Rack, tokens []string) {
 	}
 	for record := range r.Integrations() {
 		if got, want := r.CheckIntegration(record.ID), record.Verdict(lifecycle.Digest{}, &s.options.Policy, now); got != want {
-			s.t.Errorf("Integration says %+v, the record says %+v", got, want)
+			s.t.Errorf("CheckIntegration says %+v, the record says %+v", got, want)
 		}
 	}
 }
 
-// poll is how often the Racks of a site look at the journal.
+// poll is how often the Racks of a cluster look at the journal.
 const poll = 10 * time.Second
 
 // catchUp lets both Racks hear of everything that the store has. One of them may
 // be waiting for an answer that does not come, which takes it half a minute.
-func (s *site) catchUp() {
+func (s *cluster) catchUp() {
 	s.store.fail()
 	time.Sleep(30*time.Second + 2*poll)
 	synctest.Wait()
