@@ -73,7 +73,7 @@ func TestChanges(t *testing.T) {
 		want := []string{
 			"delivery parked unknown to unknown", "delivery applied unknown to valid",
 			"delivery applied unknown to invalid", "delivery reconciled valid to valid", "delivery parked valid to unknown",
-			"delivery unrecognized unknown to unknown", "application applied unknown to valid",
+			"delivery unrecognized unknown to unknown", "report applied unknown to valid",
 			"delivery applied invalid to invalid",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -74,7 +74,7 @@ func kindOf(k lifecycle.Kind) string {
 	switch k {
 	case lifecycle.KindProbe:
 		return "an answer of Mews’s"
-	case lifecycle.KindApplication:
+	case lifecycle.KindReport:
 		return "a call of the application’s"
 	case lifecycle.KindImport:
 		return "an import by hand"
@@ -94,7 +94,7 @@ func what(e *lifecycle.Evidence) string {
 		return e.Action.String()
 	case lifecycle.KindProbe:
 		return "Mews asked: " + answerOf(e.Answer)
-	case lifecycle.KindApplication:
+	case lifecycle.KindReport:
 		return "own call: " + answerOf(e.Answer)
 	case lifecycle.KindImport:
 		return "imported by hand"
@@ -106,10 +106,10 @@ func what(e *lifecycle.Evidence) string {
 		return "forgotten by hand"
 	case lifecycle.KindRestore:
 		return "restored from an export"
-	case lifecycle.KindAsk:
+	case lifecycle.KindProbeRequest:
 		return "question wanted by hand"
-	case lifecycle.KindHandOut:
-		return "token handed out"
+	case lifecycle.KindIssue:
+		return "token issued"
 	case lifecycle.KindUpgrade:
 		return "folded by newer rules"
 	case lifecycle.KindJoin:

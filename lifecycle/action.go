@@ -4,7 +4,8 @@ package lifecycle
 // ActionUnknown: a name that this version does not know.
 type Action uint8
 
-// The seven actions of Mews's Integration Webhooks.
+// The actions of Mews's Integration Webhooks, in the order of an integration's life. A new
+// one goes to the end.
 const (
 	ActionUnknown Action = iota
 	IntegrationCreated
@@ -31,40 +32,21 @@ var actionNames = [numActions]string{
 // ParseAction returns the action of a name, spelled exactly as Mews spells it,
 // and ActionUnknown for every other name. It does not allocate.
 func ParseAction(name string) Action {
-	if len(name) <= prefix {
-		return ActionUnknown
-	}
-	if a := actionOf[slot(name)]; actionNames[a] == name {
-		return a
+	for a := ActionUnknown + 1; a < numActions; a++ {
+		if actionNames[a] == name {
+			return a
+		}
 	}
 	return ActionUnknown
 }
 
-// prefix is the length of "Integration", with which all names begin.
-const prefix = 11
-
-// actionOf holds each action in the slot of its name.
-var actionOf = func() (of [numActions]Action) {
-	for _, a := range Actions() {
-		s := slot(a.String())
-		if of[s] != ActionUnknown {
-			panic("lifecycle: two actions in one slot")
-		}
-		of[s] = a
-	}
-	return of
-}()
-
-// slot returns a number that differs for each of Mews's names. It is made of the length
-// and the first letter after the prefix.
-func slot(name string) uint { return (uint(len(name)) + 6*uint(name[prefix])) % uint(numActions) }
-
-// Actions returns the seven known actions, in the order of an integration's life.
+// Actions returns the known actions, in the order of an integration's life.
 func Actions() []Action {
-	return []Action{
-		IntegrationCreated, IntegrationEnabled, IntegrationDisabled, IntegrationCanceled,
-		IntegrationReinstated, IntegrationDeleted, IntegrationApiKeyCreated,
+	all := make([]Action, 0, numActions-1)
+	for a := ActionUnknown + 1; a < numActions; a++ {
+		all = append(all, a)
 	}
+	return all
 }
 
 // String returns Mews's name of the action, or "unknown".

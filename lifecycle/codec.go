@@ -56,16 +56,6 @@ func ParseEvidence(b []byte) (Evidence, error) {
 	return f.Evidence, nil
 }
 
-// ParseDecision reads what AppendDecision wrote. What a later version wrote is ErrNewer.
-func ParseDecision(b []byte) (Decision, error) {
-	var d Decision
-	version := format
-	if err := parse(b, &d, &version, "decision"); err != nil {
-		return Decision{}, err
-	}
-	return d, nil
-}
-
 var errEncoding = errors.New("not in the form in which keyrack writes it")
 
 func parse(b []byte, into any, version *int, what string) error {

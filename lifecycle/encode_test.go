@@ -53,7 +53,11 @@ var encodings = map[string]struct {
 		Decision{},
 		func(v any) []byte { return AppendDecision(nil, v.(Decision)) },
 		func(v any) any { return v },
-		func(b []byte) (any, error) { return ParseDecision(b) },
+		func(b []byte) (any, error) {
+			var d Decision
+			err := jsonv2.Unmarshal(b, &d)
+			return d, err
+		},
 	},
 }
 

@@ -35,11 +35,14 @@ func ColumnOf(a Action, isEnabled bool) (Column, bool) { return columnOf(a, isEn
 
 // Action returns the column's action.
 func (c column) Action() Action {
-	switch c {
-	case colCreatedOn, colCreatedOff:
-		return IntegrationCreated
+	for _, a := range Actions() {
+		for _, isEnabled := range []bool{false, true} {
+			if of, known := columnOf(a, isEnabled); known && of == c {
+				return a
+			}
+		}
 	}
-	return IntegrationEnabled + Action(c-colEnabled)
+	return ActionUnknown
 }
 
 func Next(s State, c Column) Cell {

@@ -35,7 +35,7 @@ var columnNames = [numColumns]string{
 	colApiKeyCreated: "IntegrationApiKeyCreated",
 }
 
-// columns returns the eight columns in the table's order.
+// columns returns all columns in the table's order.
 func columns() []column {
 	all := make([]column, numColumns)
 	for i := range all {
@@ -49,14 +49,27 @@ func (c column) String() string { return nameOf(columnNames[:], c) }
 
 // columnOf returns the column of a known action; isEnabled matters to
 // IntegrationCreated alone.
-func columnOf(a Action, isEnabled bool) (column, bool) {
-	if a == ActionUnknown || a >= numActions {
-		return 0, false
+func columnOf(a Action, isEnabled bool) (c column, known bool) {
+	switch a {
+	case IntegrationCreated:
+		if isEnabled {
+			return colCreatedOn, true
+		}
+		return colCreatedOff, true
+	case IntegrationEnabled:
+		return colEnabled, true
+	case IntegrationDisabled:
+		return colDisabled, true
+	case IntegrationCanceled:
+		return colCanceled, true
+	case IntegrationReinstated:
+		return colReinstated, true
+	case IntegrationDeleted:
+		return colDeleted, true
+	case IntegrationApiKeyCreated:
+		return colApiKeyCreated, true
 	}
-	if a == IntegrationCreated && isEnabled {
-		return colCreatedOn, true
-	}
-	return colCreatedOff + column(a-IntegrationCreated), true
+	return 0, false
 }
 
 // rule is what a delivery does in a state. The zero value is no rule.

@@ -18,7 +18,6 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -56,7 +55,7 @@ func (j Judgement) Append(b []byte) []byte {
 
 // document is what Append writes.
 type document struct {
-	Decision jsontext.Value
+	Decision lifecycle.Decision
 	Was      lifecycle.Status
 	Is       lifecycle.Status
 	Reason   lifecycle.Reason
@@ -67,16 +66,12 @@ type document struct {
 // lifecycle.ErrNewer where a later version may have written the entry.
 func Parse(e store.Entry) (lifecycle.Evidence, Judgement, error) {
 	var d document
-	if err := json.Unmarshal(e.Decision, &d); err != nil {
+	if err := json.Unmarshal(e.Decision, &d); err != nil || d.Decision.Outcome == 0 {
 		return lifecycle.Evidence{}, Judgement{}, fmt.Errorf("keyrack: entry %v: decision: %w", e.ID, lifecycle.ErrNewer)
-	}
-	decision, err := lifecycle.ParseDecision(d.Decision)
-	if err != nil {
-		return lifecycle.Evidence{}, Judgement{}, fmt.Errorf("keyrack: entry %v: %w", e.ID, err)
 	}
 	evidence, err := lifecycle.ParseEvidence(e.Evidence)
 	if err != nil {
 		return lifecycle.Evidence{}, Judgement{}, fmt.Errorf("keyrack: entry %v: %w", e.ID, err)
 	}
-	return evidence, Judgement{decision, d.Was, d.Is, d.Reason, d.NewToken}, nil
+	return evidence, Judgement{d.Decision, d.Was, d.Is, d.Reason, d.NewToken}, nil
 }

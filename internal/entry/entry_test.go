@@ -82,6 +82,8 @@ func TestJournalsStayReadable(t *testing.T) {
 			decision: `{"Decision":{"Outcome":"applied"},"Reason":"moved_to_the_moon"}`, err: lifecycle.ErrNewer},
 		{about: "an outcome of a later version", evidence: delivery, decision: `{"Decision":{"Outcome":"postponed"}}`, err: lifecycle.ErrNewer},
 		{about: "evidence of a later version", evidence: `{"Format":99,"Kind":"delivery"}`, decision: `{"Decision":{"Outcome":"applied"}}`, err: lifecycle.ErrNewer},
+		{about: "no decision", evidence: delivery, decision: `{"Was":"valid","Is":"valid"}`, err: lifecycle.ErrNewer},
+		{about: "an action of a later version", evidence: delivery, decision: `{"Decision":{"Outcome":"applied","Action":"IntegrationMoved"}}`, err: lifecycle.ErrNewer},
 		{about: "no JSON", evidence: delivery, decision: `nonsense`, err: lifecycle.ErrNewer},
 	} {
 		_, got, err := entry.Parse(store.Entry{Evidence: []byte(c.evidence), Decision: []byte(c.decision)})

@@ -141,7 +141,7 @@ func TestMoreUrgentQuestionsComeFirst(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		s.apply(lifecycle.Evidence{
-			Kind: lifecycle.KindApplication, Integration: lifecycle.Named{ID: "unknown"}, Token: digest("unknown"),
+			Kind: lifecycle.KindReport, Integration: lifecycle.Named{ID: "unknown"}, Token: digest("unknown"),
 			Answer: lifecycle.Unattributed, Began: lifecycle.At(time.Now()),
 		})
 		s.create("first")

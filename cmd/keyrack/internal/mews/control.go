@@ -159,14 +159,14 @@ func (m *Mews) advance(do func(), d time.Duration) []webhook {
 }
 
 // attempts returns how the last attempts ended, and how many there were in all.
-func (m *Mews) attempts() (last []mewstest.Entry, count int) {
+func (m *Mews) attempts() (last []mewstest.LogEntry, count int) {
 	m.entries.Lock()
 	defer m.entries.Unlock()
 	return m.entries.last[max(0, len(m.entries.last)-keptWebhooks):], m.entries.count
 }
 
 // sent returns what the control API tells of attempts.
-func (m *Mews) sent(entries []mewstest.Entry) []webhook {
+func (m *Mews) sent(entries []mewstest.LogEntry) []webhook {
 	ids := []string{""} // by number
 	for i := range m.world.Integrations() {
 		ids = append(ids, i.ID())

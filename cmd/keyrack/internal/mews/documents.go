@@ -61,10 +61,10 @@ type webhooks struct {
 }
 
 // outcomeOf returns how an attempt ended, if an entry of the log is about that.
-func outcomeOf(e mewstest.Entry) (outcome string, ok bool) {
+func outcomeOf(e mewstest.LogEntry) (outcome string, ok bool) {
 	switch e.Kind {
 	case mewstest.Answered:
-		if (mewstest.Answer{Status: e.Status, Trouble: e.Note}).Delivered() {
+		if (mewstest.Reply{Status: e.Status, Trouble: e.Note}).Delivered() {
 			return "delivered", true
 		}
 		return "failed", true

@@ -53,8 +53,8 @@ type Mews struct {
 
 	entries struct {
 		sync.Mutex
-		count int              // of all so far
-		last  []mewstest.Entry // keptWebhooks at least, if there are as many
+		count int                 // of all so far
+		last  []mewstest.LogEntry // keptWebhooks at least, if there are as many
 	}
 }
 
@@ -92,7 +92,7 @@ func New(o Options) *Mews {
 }
 
 // observe keeps how attempts ended. The World is locked.
-func (m *Mews) observe(e mewstest.Entry) {
+func (m *Mews) observe(e mewstest.LogEntry) {
 	if _, ok := outcomeOf(e); !ok {
 		return
 	}
