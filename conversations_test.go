@@ -151,13 +151,13 @@ var conversations = []struct {
 	{
 		"open", "Without a secret, where something in front authenticates; on a path of its own, with a limit of its own.",
 		func(s *server) {
-			s.secrets, s.options = nil, keyrack.HandlerOptions{WithoutSecret: true, Path: "/mews hooks", BodyLimit: int64(len(enabledBody))}
+			s.secrets, s.options = nil, keyrack.HandlerOptions{WithoutSecret: true, Path: "/mews/hooks", BodyLimit: int64(len(enabledBody))}
 		},
 		[]exchange{
-			{about: "no secret", line: "POST /mews%20hooks", body: enabledBody},
-			{about: "any secret", line: "POST /mews%20hooks?Token=any", body: enabledBody},
+			{about: "no secret", line: "POST /mews/hooks", body: enabledBody},
+			{about: "any secret", line: "POST /mews/hooks?Token=any", body: enabledBody},
 			{about: "the usual path", line: "POST /webhooks/mews", body: enabledBody},
-			{about: "one byte more", line: "POST /mews%20hooks", body: enabledBody + " "},
+			{about: "one byte more", line: "POST /mews/hooks", body: enabledBody + " "},
 		},
 	},
 }

@@ -3,7 +3,6 @@ package keyrack
 import (
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
@@ -23,7 +22,7 @@ type Options struct {
 	// Policy is what the application decides because Mews's documents do not say.
 	Policy Policy
 	// Horizon is how long Mews may take to deliver a webhook, repetitions included. 0
-	// means 30 minutes.
+	// means 30 minutes; otherwise it is from 1 ms to 30 days.
 	Horizon time.Duration
 	// StoreTimeout bounds the work of the store on one piece of evidence. 0, and
 	// anything longer, means 4 s: Mews gives up on an answer after 5 s.
@@ -33,21 +32,22 @@ type Options struct {
 	Sealer seal.Sealer
 	// Prober asks Mews whether a token works; connector.New makes one. With a prober,
 	// every delivery is followed by a question, Valid never outlives Policy.MaxAge (0
-	// means a day then), and a lost webhook is noticed. Without one, only deliveries and the application's own
-	// reports count.
+	// means a day then), and a lost webhook is noticed. Without one, only deliveries and
+	// the application's own reports count.
 	Prober connector.Prober
 	// TrustDeliveries, with a prober, takes a token that a delivery or an import brought
 	// for valid before Mews has confirmed it. By default it is Unknown (unproved) until a
-	// probe has named the integration's enterprise: whoever has the webhook's secret could
-	// otherwise have another hotel's token handed out as this one's.
+	// probe has named the integration's enterprise. Otherwise anyone with the webhook's
+	// secret could have one hotel's token issued as another's.
 	TrustDeliveries bool
-	// ProbeRate is the most probes a second, for all integrations together. 0 means 10.
+	// ProbeRate is the most probes a second, for all integrations together, from one a day
+	// to 1000. 0 means 10.
 	ProbeRate float64
 	// Poll is how often the Rack looks in the journal for what other instances have
 	// committed. 0 means 1 s. With a store that gives News it also looks then.
 	Poll time.Duration
 	// Takeover is how long it takes until another instance takes over the probes and
-	// subscriptions of one that died. 0 means 30 s.
+	// subscriptions of one that died, from 100 ms to a day. 0 means 30 s.
 	Takeover time.Duration
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
@@ -62,38 +62,69 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// check returns ErrInvalid for what cannot be meant.
+// duration is an option that is a length of time: 0, which is the default, or something
+// from least to most.
+type duration struct {
+	name               string
+	value, least, most time.Duration
+}
+
+func (d duration) check() error {
+	if d.value != 0 && (d.value < d.least || d.value > d.most) {
+		return fmt.Errorf("%w: %s is %v; it must be from %v to %v, or 0 for the default", ErrInvalid, d.name, d.value, d.least, d.most)
+	}
+	return nil
+}
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day // no option needs longer, and no sum of a time and ten of them overflows
+
+	leastProbeRate = 1. / 86400 // a second: one a day
+	mostProbeRate  = 1000
+)
+
+// check returns ErrInvalid for what cannot be meant: it names the option, its value and
+// what is allowed.
 func (o *Options) check() error {
 	p := &o.Policy
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-		least time.Duration // of those that are not 0
-	}{
-		{"Horizon", o.Horizon, time.Millisecond},
-		{"StoreTimeout", o.StoreTimeout, time.Millisecond},
-		{"Poll", o.Poll, time.Millisecond},
-		{"Takeover", o.Takeover, 100 * time.Millisecond},
-		{"Policy.MaxAge", p.MaxAge, time.Millisecond},
-		{"Policy.CanceledFor", p.CanceledFor, time.Millisecond},
-		{"Policy.Grace", p.Grace, time.Millisecond},
-		{"Policy.AssumeAfter", p.AssumeAfter, time.Millisecond},
+	for _, d := range []duration{
+		{"Options.Horizon", o.Horizon, time.Millisecond, 30 * day},
+		{"Options.StoreTimeout", o.StoreTimeout, time.Millisecond, year},
+		{"Options.Poll", o.Poll, time.Millisecond, year},
+		{"Options.Takeover", o.Takeover, 100 * time.Millisecond, day},
+		{"Options.Policy.MaxAge", p.MaxAge, time.Millisecond, 10 * year},
+		{"Options.Policy.CanceledFor", p.CanceledFor, time.Millisecond, 10 * year},
+		{"Options.Policy.Grace", p.Grace, time.Millisecond, 10 * year},
+		{"Options.Policy.AssumeAfter", p.AssumeAfter, time.Millisecond, 10 * year},
+		{"Options.Retention.Age", max(0, o.Retention.Age), time.Minute, 100 * year},
 	} {
-		if d.value != 0 && d.value < d.least {
-			return fmt.Errorf("%w: Options.%s is %v; it must be at least %v, or 0 for the default", ErrInvalid, d.name, d.value, d.least)
+		if err := d.check(); err != nil {
+			return err
 		}
 	}
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%w: Options."+format, append([]any{ErrInvalid}, args...)...)
+	}
 	switch {
-	case math.IsNaN(o.ProbeRate) || math.IsInf(o.ProbeRate, 0) || o.ProbeRate < 0:
-		return fmt.Errorf("%w: Options.ProbeRate is %v; it must be a number above 0, or 0 for the default", ErrInvalid, o.ProbeRate)
+	case o.ProbeRate != 0 && !(o.ProbeRate >= leastProbeRate && o.ProbeRate <= mostProbeRate): // NaN too
+		return refuse("ProbeRate is %v; it must be from one a day (%.1g) to %d a second, or 0 for the default", o.ProbeRate, leastProbeRate, mostProbeRate)
+	case o.TrustDeliveries && o.Prober == nil:
+		return refuse("TrustDeliveries is true without a Prober; deliveries are trusted then anyway, so leave it false")
+	case p.ProveSince != 0 && o.Prober == nil:
+		return refuse("Policy.ProveSince is %v without a Prober, so nothing could ever be proved; leave it 0", p.ProveSince)
 	case o.Prober != nil && p.MaxAge != 0 && p.MaxAge < probe.Gap:
-		return fmt.Errorf("%w: Options.Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", ErrInvalid, p.MaxAge, probe.Gap)
+		return refuse("Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", p.MaxAge, probe.Gap)
 	case p.Levels < 0 || p.Levels > 2:
-		return fmt.Errorf("%w: Options.Policy.Levels is %d; it must be 1 or 2, or 0 for the default", ErrInvalid, p.Levels)
-	case p.Canceled > lifecycle.CanceledAsk || p.Reinstated > lifecycle.ReinstatedSets:
-		return fmt.Errorf("%w: Options.Policy names a choice that there is not", ErrInvalid)
+		return refuse("Policy.Levels is %d; it must be 1 or 2, or 0 for the default", p.Levels)
+	case p.Canceled > lifecycle.CanceledAsk:
+		return refuse("Policy.Canceled is %d; it must be CanceledInvalid, CanceledUsable or CanceledAsk", p.Canceled)
+	case p.Reinstated > lifecycle.ReinstatedSets:
+		return refuse("Policy.Reinstated is %d; it must be ReinstatedAsks, ReinstatedKeeps or ReinstatedSets", p.Reinstated)
 	case p.Canceled != lifecycle.CanceledUsable && p.CanceledFor != 0:
-		return fmt.Errorf("%w: Options.Policy.CanceledFor goes with CanceledUsable alone", ErrInvalid)
+		return refuse("Policy.CanceledFor is %v; it goes with Policy.Canceled = CanceledUsable alone, so leave it 0", p.CanceledFor)
+	case !p.Assume && p.AssumeAfter != 0:
+		return refuse("Policy.AssumeAfter is %v; it goes with Policy.Assume = true alone, so leave it 0", p.AssumeAfter)
 	}
 	return nil
 }
@@ -130,8 +161,8 @@ func (o *Options) logger() *slog.Logger {
 // rest on the record. What is left of the journal still folds to the record, from a
 // snapshot of it as it was before the oldest entry that is left.
 type Retention struct {
-	// Age is how long entries are kept. 0 means 400 days, and a negative age
-	// for ever.
+	// Age is how long entries are kept: a minute or longer. 0 means 400 days, and a
+	// negative age for ever.
 	Age time.Duration
 	// Entries is how many entries are kept of one integration, and of the deliveries
 	// that name none. 0 means 1000, and a negative number all.

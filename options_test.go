@@ -3,13 +3,16 @@ package keyrack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
 )
 
 // What the package's defaults are, as its comments give them.
@@ -19,34 +22,42 @@ const (
 	bodyLimit    = 64 << 10
 )
 
-// TestOptionsThatCannotBeMeant are refused when a Rack is opened, by the name of the field.
+// TestOptionsThatCannotBeMeant are refused, by the name of the field, its value and what
+// is allowed.
 func TestOptionsThatCannotBeMeant(t *testing.T) {
-	for field, o := range map[string]keyrack.Options{
-		"Horizon":            {Horizon: -time.Second},
-		"StoreTimeout":       {StoreTimeout: 4}, // nanoseconds
-		"Poll":               {Poll: time.Microsecond},
-		"Takeover":           {Takeover: 2},
-		"ProbeRate":          {ProbeRate: math.NaN()},
-		"Policy.MaxAge":      {Policy: keyrack.Policy{MaxAge: -1}},
-		"Policy.Grace":       {Policy: keyrack.Policy{Grace: 30}},
-		"Policy.Levels":      {Policy: keyrack.Policy{Levels: 3}},
-		"Policy.AssumeAfter": {Policy: keyrack.Policy{AssumeAfter: -time.Hour}},
-		"Policy.CanceledFor": {Policy: keyrack.Policy{CanceledFor: time.Hour}},
-		"Policy names":       {Policy: keyrack.Policy{Canceled: 99}},
+	type policy = keyrack.Policy
+	for says, o := range map[string]keyrack.Options{
+		"Options.Horizon is -1s; it must be from 1ms to 720h0m0s":                   {Horizon: -time.Second},
+		"Options.Horizon is 2562047h47m16.854775807s; it must be":                   {Horizon: math.MaxInt64},
+		"Options.StoreTimeout is 4ns; it must be from 1ms":                          {StoreTimeout: 4},
+		"Options.Poll is 1µs; it must be from 1ms to 8760h0m0s":                     {Poll: time.Microsecond},
+		"Options.Poll is 2562047h47m16.854775807s":                                  {Poll: math.MaxInt64},
+		"Options.Takeover is 2ns; it must be from 100ms to 24h0m0s":                 {Takeover: 2},
+		"Options.Takeover is 2562047h47m16.854775807s":                              {Takeover: math.MaxInt64},
+		"Options.ProbeRate is NaN; it must be from one a day (1e-05) to 1000":       {ProbeRate: math.NaN()},
+		"Options.ProbeRate is -1; it must be":                                       {ProbeRate: -1},
+		"Options.ProbeRate is 1e-300; it must be":                                   {ProbeRate: 1e-300},
+		"Options.ProbeRate is 1e+300; it must be":                                   {ProbeRate: 1e300},
+		"Options.ProbeRate is +Inf; it must be":                                     {ProbeRate: math.Inf(1)},
+		"Options.TrustDeliveries is true without a Prober":                          {TrustDeliveries: true},
+		"Options.Retention.Age is 1ns; it must be from 1m0s":                        {Retention: keyrack.Retention{Age: 1}},
+		"Options.Retention.Age is 2562047h47m16.854775807s":                         {Retention: keyrack.Retention{Age: math.MaxInt64}},
+		"Options.Policy.MaxAge is -1ns; it must be from 1ms to 87600h0m0s":          {Policy: policy{MaxAge: -1}},
+		"Options.Policy.MaxAge is 2562047h47m16.854775807s":                         {Policy: policy{MaxAge: math.MaxInt64}},
+		"Options.Policy.MaxAge is 1s; with a prober it must be at least 10s":        {Policy: policy{MaxAge: time.Second}, Prober: newOracle()},
+		"Options.Policy.Grace is 30ns; it must be":                                  {Policy: policy{Grace: 30}},
+		"Options.Policy.Levels is 3; it must be 1 or 2":                             {Policy: policy{Levels: 3}},
+		"Options.Policy.AssumeAfter is -1h0m0s; it must be":                         {Policy: policy{Assume: true, AssumeAfter: -time.Hour}},
+		"Options.Policy.AssumeAfter is 1h0m0s; it goes with Policy.Assume":          {Policy: policy{AssumeAfter: time.Hour}},
+		"Options.Policy.CanceledFor is 1h0m0s; it goes with":                        {Policy: policy{CanceledFor: time.Hour}},
+		"Options.Policy.Canceled is 99; it must be CanceledInvalid":                 {Policy: policy{Canceled: 99}},
+		"Options.Policy.Reinstated is 99; it must be ReinstatedAsks":                {Policy: policy{Reinstated: 99}},
+		"Options.Policy.ProveSince is 1970-01-01T00:00:00.000001Z without a Prober": {Policy: policy{ProveSince: 1}},
 	} {
 		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &o)
-		if !errors.Is(err, keyrack.ErrInvalid) || rack != nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
+		if !errors.Is(err, keyrack.ErrInvalid) || rack != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
 		}
-	}
-	for _, rate := range []float64{-1, math.Inf(1)} {
-		if _, err := keyrack.Open(t.Context(), memstore.New(nil), &keyrack.Options{ProbeRate: rate}); !errors.Is(err, keyrack.ErrInvalid) {
-			t.Errorf("a rate of %v: %v", rate, err)
-		}
-	}
-	asking := keyrack.Options{Prober: newOracle(), Policy: keyrack.Policy{MaxAge: time.Second}}
-	if _, err := keyrack.Open(t.Context(), memstore.New(nil), &asking); !errors.Is(err, keyrack.ErrInvalid) {
-		t.Errorf("a MaxAge below the gap of probes: %v", err)
 	}
 	if _, err := keyrack.Open(t.Context(), nil, nil); !errors.Is(err, keyrack.ErrInvalid) {
 		t.Errorf("no store: %v", err)
@@ -56,18 +67,62 @@ func TestOptionsThatCannotBeMeant(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rack.Close()
-	for name, o := range map[string]keyrack.HandlerOptions{
-		"a path without its slash": {Path: "webhooks/mews"}, "a path with a query": {Path: "/mews?Token=x"}, "a limit below 0": {BodyLimit: -1},
+	for _, path := range []string{
+		"webhooks/mews", "/mews?Token=x", "/mews#x", "/a b", "//a", "/a//b", "/a//", "/a/../b", "/./a", "/a/..", "/a/.", "/..", "/.", "/a\n", "/a\x00", "/%41", "/ä", "/\xff", " /a",
 	} {
-		o.WithoutSecret = true
-		if h, err := rack.Handler(nil, &o); !errors.Is(err, keyrack.ErrInvalid) || h != nil {
-			t.Errorf("%s: %v", name, err)
+		h, err := rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true, Path: path})
+		if says := fmt.Sprintf("HandlerOptions.Path is %q; it must begin with a slash", path); !errors.Is(err, keyrack.ErrInvalid) || h != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	for _, limit := range []int64{-1, math.MaxInt64} {
+		h, err := rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true, BodyLimit: limit})
+		if says := fmt.Sprintf("HandlerOptions.BodyLimit is %d; it must be from 1 to 67108864 bytes", limit); !errors.Is(err, keyrack.ErrInvalid) || h != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%d: %v", limit, err)
 		}
 	}
 	nothing := func(context.Context, keyrack.Change) error { return nil }
-	for _, o := range []keyrack.SubscribeOptions{{Attempts: -1}, {Timeout: 30}, {Timeout: -time.Second}} {
-		if err := rack.Subscribe("test", nothing, &o); !errors.Is(err, keyrack.ErrInvalid) {
-			t.Errorf("%+v: %v", o, err)
+	for says, o := range map[string]keyrack.SubscribeOptions{
+		"SubscribeOptions.Attempts is -1; it must be above 0":                                    {Attempts: -1},
+		"SubscribeOptions.Timeout is 30ns; it must be from 1ms to 24h0m0s":                       {Timeout: 30},
+		"SubscribeOptions.Timeout is -1s":                                                        {Timeout: -time.Second},
+		"SubscribeOptions.Timeout is 2562047h47m16.854775807s":                                   {Timeout: math.MaxInt64},
+		`SubscribeOptions.Kinds has "Status"; the kinds are status, state, token, alarm and any`: {Kinds: []keyrack.ChangeKind{keyrack.ChangeAny, "Status"}},
+		`SubscribeOptions.Kinds has ""`:                                                          {Kinds: []keyrack.ChangeKind{""}},
+	} {
+		if err := rack.Subscribe("test", nothing, &o); !errors.Is(err, keyrack.ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+// TestOptionsAtTheirBounds are taken: what the comments allow is allowed.
+func TestOptionsAtTheirBounds(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, o := range []keyrack.Options{
+		{
+			Horizon: time.Millisecond, StoreTimeout: time.Millisecond, Poll: time.Millisecond, Takeover: 100 * time.Millisecond,
+			ProbeRate: 1. / 86400, Retention: keyrack.Retention{Age: time.Minute, Entries: 1}, Policy: keyrack.Policy{MaxAge: time.Millisecond, Levels: 1},
+		},
+		{
+			Horizon: 30 * day, StoreTimeout: time.Hour, Poll: 365 * day, Takeover: day, ProbeRate: 1000,
+			Retention: keyrack.Retention{Age: -1, Entries: -1}, TrustDeliveries: true, Prober: newOracle(),
+			Policy: keyrack.Policy{MaxAge: 3650 * day, Grace: 3650 * day, Assume: true, AssumeAfter: 3650 * day, Levels: 2,
+				Canceled: lifecycle.CanceledUsable, CanceledFor: 3650 * day, Reinstated: lifecycle.ReinstatedSets},
+		},
+	} {
+		o.Sealer = seal.Ephemeral()
+		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/", "/a", "/a/", "/a.b/c-d_e~f", "/a:b@c"} {
+			if _, err := rack.Handler(nil, &keyrack.HandlerOptions{WithoutSecret: true, Path: path, BodyLimit: 64 << 20}); err != nil {
+				t.Errorf("%q: %v", path, err)
+			}
+		}
+		if err := rack.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -54,7 +54,7 @@ type SubscribeOptions struct {
 	// Attempts is how often the handler is tried with an entry before it becomes a
 	// dead letter. 0 means 20, over about an hour.
 	Attempts int
-	// Timeout bounds one call of the handler. 0 means 30 s.
+	// Timeout bounds one call of the handler, from 1 ms to a day. 0 means 30 s.
 	Timeout time.Duration
 }
 
@@ -62,6 +62,22 @@ const (
 	defaultAttempts       = 20 // over about an hour
 	defaultHandlerTimeout = 30 * time.Second
 )
+
+// check returns ErrInvalid for what cannot be meant.
+func (s *SubscribeOptions) check() error {
+	for _, kind := range s.Kinds {
+		switch kind {
+		case ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeAny:
+		default:
+			return fmt.Errorf("%w: SubscribeOptions.Kinds has %q; the kinds are %s, %s, %s, %s and %s",
+				ErrInvalid, kind, ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeAny)
+		}
+	}
+	if s.Attempts < 0 {
+		return fmt.Errorf("%w: SubscribeOptions.Attempts is %d; it must be above 0, or 0 for the default", ErrInvalid, s.Attempts)
+	}
+	return duration{"SubscribeOptions.Timeout", s.Timeout, time.Millisecond, day}.check()
+}
 
 func (s *SubscribeOptions) wants(e Change) bool {
 	if len(s.Kinds) == 0 {
@@ -85,8 +101,8 @@ func (s *SubscribeOptions) wants(e Change) bool {
 // [github.com/keyrack-dev/keyrack/atrest].
 //
 // A new name begins with what is committed after Subscribe was called. The error is
-// ErrInvalid for an empty name or one that this Rack subscribed under already, or
-// ErrClosed.
+// ErrInvalid for an empty name, one that this Rack subscribed under already, or options
+// that cannot be meant; or ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
 	if name == "" || handle == nil {
 		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
@@ -95,13 +111,13 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 	if options != nil {
 		o = *options
 	}
-	if o.Attempts < 0 || o.Timeout < 0 || o.Timeout > 0 && o.Timeout < time.Millisecond {
-		return fmt.Errorf("%w: SubscribeOptions.Attempts and Timeout must be above 0, and Timeout at least 1 ms, or 0 for the default", ErrInvalid)
+	if err := o.check(); err != nil {
+		return err
 	}
-	if o.Attempts <= 0 {
+	if o.Attempts == 0 {
 		o.Attempts = defaultAttempts
 	}
-	if o.Timeout <= 0 {
+	if o.Timeout == 0 {
 		o.Timeout = defaultHandlerTimeout
 	}
 	s := &subscription.Subscriber[Change]{

@@ -10,6 +10,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -24,15 +26,17 @@ const (
 	DefaultPath = "/webhooks/mews"
 	// defaultBodyLimit is the largest body that is read, in bytes.
 	defaultBodyLimit = 64 << 10
+	// mostBodyLimit is the largest limit: bodies are read into memory.
+	mostBodyLimit = 64 << 20
 	// bodyTimeout bounds how long the body of a delivery may take to come.
 	bodyTimeout = 5 * time.Second
 )
 
 // HandlerOptions are the choices of a Handler.
 type HandlerOptions struct {
-	// Path is the one exact path that is answered; every other is 404. Empty means
-	// DefaultPath. Nothing is ever redirected: Mews follows redirections, with
-	// the body and the token in it.
+	// Path is the one exact path that is answered; every other is 404. It begins with a
+	// slash and is spelled as in a URL. Empty means DefaultPath. Nothing is ever
+	// redirected: Mews follows redirections, with the body and the token in it.
 	Path string
 	// WithoutSecret accepts every delivery. It must be set if there are no secrets, and
 	// should be only if something in front authenticates.
@@ -40,7 +44,8 @@ type HandlerOptions struct {
 	// General gets the General Webhooks that come to the same URL, with the body as it
 	// came, but unpacked. Its answer is the answer. nil: they are answered 204.
 	General http.Handler
-	// BodyLimit is the largest body that is read, in bytes, unpacked. 0 means 64 KiB.
+	// BodyLimit is the largest body that is read, in bytes, unpacked: at most 64 MiB. 0
+	// means 64 KiB.
 	BodyLimit int64
 }
 
@@ -83,11 +88,11 @@ func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	if options.Path == "" {
 		options.Path = DefaultPath
 	}
-	if options.Path[0] != '/' || strings.ContainsAny(options.Path, "?#") {
-		return nil, fmt.Errorf("%w: HandlerOptions.Path must begin with a slash and have no query, or no request can ever match it", ErrInvalid)
+	if !exact(options.Path) {
+		return nil, fmt.Errorf("%w: HandlerOptions.Path is %q; it must begin with a slash, need no percent-encoding, and have no empty segment, no . and no .., such as %s", ErrInvalid, options.Path, DefaultPath)
 	}
-	if options.BodyLimit < 0 {
-		return nil, fmt.Errorf("%w: HandlerOptions.BodyLimit is below 0", ErrInvalid)
+	if options.BodyLimit < 0 || options.BodyLimit > mostBodyLimit {
+		return nil, fmt.Errorf("%w: HandlerOptions.BodyLimit is %d; it must be from 1 to %d bytes, or 0 for the default", ErrInvalid, options.BodyLimit, mostBodyLimit)
 	}
 	if options.BodyLimit == 0 {
 		options.BodyLimit = defaultBodyLimit
@@ -95,6 +100,13 @@ func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	h := &Handler{rack: r, options: options, secrets: secrets}
 	h.buffers.New = func() any { return new(bytes.Buffer) }
 	return h, nil
+}
+
+// exact reports whether a path has one spelling in a URL, which no proxy rewrites.
+func exact(p string) bool {
+	clean := path.Clean(p)
+	plain := p == clean || clean != "/" && p == clean+"/"
+	return p[0] == '/' && plain && (&url.URL{Path: p}).EscapedPath() == p
 }
 
 // Secrets returns the names of the secrets and when each was last presented.
@@ -123,8 +135,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		h.refuse(w, a, refusal, body.Bytes())
 		return
 	}
-	// What has begun is finished, though the caller may have gone: whether the
-	// delivery was stored should not hang on his patience.
+	// Whether the delivery is stored must not depend on the caller staying connected.
 	ctx = context.WithoutCancel(ctx)
 	receipt, err := h.deliver(ctx, body.Bytes())
 	switch {

@@ -23,12 +23,16 @@ type Options struct {
 	// a transport of the client's own, with HTTP/2, time-outs and the proxies of the
 	// environment.
 	Transport http.RoundTripper
-	// Timeout bounds each probe, from the request's first byte to the response's last.
-	// 0 means 10 s.
+	// Timeout bounds each probe, from the request's first byte to the response's last:
+	// from 1 ms to 5 minutes. 0 means 10 s.
 	Timeout time.Duration
 }
 
-const defaultTimeout = 10 * time.Second
+const (
+	leastTimeout   = time.Millisecond
+	defaultTimeout = 10 * time.Second
+	mostTimeout    = 5 * time.Minute // Mews counts requests over a window that is longer by it
+)
 
 // Client is a [Prober] over HTTP. It keeps to the limit of 200 requests per token in 30 s,
 // and to the pauses that Mews asks for. It never waits: a probe that would break
@@ -67,8 +71,8 @@ func New(platform string, clientToken lifecycle.Token, clientName string, opts *
 		return nil, fmt.Errorf("%w: the ClientToken is not UTF-8", ErrOptions)
 	case clientName == "" || !utf8.ValidString(clientName):
 		return nil, fmt.Errorf("%w: no ClientName, or one that is not UTF-8", ErrOptions)
-	case o.Timeout < 0:
-		return nil, fmt.Errorf("%w: a Timeout below 0", ErrOptions)
+	case o.Timeout != 0 && (o.Timeout < leastTimeout || o.Timeout > mostTimeout):
+		return nil, fmt.Errorf("%w: Options.Timeout is %v; it must be from %v to %v, or 0 for the default", ErrOptions, o.Timeout, leastTimeout, mostTimeout)
 	}
 	c := &Client{
 		url:       u.JoinPath(operation).String(),

@@ -2,6 +2,8 @@ package connector_test
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,16 +90,24 @@ func TestOptions(t *testing.T) {
 		opts          *connector.Options
 		good          bool
 	}{
-		"nil options":      {clientToken, "Test", nil, true},
-		"zero options":     {clientToken, "Test", new(connector.Options), true},
-		"no ClientToken":   {"", "Test", nil, false},
-		"odd ClientToken":  {"\xff", "Test", nil, false},
-		"no ClientName":    {clientToken, "", nil, false},
-		"odd ClientName":   {clientToken, "\xff", nil, false},
-		"negative Timeout": {clientToken, "Test", &connector.Options{Timeout: -time.Second}, false},
+		"nil options":        {clientToken, "Test", nil, true},
+		"zero options":       {clientToken, "Test", new(connector.Options), true},
+		"no ClientToken":     {"", "Test", nil, false},
+		"odd ClientToken":    {"\xff", "Test", nil, false},
+		"no ClientName":      {clientToken, "", nil, false},
+		"odd ClientName":     {clientToken, "\xff", nil, false},
+		"Timeout, below 0":   {clientToken, "Test", &connector.Options{Timeout: -time.Second}, false},
+		"Timeout, too short": {clientToken, "Test", &connector.Options{Timeout: 1}, false},
+		"Timeout, too long":  {clientToken, "Test", &connector.Options{Timeout: math.MaxInt64}, false},
+		"the least Timeout":  {clientToken, "Test", &connector.Options{Timeout: time.Millisecond}, true},
+		"the most Timeout":   {clientToken, "Test", &connector.Options{Timeout: 5 * time.Minute}, true},
 	} {
 		client, err := connector.New(connector.Demo, lifecycle.NewToken(c.token), c.client, c.opts)
 		if good := err == nil; good != c.good || good != (client != nil) || !good && !errors.Is(err, connector.ErrOptions) {
+			t.Errorf("%s: %v", name, err)
+		}
+		// The error names the option, its value and what is allowed.
+		if err != nil && c.opts != nil && !strings.Contains(err.Error(), fmt.Sprintf("Options.Timeout is %v; it must be from 1ms to 5m0s", c.opts.Timeout)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
