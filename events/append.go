@@ -23,7 +23,7 @@ func (e Event) Append(dst []byte) ([]byte, error) {
 	switch {
 	case e.General != nil:
 		w.general(e.General, e.AccessToken)
-	case e.Action != lifecycle.ActionUnknown && int(e.Action) < len(contracts):
+	case e.Action != lifecycle.ActionUnknown && lifecycle.ParseAction(e.Action.String()) == e.Action:
 		w.action(&e)
 	case !e.Raw.IsZero():
 		return e.Raw.Append(dst), nil
@@ -40,7 +40,7 @@ func (w *writer) action(e *Event) {
 	if place := e.lacks(); place != "" {
 		w.fail(jsontext.Pointer(place), ErrShape, reasonMissing)
 	}
-	has := contracts[e.Action]
+	has := contractOf(e.Action)
 	w.open()
 	w.text("", "Action", e.Action.String(), 0)
 	w.member("Data")

@@ -18,7 +18,7 @@ type beside struct {
 // not.
 func (d *decoder) takeBeside(one beside, e *Event) {
 	p := one.property
-	if !contracts[e.Action].has(p) || e.has(p) || one.value == nil || d.noted("/Data/"+propertyNames[p]) {
+	if !contractOf(e.Action).has(p) || e.has(p) || one.value == nil || d.noted("/Data/"+propertyNames[p]) {
 		return
 	}
 	if e.Action == lifecycle.ActionUnknown {

@@ -16,7 +16,7 @@ func (d *decoder) data(e *Event) (start int64) {
 		aside := *d // where faults are forgotten
 		d = &aside
 	}
-	has := contracts[e.Action]
+	has := contractOf(e.Action)
 	entered := d.object("/Data")
 	start = d.start()
 	if !entered {

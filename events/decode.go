@@ -187,7 +187,7 @@ func (d *decoder) action(e *Event) {
 		d.misshapen("/Action", reasonControl)
 		return
 	}
-	if a := lifecycle.ParseAction(string(name)); a != lifecycle.ActionUnknown && int(a) < len(contracts) {
+	if a := lifecycle.ParseAction(string(name)); a != lifecycle.ActionUnknown {
 		e.Action, e.Name = a, a.String()
 	} else {
 		e.Name = string(name)

@@ -53,19 +53,22 @@ func propertyOf(name []byte) property {
 	return numProperties
 }
 
-// contracts are the properties in the Data of each action. A member that is not in its
-// action's contract is skipped, as any unknown one is. Of an unknown action only the
-// integration is read. An action that lifecycle has and this table has not is unknown, too.
+// contracts are the properties in the Data of the actions that have more of them than the
+// integration. A member that is not in its action's contract is skipped, as any unknown one
+// is.
 var contracts = []properties{
-	lifecycle.ActionUnknown: setOf(integration),
 	lifecycle.IntegrationCreated: setOf(enterprise, service, requestor, accessToken,
 		createdUtc, isEnabled, integration),
-	lifecycle.IntegrationEnabled:       setOf(integration),
-	lifecycle.IntegrationDisabled:      setOf(integration),
-	lifecycle.IntegrationCanceled:      setOf(integration),
-	lifecycle.IntegrationReinstated:    setOf(integration),
 	lifecycle.IntegrationDeleted:       setOf(deletedUtc, integration),
 	lifecycle.IntegrationApiKeyCreated: setOf(integration, apiKey),
+}
+
+// contractOf returns the contract of an action: of an unknown one the integration alone.
+func contractOf(a lifecycle.Action) properties {
+	if int(a) < len(contracts) && contracts[a] != 0 {
+		return contracts[a]
+	}
+	return setOf(integration)
 }
 
 // has reports whether the event has a property.
