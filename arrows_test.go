@@ -116,7 +116,7 @@ var (
 	outside = "crypto/rand database/... embed io/fs io/ioutil log math/rand/... net/... os/... path/filepath plugin syscall/... unsafe"
 )
 
-// What a user of the root module links, and what he must never link.
+// What a user of the root module links, and what they must never link.
 var (
 	runTimeModules = "github.com/go-json-experiment/json github.com/looplab/fsm"
 	testModules    = "github.com/google/go-cmp pgregory.net/rapid"
@@ -254,7 +254,7 @@ func TestRunTimeModules(t *testing.T) {
 			t.Errorf("production code needs %s; the modules it may need: %s", path, runTimeModules)
 		}
 	}
-	// The whole module graph: what a user's go.sum and his auditors see.
+	// The whole module graph: what a user's go.sum and auditors see.
 	for path := range strings.FieldsSeq(string(goCommand(t, rootAlone, "list", "-m", "-f", "{{.Path}}", "all"))) {
 		if !matches(path, module+" "+runTimeModules+" "+testModules) {
 			t.Errorf("the module graph has %s, which is in neither list", path)

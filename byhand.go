@@ -11,9 +11,9 @@ import (
 // IssueToken returns the current token of an integration, as Token does, for
 // somebody outside of the process, and has the journal say who got it. by names
 // the one who asked, such as an API key; it is journalled and must be no person's
-// name. A token is handed out only if its verdict is Active; else the error is a
-// *NotActiveError. Other errors are those of Token and Deliver, and
-// then nothing is handed out.
+// name. A token is issued only if its verdict is Active; otherwise the error is a
+// *NotActiveError. Other errors are those of Token and Deliver, and then no token is
+// issued.
 func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {
 	token, v, err := r.Token(ctx, integration)
 	if err != nil {

@@ -436,13 +436,13 @@ func (a *aviary) fly() {
 	search(t, "the logs", text, allNeedles)
 	search(t, "the standard logger", std.String(), allNeedles)
 
-	// Whoever sees all of the store's memory finds no token, no secret, no person.
+	// The store's memory shows no token, no secret and no person.
 	memory := dump(a.mem)
 	if !strings.Contains(memory, integrationID("A")) || !strings.Contains(memory, canaryNames[0]) {
 		t.Error("the store's memory was not looked at")
 	}
 	search(t, "the store's memory", memory, secretNeedles)
-	// Whoever walks through the Rack finds none either: they sit behind functions.
+	// Walking through the Rack finds none either: they are behind functions.
 	for _, v := range []any{a.rack, a.handler} {
 		text := dump(v)
 		search(t, fmt.Sprintf("a walk through %T", v), text, needles("CANARYBIRD", "Canarybird", "canarybird"))

@@ -76,7 +76,7 @@ var conversations = []struct {
 			{about: "an action that is not known", line: delivery, body: `{"Action":"IntegrationMoved","Data":{"Integration":{"Id":"9e5e84e9-974d-4f16-9662-ab2200f27cb1"}}}`},
 			{about: "an unexpected shape", line: delivery, body: `{"Action":"IntegrationEnabled","Data":{"Integration":"9e5e84e9-974d-4f16-9662-ab2200f27cb1"}}`},
 			{about: "another unexpected shape", line: delivery, body: `[]`},
-			{about: "a General Webhook, of which nobody wants to know", line: delivery, body: generalBody},
+			{about: "a General Webhook without a handler", line: delivery, body: generalBody},
 		},
 	},
 	{

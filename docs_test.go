@@ -1,8 +1,13 @@
 package keyrack_test
 
 import (
+	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,4 +36,151 @@ func TestContentsOfDecisions(t *testing.T) {
 // anchor returns the fragment under which GitHub shows a heading.
 func anchor(heading string) string {
 	return strings.ReplaceAll(regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
+}
+
+// tracked returns the repository's files of some kinds.
+func tracked(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	out, err := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...).Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
+
+// members are the exported fields and methods of exported types, and the exported names of
+// packages, of the whole workspace: "Rack.Check", "keyrack.Open". A type that several
+// packages have has the members of all.
+func members(t *testing.T) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	for _, name := range tracked(t, "*.go") {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := func(of, name string) { known[of+"."+name] = true }
+		for _, decl := range file.Decls {
+			switch decl := decl.(type) {
+			case *ast.FuncDecl:
+				if decl.Recv != nil {
+					add(receiver(decl), decl.Name.Name)
+				} else {
+					add(file.Name.Name, decl.Name.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range decl.Specs {
+					switch spec := spec.(type) {
+					case *ast.ValueSpec:
+						for _, n := range spec.Names {
+							add(file.Name.Name, n.Name)
+						}
+					case *ast.TypeSpec:
+						add(file.Name.Name, spec.Name.Name)
+						var fields *ast.FieldList
+						switch of := spec.Type.(type) {
+						case *ast.StructType:
+							fields = of.Fields
+						case *ast.InterfaceType:
+							fields = of.Methods
+						default:
+							continue
+						}
+						for _, f := range fields.List {
+							for _, n := range f.Names {
+								add(spec.Name.Name, n.Name)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return known
+}
+
+// TestPagesNameWhatIsThere: every `Type.Field`, `Type.Method` and `package.Name` of the
+// pages exists.
+func TestPagesNameWhatIsThere(t *testing.T) {
+	known := members(t)
+	ours := map[string]bool{} // what stands before a dot
+	for name := range known {
+		ours[name[:strings.IndexByte(name, '.')]] = true
+	}
+	span := regexp.MustCompile("`[^`\n]+`")
+	dotted := regexp.MustCompile(`(?:^|[^\w./-])(\w+)\.([A-Z]\w*)`)
+	found := 0
+	for _, page := range tracked(t, "*.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range span.FindAll(text, -1) {
+			for _, name := range dotted.FindAllSubmatch(code, -1) {
+				of, member := string(name[1]), string(name[2])
+				if of == "rack" {
+					of = "Rack"
+				}
+				if !ours[of] && of[0] >= 'a' || of == "Data" {
+					continue // another package, a variable, or a property of a webhook
+				}
+				if found++; !known[of+"."+member] {
+					t.Errorf("%s:%d: %s names %s.%s, which there is not", page, 1+bytes.Count(text[:bytes.Index(text, code)], []byte("\n")), code, of, member)
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("the pages name %d members only; does the test still read them?", found)
+	}
+}
+
+// phrases are what a native reader of English stumbles over, with what to write instead.
+var phrases = []struct {
+	hint, instead string
+	phrase        *regexp.Regexp
+}{
+	{" of which", "a clause with whose, or a sentence of its own", regexp.MustCompile(`(\w+,?)\s+of which\b`)},
+	{"whoever", "who it is: a caller, an instance, anyone with the secret", regexp.MustCompile(`()\bwhoever\b`)},
+	{"he", "they, or the thing itself", regexp.MustCompile(`()\bhe\b`)},
+	{"his", "their, or of the thing itself", regexp.MustCompile(`()\bhis\b`)},
+	{"him", "them, or the thing itself", regexp.MustCompile(`()\bhim(self)?\b`)},
+	{"what is no ", "anything that is not", regexp.MustCompile(`()\bwhat is no ([a-km-z0-9]|l[^o])`)},
+}
+
+// numbered may stand before "of which".
+var numbered = regexp.MustCompile(`^(\d[\d,]*|%d|each|either|both|some),?$`)
+
+// uncleared are the rooms whose English has not been read aloud yet.
+var uncleared = regexp.MustCompile(`^(sqlitestore|pgstore|memstore|mewstest|keyrackotel|store/storetest)/`)
+
+// TestEnglish keeps phrases that were cleared away from coming back, in code, pages, help
+// texts and what monitoring shows.
+func TestEnglish(t *testing.T) {
+	newLine := regexp.MustCompile(`\n\s*//`)
+	for _, name := range tracked(t, "*.go", "*.md", "*.json", "*.yaml", "*.txt", "*.mjs", "*.py") {
+		if name == "docs_test.go" || uncleared.MatchString(name) || strings.Contains(name, "testdata/bodies/") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = newLine.ReplaceAll(bytes.ToLower(text), []byte("\n")) // a phrase may cross a line
+		for _, p := range phrases {
+			if !bytes.Contains(text, []byte(p.hint)) {
+				continue
+			}
+			for _, at := range p.phrase.FindAllSubmatchIndex(text, -1) {
+				if numbered.Match(text[at[2]:at[3]]) {
+					continue
+				}
+				line := 1 + bytes.Count(text[:at[1]], []byte("\n"))
+				t.Errorf("%s:%d: %q; write %s", name, line, text[at[0]:at[1]], p.instead)
+			}
+		}
+	}
 }

@@ -279,7 +279,7 @@ var trips = []struct {
 		{hour, deleted("A", time.Time{}), "204 applied", "deleted", "invalid deleted"},
 		{minute, reported("A", "k", 200, 0), "applied: works though deleted", "deleted", "unknown deleted_but_accepted, guess invalid"},
 	}},
-	{"what is no event of an integration", keyrack.Options{}, []move{
+	{"deliveries about no integration", keyrack.Options{}, []move{
 		{0, delivered("A", []byte(generalBody)), "204 a General Webhook", "", "unknown unfamiliar, guess invalid"},
 		{0, delivered("", []byte(`{"Action":"IntegrationEnabled","Data":{}}`)), "204 unrecognized", "", "unknown unfamiliar, guess invalid"},
 		{0, delivered("", []byte(`["valid", "JSON"]`)), "204 unrecognized", "", "unknown unfamiliar, guess invalid"},

@@ -35,7 +35,7 @@ func needles(texts ...string) (all []string) {
 	return all
 }
 
-// A digest without a key is as good as the text to whoever can guess.
+// A digest without a key gives the text away to anyone who can guess it.
 func digests(texts ...string) (all []string) {
 	for _, text := range texts {
 		sum := sha256.Sum256([]byte(text))

@@ -15,10 +15,10 @@ import (
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
-// TestForgedDeliveriesProveNothing: with a prober, whoever has the webhook's secret, and a
-// hotel and a token of his own, cannot have that token taken for another hotel's, however
-// he mixes deliveries, copies and waiting, and whether Mews answers or not. The hotel's
-// own token is valid again soon.
+// TestForgedDeliveriesProveNothing: with a prober, an attacker with the webhook's secret, a
+// hotel and a token cannot have that token taken for another hotel's, whatever the mix of
+// deliveries, copies and waiting, and whether Mews answers or not. The other hotel's own
+// token is valid again soon.
 func TestForgedDeliveriesProveNothing(t *testing.T) {
 	sequences := 12
 	if long() {

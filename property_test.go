@@ -54,7 +54,7 @@ func someFaults() *rapid.Generator[[]fault] {
 // is there at most once, records are the fold of it, a token has one owner, an
 // enterprise never changes, one integration's evidence touches no other's record,
 // a tombstone stands, no Rack is ahead of the store, Check is what the records
-// say, and whoever opens the store afterwards answers the same.
+// say, and a Rack that opens the store afterwards answers the same.
 func TestJournalFoldsToRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, storm) })
 }
@@ -115,7 +115,7 @@ func storm(t *rapid.T) {
 			buries = stored && bytes.Contains(body, []byte("IntegrationDeleted"))
 		}
 
-		synctest.Wait() // whoever polls is done
+		synctest.Wait() // both have polled
 		records, entries := s.stored()
 		grown := entries[len(entriesBefore):]
 		switch {

@@ -43,7 +43,7 @@ var (
 	ErrNoSealer = errors.New("keyrack: a durable store needs a sealer")
 	// ErrSealer: the sealer is not the one with which the store was begun.
 	ErrSealer = digestkey.ErrSealer
-	// ErrNoToken: the integration has no token to hand out.
+	// ErrNoToken: the integration has no token to issue.
 	ErrNoToken = errors.New("keyrack: no token")
 	// ErrNotFound: there is no such integration.
 	ErrNotFound = store.ErrNotFound

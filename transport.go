@@ -34,7 +34,7 @@ func (e *NotActiveError) Unwrap() error { return ErrNotActive }
 
 type integrationKey struct{}
 
-// WithIntegration says on behalf of which integration a request is made: the
+// WithIntegration names the integration that a request is made for: the
 // Transport puts its current token into the body.
 func WithIntegration(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, integrationKey{}, id)

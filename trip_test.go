@@ -54,7 +54,7 @@ func (tr *trip) open() {
 }
 
 // end looks back: everything that was answered is in the journal, the journal
-// folds to the records, and whoever opens the store afterwards answers the same.
+// folds to the records, and a Rack that opens the store afterwards answers the same.
 func (tr *trip) end() {
 	tr.t.Helper()
 	audit(tr.t, tr.store, tr.rack)

@@ -160,7 +160,7 @@ func tellTheTruth(t *rapid.T) {
 			if h.valid() && token == h.tokens[len(h.tokens)-1] {
 				status = http.StatusOK
 			}
-			// Whoever does not know the token, or failed to store this, just goes on.
+			// A Rack that does not know the token, or failed to store this, just goes on.
 			_, _ = s.racks[0].Report(s.ctx, tokenText(token), status, time.Now())
 		}
 		if len(under) == 0 {

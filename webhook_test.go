@@ -34,7 +34,7 @@ func padded(size int) string {
 	return enabledBody + strings.Repeat(" ", size-len(enabledBody))
 }
 
-// Nobody starts a handler that anybody can deliver to, unless he says so.
+// A handler that anybody can deliver to must be asked for.
 func TestHandlerWithoutSecret(t *testing.T) {
 	r, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
 	if err != nil {

@@ -75,7 +75,7 @@ func TestExportAndRestore(t *testing.T) {
 		}
 		d := bare.open()
 		defer d.Close()
-		d.is("k2", lifecycle.Valid, lifecycle.ReasonLive) // to whoever has it
+		d.is("k2", lifecycle.Valid, lifecycle.ReasonLive) // to anyone who has it
 		if _, v, err := d.Token(t.Context(), named("a").ID); !errors.Is(err, keyrack.ErrNoToken) || v.Status != lifecycle.Unknown {
 			t.Errorf("a token that was left out is %v, %v", v.Status, err)
 		}

@@ -45,7 +45,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestTimesThatAreNone: what is no time counts as missing, and the event stands.
+// TestTimesThatAreNone: a text that is not a time counts as missing, and the event stands.
 func TestTimesThatAreNone(t *testing.T) {
 	for _, sent := range []string{
 		"", " ", "soon", "2026", "2026-05", "2026-5-1", "2026-05-01T", "2026-05-01T10", "2026-05-01T1:00:00Z", "2026-05-01T24:00:00Z",

@@ -190,7 +190,7 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 	}
 }
 
-// importedCourse is the course of an integration of which nothing but an import is known.
+// importedCourse is the course of an integration that is known from an import alone.
 func importedCourse(enabled bool, at Instant) Course {
 	c := Course{State: Disabled, Enabled: pair{Since: at}}
 	if enabled {

@@ -39,7 +39,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestErrorOfAnAnswer: what is no delivery is not called an unknown action.
+// TestErrorOfAnAnswer: the refusal of an answer does not speak of an unknown action.
 func TestErrorOfAnAnswer(t *testing.T) {
 	r := fold(created(Yes, token(0), minute(0)))
 	late := probe(&r, token(0), Accepted, minute(1))

@@ -68,7 +68,7 @@ func imported(isEnabled Flag, d Digest, at Instant) Evidence {
 	}
 }
 
-// fold applies evidence to a record of which nothing is known.
+// fold applies evidence to an empty record.
 func fold(all ...Evidence) Record {
 	var r Record
 	for _, e := range all {

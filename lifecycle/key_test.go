@@ -238,7 +238,7 @@ func TestImport(t *testing.T) {
 	// A token that is known from a rotation already.
 	known := fold(rotated(token(0), minute(0)), imported(Yes, token(0), minute(1)))
 	says(t, "known, then imported", known, token(0), minute(1), Valid, ReasonLive, Valid)
-	// Whoever imports a token that was rejected knows better, or not: ask.
+	// The person who imports a rejected token may know better, or may not: ask.
 	rejected := then(r, probe(&r, token(0), Rejected, minute(1)), rotated(token(1), minute(50)), imported(Yes, token(0), minute(51)))
 	says(t, "rejected, then imported", rejected, token(0), minute(51), Unknown, ReasonDoubted, Valid)
 	if _, d := r.Apply(imported(Yes, token(0), minute(2))); d.Outcome != Duplicate {

@@ -43,8 +43,8 @@ type Record struct {
 	Created bool `json:",omitzero"`
 
 	Course
-	// Parked are the courses of an Unseen integration of which toggles are known
-	// already: as if Created had said disabled, and as if it had said enabled.
+	// Parked are the courses of an Unseen integration whose toggles came before its
+	// IntegrationCreated: as if Created had said disabled, and as if it had said enabled.
 	Parked []Course `json:",omitzero"`
 	// Belief is what package belief keeps of the arrivals of both pairs, and Possible is
 	// what follows from it: how things may be now, under each policy.
@@ -291,7 +291,7 @@ func (r *Record) beginning(e *Evidence) Course {
 	return first
 }
 
-// startCourses are the courses of an integration of which no toggle is known.
+// startCourses are the courses of an integration without any toggle.
 func startCourses() []Course {
 	return []Course{{State: next(Unseen, colCreatedOff).to}, {State: next(Unseen, colCreatedOn).to}}
 }

@@ -99,7 +99,7 @@ func TestOtherKinds(t *testing.T) {
 			t.Errorf("%s: %+v (-want +got)\n%s", name, d, diff)
 		}
 	}
-	// What is no delivery has no action, whatever stands in it.
+	// Only a delivery has an action, whatever other evidence holds.
 	e := imported(Yes, token(1), minute(1))
 	e.Action = IntegrationCreated
 	if next, d := r.Apply(e); d.Action != ActionUnknown || next.Keys[1].From != ActionUnknown {

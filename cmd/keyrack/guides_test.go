@@ -128,7 +128,7 @@ func (g *guideTour) run() string {
 		t.Fatalf("the import: %d, %s", r.Status, r.Body)
 	}
 	g.show("one whose token works", hotel.ID())
-	hotel.RotateKey() // of which no webhook tells
+	hotel.RotateKey() // without a webhook
 	g.show("one whose token no longer works", hotel.ID())
 	g.show("the same again", hotel.ID())
 	deliver(t, p, "created.json")

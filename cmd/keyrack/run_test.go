@@ -52,7 +52,7 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case code := <-p.code:
-		p.code <- code // for whoever asks again
+		p.code <- code // for the next call
 		return code
 	case <-time.After(testkit.Patience):
 		var stacks testkit.Buffer

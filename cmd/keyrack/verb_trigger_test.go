@@ -24,4 +24,4 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// TestReadToken: a token is one line, of which nothing but its end is taken away.
+// TestReadToken: a token is one line, and only the line end is removed.

@@ -24,7 +24,7 @@ func (s overtaken) Reseal(ctx context.Context, ref store.Ref, old, new []byte) e
 	return s.Store.Reseal(ctx, ref, old, new)
 }
 
-// TestOneKeyForEver: a store has one key, whoever begins it and however often.
+// TestOneKeyForEver: a store has one key, however often and by whom it is begun.
 func TestOneKeyForEver(t *testing.T) {
 	sealer := seal.Ephemeral()
 	for name, s := range map[string]store.Store{

@@ -14,7 +14,7 @@
 // A token's digest has one owner, so it must be given up before it can be taken over. In
 // between the tokens lie in a stash, a sealed value with a name. Any step may be the last
 // one before a crash, and several instances may join at once: each step is a
-// compare-and-set, and whoever finds a stash finishes what it says.
+// compare-and-set, and an instance that finds a stash finishes what it says.
 //
 //	two records ──► stash written ──► other spellings emptied ──► joined ──► stash emptied
 package join

@@ -147,7 +147,7 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// TestFailures: whoever waits in vain hears why, unless somebody else just holds it.
+// TestFailures: a caller that waits in vain is told why, unless another one just holds the name.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &leaser{Store: memstore.New(nil)}

@@ -17,8 +17,8 @@ import (
 //	this token              401
 //	                       began, answered
 //
-// It is a value without a clock. Times are of one clock that does not go back. Whoever
-// uses it serializes the calls.
+// It is a value without a clock. Times are of one clock that does not go back. Its
+// user serializes the calls.
 type attribution struct {
 	works    map[string]bool // integrations whose latest answer was 200
 	accepted [2]acceptance   // the latest 200, and the latest of another integration

@@ -162,8 +162,8 @@ func TestMoreUrgentQuestionsComeFirst(t *testing.T) {
 	})
 }
 
-// TestTouchReadsTheRecord: what is planned follows from the record as it is, whoever
-// says so in whatever order. Forgetting it ends all questions.
+// TestTouchReadsTheRecord: the plan follows from the record as it is, in whatever order
+// Touch is called. Forgetting the record ends all questions.
 func TestTouchReadsTheRecord(t *testing.T) {
 	scheduling(t, func(s *stage) {
 		s.run()

@@ -56,7 +56,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	held.Unlock()
 }
 
-// TestFewShareAStripe: whoever holds one name's lock is in the way of few others.
+// TestFewShareAStripe: the lock of one name blocks few others.
 func TestFewShareAStripe(t *testing.T) {
 	l := striped.New()
 	ended, cancel := context.WithCancel(t.Context())

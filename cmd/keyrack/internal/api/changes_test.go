@@ -139,7 +139,7 @@ func TestChangesLostEarly(t *testing.T) {
 	}
 }
 
-// TestChangesGone: whoever stops reading is forgotten, and the command still ends.
+// TestChangesGone: a client that stops reading is forgotten, and the command still ends.
 func TestChangesGone(t *testing.T) {
 	p := serveAPI(t, "")
 	f := follow(t, p, "", "")

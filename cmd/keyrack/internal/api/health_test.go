@@ -62,7 +62,7 @@ func (f *fragile) History(ctx context.Context, integration string) iter.Seq2[sto
 }
 
 // TestDegraded: while the store cannot be read, questions are answered from memory,
-// and whoever watches learns of it.
+// and /readyz and /metrics say so.
 func TestDegraded(t *testing.T) {
 	s := &fragile{Store: memstore.New(nil)}
 	rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Poll: time.Millisecond})

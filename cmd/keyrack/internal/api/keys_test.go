@@ -7,7 +7,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
-// TestParseAPIKeys: what is no key is refused, in words that do not quote it.
+// TestParseAPIKeys: anything that is not a key is refused, in words that do not quote it.
 func TestParseAPIKeys(t *testing.T) {
 	sum := strings.Repeat("0f", 32)
 	for text, want := range map[string]string{
