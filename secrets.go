@@ -47,7 +47,7 @@ func newSecrets(given []Secret) (secrets, error) {
 
 // match reports whether the query presents one of the secrets, in time that does
 // not depend on which, or on how much of it is right. A plus sign in the query stands for a
-// blank in a form and for itself in a URL, and whoever registers a URL may mean either: both
+// blank in a form and for itself in a URL, and a URL may be registered with either meaning: both
 // match.
 func (all secrets) match(rawQuery string, now time.Time) bool {
 	escaped, ok := presentedIn(rawQuery)

@@ -1,8 +1,8 @@
 package lifecycle
 
-// Whoever has the webhook's secret can be the first to announce an integration, with
-// another enterprise or time of creation than is true. What nobody has proved gives way to
-// what Mews confirms: a second IntegrationCreated that contradicts it brings a candidate
+// Anyone with the webhook's secret can be the first to announce an integration, with a
+// wrong enterprise or time of creation. What nobody has proved gives way to what Mews
+// confirms: a second IntegrationCreated that contradicts it brings a candidate
 // with the enterprise that it claims, and a 200 that names this enterprise settles it.
 
 // proved reports whether Mews has confirmed any token of the integration.

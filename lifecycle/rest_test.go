@@ -125,7 +125,7 @@ func TestSeveralWork(t *testing.T) {
 		r, _ = asksFor(r, 65, 20, func(n, at int) bool { return c.works(n, at+4) })
 		// The lease, or an own 401, has the current one asked about.
 		for _, at := range []int{130, 190} {
-			r = then(r, Evidence{Kind: KindAsk, At: minute(at), Horizon: horizon, Integration: Named{ID: integration}})
+			r = then(r, Evidence{Kind: KindProbeRequest, At: minute(at), Horizon: horizon, Integration: Named{ID: integration}})
 			r, asked = asksFor(r, at, 1, func(n, m int) bool { return c.works(n, m+at-61) })
 		}
 		says(t, name+": the one that works", r, token(c.current), minute(200), Valid, ReasonLive, Valid)

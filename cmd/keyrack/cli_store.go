@@ -54,7 +54,7 @@ func (s *storeSettings) atRest(verb *cobra.Command, env environment) (storage.UR
 	return s.find(verb, env, storage.AtRest)
 }
 
-// warner returns a function that warns whoever runs a verb.
+// warner returns a function that warns the person who runs a verb.
 func warner(verb *cobra.Command) func(string) {
 	stderr := verb.ErrOrStderr()
 	return func(text string) {

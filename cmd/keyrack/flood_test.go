@@ -19,7 +19,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
-// flood holds so many connections to a listener, by whatever whoever has no secret can do:
+// flood holds so many connections to a listener, by whatever a client without a secret can do:
 // silence, half a header, a body that does not end. One that is closed is opened again.
 func flood(ctx context.Context, addr string, connections int) (wait func()) {
 	var all sync.WaitGroup

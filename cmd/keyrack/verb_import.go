@@ -71,8 +71,8 @@ confirmed; otherwise 1.`,
 	return verb
 }
 
-// warnAboutTokens warns of a file of tokens that others can read or write. Whoever wrote it
-// is there to see the warning, so it is no error.
+// warnAboutTokens warns of a file of tokens that others can read or write. The person
+// who wrote it sees the warning, so it is not an error.
 func warnAboutTokens(verb *cobra.Command, file string) {
 	if file == "-" {
 		return

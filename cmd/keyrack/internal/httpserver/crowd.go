@@ -14,7 +14,7 @@ import (
 // else one between two. Requests under way are never cut. While there are nothing but those,
 // new connections wait with the system.
 //
-// Whoever means it sends a request with the connection, and so is not silent.
+// A client that means it sends a request with the connection, and so is not silent.
 type crowd struct {
 	net.Listener
 	most int

@@ -35,7 +35,7 @@ func inspect(path string) (fileState, error) {
 	case !info.Mode().IsRegular():
 		return missing, fmt.Errorf("%s is not a regular file, and no database can be kept in it", path)
 	}
-	// Others may read a database, whose tokens are sealed. Whoever writes it decides about
+	// Others may read a database, whose tokens are sealed. But writing to it decides
 	// every verdict.
 	guarded := files.Guarded{What: "the database", Elsewhere: "name another with --store", Public: true}
 	if _, err := guarded.Check(path); err != nil {

@@ -106,8 +106,8 @@ func TestAtRest(t *testing.T) {
 	}
 }
 
-// TestPaths: what is at the path of a store that is none has words of its own, whoever opens
-// it, and nothing is made beside it.
+// TestPaths: a path that leads to something other than a store is refused in words of its
+// own, however it is opened, and nothing is made beside it.
 func TestPaths(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
