@@ -138,13 +138,13 @@ func (r *Record) longestOpen() int {
 	return best
 }
 
-// former returns the superseded token that was asked about longest ago, if that was
-// before a time and the token is still kept; otherwise -1.
+// former returns that of the other tokens, superseded or candidates, which was asked about
+// longest ago, if that was before a time and the token is still kept; otherwise -1.
 func (r *Record) former(before Instant) int {
 	best := -1
 	for j := len(r.Keys) - 1; j >= 0; j-- {
 		k := &r.Keys[j]
-		if k.Status == Superseded && k.Began < before && (best < 0 || k.Began < r.Keys[best].Began) && r.Retains(k.Digest, 0, 0) {
+		if (k.Status == Superseded || k.Status == Candidate) && k.Began < before && (best < 0 || k.Began < r.Keys[best].Began) && r.Retains(k.Digest, 0, 0) {
 			best = j
 		}
 	}

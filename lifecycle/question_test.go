@@ -200,3 +200,30 @@ func TestNoTokenStarves(t *testing.T) {
 		}
 	}
 }
+
+// TestQuestionsStarveNoCandidate: where nothing works, the lease asks about all tokens in turn,
+// those too that came within a horizon of the one in use. One that works in the end is found
+// without a further delivery.
+func TestQuestionsStarveNoCandidate(t *testing.T) {
+	r := fold(created(Yes, token(0), minute(0)), delivery(IntegrationDisabled, minute(1)), rotated(token(2), minute(41)), rotated(token(1), minute(62)))
+	asked := map[Digest]int{}
+	now := minute(63)
+	for range 12 {
+		q, ok := r.Question(now)
+		if !ok {
+			t.Fatal("nothing is asked any more")
+		}
+		asked[q.Token]++
+		answer := Rejected
+		if !q.Open {
+			now = now.Add(20 * time.Hour) // the lease
+		}
+		r = then(r, probe(&r, q.Token, answer, now))
+		now = now.Add(time.Minute)
+	}
+	for n := range 3 {
+		if asked[token(n)] < 3 {
+			t.Errorf("token %d was asked about %d times, of 12 questions", n, asked[token(n)])
+		}
+	}
+}
