@@ -177,6 +177,9 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 	if i >= 0 {
 		r.promote(i, e.At)
 		r.doubtRejections(e.At)
+		if k := &r.Keys[i]; k.Answer == Expected { // as a former token; now it would be a surprise
+			k.Doubt = e.At
+		}
 	}
 	r.complete(e)
 	if e.Integration.Name != "" {
