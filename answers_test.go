@@ -1,7 +1,6 @@
 package keyrack_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -35,10 +35,10 @@ func (s *annotated) Annotate(ctx context.Context, annotations ...store.Annotatio
 
 // answering runs a test with a handler on a store that counts, and returns the log.
 func answering(t *testing.T, test func(b bench, s *annotated, h http.Handler)) string {
-	var log bytes.Buffer
+	var log testkit.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		s := &annotated{Store: memstore.New(nil)}
-		rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Logger: slog.New(slog.NewTextHandler(&locked{mu: new(sync.Mutex), w: &log}, nil))})
+		rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}

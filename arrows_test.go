@@ -61,6 +61,7 @@ var rooms = map[string]string{
 	"internal/digestkey":    "seal store",
 	"internal/clock":        "lifecycle",
 	"internal/deployment":   "lifecycle events store seal keyrack atrest", // for tests
+	"internal/testkit":      "",                                           // for tests
 
 	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
@@ -124,7 +125,7 @@ var (
 	// testCode is reachable from no production package but the testKits, which
 	// users import from their own tests.
 	testCode = "testing/... net/http/httptest github.com/google/go-cmp/... pgregory.net/rapid/..."
-	testKits = "store/storetest pgstore/pgtest internal/deployment mewstest"
+	testKits = "store/storetest pgstore/pgtest internal/deployment internal/testkit mewstest"
 )
 
 func TestArrows(t *testing.T) {

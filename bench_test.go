@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -47,14 +47,9 @@ func inTurns(b *testing.B, size int, floor, subject func(from, to int) bool) {
 		ratios = append(ratios, float64(s)/float64(f))
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(floors), "floor-ns")
-	b.ReportMetric(median(subjects), "ns")
-	b.ReportMetric(median(ratios), "x-floor")
-}
-
-func median(all []float64) float64 {
-	slices.Sort(all)
-	return all[len(all)/2]
+	b.ReportMetric(testkit.Median(floors), "floor-ns")
+	b.ReportMetric(testkit.Median(subjects), "ns")
+	b.ReportMetric(testkit.Median(ratios), "x-floor")
 }
 
 // crowd is a Rack with many integrations of one token each, and beside it the

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -67,7 +68,7 @@ func benchmarkHandler(b *testing.B, connections int) {
 	b.ReportMetric(slices.Min(floors)/1000, "floor-µs-CPU")
 	b.ReportMetric(slices.Min(subjects)/1000, "µs-CPU")
 	b.ReportMetric(slices.Min(subjects)/slices.Min(floors), "x-floor")
-	b.ReportMetric(median(ratios), "x-floor-median")
+	b.ReportMetric(testkit.Median(ratios), "x-floor-median")
 }
 
 // instance is a server in a process of its own.

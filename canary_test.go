@@ -26,6 +26,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -61,7 +62,7 @@ type aviary struct {
 	options keyrack.Options
 	secrets []keyrack.Secret
 	choices keyrack.HandlerOptions
-	logs    lines
+	logs    testkit.Buffer
 	answers map[int]bool
 
 	mu     sync.Mutex
@@ -429,7 +430,7 @@ func (a *aviary) fly() {
 		}
 	}
 	a.exported()
-	text := a.logs.take()
+	text := a.logs.Take()
 	if !strings.Contains(text, `"msg"`) || !strings.Contains(text, "delivery not stored") {
 		t.Error("the logs are not what was looked at")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // What a caller sees of the handler, byte for byte, stands in testdata/http: one
@@ -194,7 +195,7 @@ func TestConversations(t *testing.T) {
 				b.WriteString("\n")
 				s.summary(&b)
 				s.close()
-				golden(t, "testdata/http/"+c.file+".txt", b.String())
+				testkit.Golden(t, "http/"+c.file+".txt", b.String())
 			})
 		})
 	}

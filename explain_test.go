@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -164,7 +165,7 @@ func TestExplainSaysWhy(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.ReplaceAll(explanation.String(), explanation.Token.String(), "DIGEST00")
-		golden(t, "testdata/explain.txt", text)
+		testkit.Golden(t, "explain.txt", text)
 		unknown, err := b.ExplainToken(context.Background(), "nobody knows it")
 		if err != nil || unknown.Verdict.Status != lifecycle.Unknown || len(unknown.WouldChange) == 0 {
 			t.Errorf("an unfamiliar token: %+v, %v", unknown, err)

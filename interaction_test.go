@@ -19,6 +19,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -65,7 +66,7 @@ func TestInteraction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Test(t, func(t *testing.T) { golden(t, file, interact(t, string(text))) })
+			synctest.Test(t, func(t *testing.T) { testkit.Golden(t, "interaction/"+filepath.Base(file), interact(t, string(text))) })
 		})
 	}
 }

@@ -1,23 +1,16 @@
 package keyrack_test
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 // What Mews sends about one integration, as bytes. Tests name integrations by a
 // letter and tokens by a short name; both are spelled out as Mews spells them.
-
-// idOf returns the id of what a test calls by a short name.
-func idOf(kind, name string) string {
-	sum := sha256.Sum256([]byte(kind + name))
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
-}
 
 // The integration of Mews's specification is called "spec", and so are its
 // enterprise and its token.
@@ -27,14 +20,14 @@ func integrationID(name string) string {
 	if name == spec {
 		return "9e5e84e9-974d-4f16-9662-ab2200f27cb1"
 	}
-	return idOf("integration", name)
+	return testkit.ID("integration", name)
 }
 
 func enterpriseID(name string) string {
 	if name == spec {
 		return "8865aa96-f62d-4f9b-a912-ab2100f60f42"
 	}
-	return idOf("enterprise", name)
+	return testkit.ID("enterprise", name)
 }
 
 // tokenText returns the text of the token that a test calls by a short name.
@@ -42,8 +35,7 @@ func tokenText(name string) string {
 	if name == spec {
 		return "9E5E84E9974D4F169662AB2200F27CB1-00B343A0DDA725CACAC028E38E3EABF"
 	}
-	sum := sha256.Sum256([]byte("token" + name))
-	return fmt.Sprintf("%X-%X", sum[:16], sum[16:])[:64]
+	return testkit.Token(name)
 }
 
 // specBody returns the body that the specification shows.
@@ -83,7 +75,7 @@ var birthday = time.Date(2019, 12, 13, 14, 42, 52, 0, time.UTC)
 func creation(integration, token string, enabled lifecycle.Flag, changes ...func(*events.Event)) []byte {
 	return webhook(lifecycle.IntegrationCreated, integration, func(e *events.Event) {
 		e.Enterprise = lifecycle.Named{ID: enterpriseID("H"), Name: "Sample Chain Hotel 1"}
-		e.Service = lifecycle.Named{ID: idOf("service", "stay"), Name: "Accommodation"}
+		e.Service = lifecycle.Named{ID: testkit.ID("service", "stay"), Name: "Accommodation"}
 		e.AccessToken = lifecycle.NewToken(tokenText(token))
 		e.CreatedUtc = birthday
 		e.IsEnabled = enabled

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -145,8 +146,4 @@ func (b bench) alarmed(cause string) {
 	}
 }
 
-// settle lets everything happen that is due within a while.
-func settle(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
+var settle = testkit.Settle

@@ -2,7 +2,6 @@ package keyrack_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +13,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -37,7 +36,7 @@ type server struct {
 	handler     *keyrack.Handler
 	http        http.Server
 	connections connections
-	log         lines
+	log         testkit.Buffer
 	seen        []keyrack.ServedRequest
 	position    store.Position
 }
@@ -228,7 +227,7 @@ func (s *server) inside(b *strings.Builder) {
 		fmt.Fprintf(b, ", answered %d\n", e.Response.Status)
 		s.position = e.Position
 	}
-	b.WriteString(quote("log: ", s.log.take()))
+	b.WriteString(quote("log: ", s.log.Take()))
 	s.seen = nil
 }
 
@@ -291,23 +290,3 @@ func (c connections) Accept() (net.Conn, error) {
 func (c connections) Close() error { close(c); return nil }
 
 func (c connections) Addr() net.Addr { return &net.TCPAddr{} }
-
-// lines collects what is written to it.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.b.String()
-	l.b.Reset()
-	return text
-}

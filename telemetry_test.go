@@ -1,7 +1,6 @@
 package keyrack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -295,8 +295,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				var mu sync.Mutex
+				var log testkit.Buffer
 				s := &faulty{Store: memstore.New(nil)}
 				var asked atomic.Pointer[keyrack.Rack]
 				hurt := func() {
@@ -310,7 +309,7 @@ func TestTelemetryCannotHurt(t *testing.T) {
 					}
 				}
 				rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
-					Prober: newOracle("k"), Logger: slog.New(slog.NewTextHandler(&locked{mu: &mu, w: &log}, &slog.HandlerOptions{Level: slog.LevelError})),
+					Prober: newOracle("k"), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 					Telemetry: &keyrack.Telemetry{
 						Begin:    func(ctx context.Context, _ keyrack.Work, _ string) context.Context { return begin(ctx) },
 						Answered: func(context.Context, keyrack.ServedRequest) { hurt() },
@@ -350,8 +349,6 @@ func TestTelemetryCannotHurt(t *testing.T) {
 				if status := post(handler, creation("a", "k", lifecycle.Yes)); status != http.StatusServiceUnavailable || time.Since(began) != storeTimeout {
 					t.Errorf("answered %d after %v", status, time.Since(began))
 				}
-				mu.Lock()
-				defer mu.Unlock()
 				want := 0
 				if name == "panics" {
 					want = 1
@@ -362,18 +359,6 @@ func TestTelemetryCannotHurt(t *testing.T) {
 			})
 		})
 	}
-}
-
-// locked is a buffer that several may write.
-type locked struct {
-	mu *sync.Mutex
-	w  *bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }
 
 // Every result is a word that is fit for a label.

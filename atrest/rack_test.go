@@ -1,14 +1,13 @@
 package atrest_test
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -76,7 +75,7 @@ func (b bench) toggle(integration string, on bool) {
 
 func (b bench) is(token string, status lifecycle.Status, reason lifecycle.Reason) {
 	b.Helper()
-	if v := b.Check(tokenText(token)); v.Status != status || v.Reason != reason {
+	if v := b.Check(testkit.Token(token)); v.Status != status || v.Reason != reason {
 		b.Errorf("token %s is %v (%v), want %v (%v)", token, v.Status, v.Reason, status, reason)
 	}
 }
@@ -84,28 +83,25 @@ func (b bench) is(token string, status lifecycle.Status, reason lifecycle.Reason
 // has fails unless the Rack hands out a token of an integration.
 func (b bench) has(integration, token string) {
 	b.Helper()
-	if got, _, err := b.Token(b.Context(), named(integration).ID); err != nil || got.Reveal() != tokenText(token) {
+	if got, _, err := b.Token(b.Context(), named(integration).ID); err != nil || got.Reveal() != testkit.Token(token) {
 		b.Errorf("the token of %s is another one, or none: %v", integration, err)
 	}
 }
 
 func named(integration string) lifecycle.Named {
-	sum := sha256.Sum256([]byte(integration))
-	return lifecycle.Named{ID: fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])}
+	return lifecycle.Named{ID: testkit.ID("integration", integration)}
 }
-
-func tokenText(name string) string { return fmt.Sprintf("%X", sha256.Sum256([]byte("token "+name))) }
 
 func creation(integration, token string, enabled lifecycle.Flag) events.Event {
 	return events.Event{
 		Action: lifecycle.IntegrationCreated, Integration: named(integration), Enterprise: named("hotel"),
-		AccessToken: lifecycle.NewToken(tokenText(token)), CreatedUtc: time.Date(2019, 12, 13, 14, 42, 52, 0, time.UTC), IsEnabled: enabled,
+		AccessToken: lifecycle.NewToken(testkit.Token(token)), CreatedUtc: time.Date(2019, 12, 13, 14, 42, 52, 0, time.UTC), IsEnabled: enabled,
 	}
 }
 
 func rotation(integration, token string) events.Event {
 	return events.Event{
-		Action: lifecycle.IntegrationApiKeyCreated, Integration: named(integration), ApiKey: lifecycle.NewToken(tokenText(token)),
+		Action: lifecycle.IntegrationApiKeyCreated, Integration: named(integration), ApiKey: lifecycle.NewToken(testkit.Token(token)),
 	}
 }
 

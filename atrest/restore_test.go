@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -35,7 +36,7 @@ func TestExportAndRestore(t *testing.T) {
 		}
 		b.Close()
 		for _, name := range []string{"k", "k2", "l", "m"} {
-			if strings.Contains(with.String()+without.String(), tokenText(name)) {
+			if strings.Contains(with.String()+without.String(), testkit.Token(name)) {
 				t.Error("the export has a token in clear")
 			}
 		}

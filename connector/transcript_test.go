@@ -3,7 +3,6 @@ package connector_test
 import (
 	"bufio"
 	"bytes"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,13 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
-
-var update = flag.Bool("update", false, "write the requests and answers in testdata/transcripts anew")
 
 // TestTranscripts plays the files in testdata/transcripts: a question, what goes
 // over the wire, what comes back, byte for byte but for the line ends, and what
@@ -57,13 +53,7 @@ func TestTranscripts(t *testing.T) {
 			sent := strings.ReplaceAll(<-request, "\r\n", "\n")
 			sent = strings.Replace(sent, addr, "api.example", 1)
 			got := question + "--- request\n" + sent + "\n--- response\n" + response + "--- answer\n" + describe(a, err)
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			testkit.Golden(t, "transcripts/"+filepath.Base(file), got)
 		})
 	}
 }

@@ -3,7 +3,6 @@ package events_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,10 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
-
-var update = flag.Bool("update", false, "write testdata/decoded.txt anew")
 
 // TestDecode decodes every body in testdata/bodies. What comes out is to be
 // reviewed in testdata/decoded.txt.
@@ -30,19 +28,7 @@ func TestDecode(t *testing.T) {
 			describe(&got, e)
 		}
 	}
-	const golden = "testdata/decoded.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("%s differs (-want +got); after a review, run the test with -update\n%s", golden, diff)
-	}
+	testkit.Golden(t, "decoded.txt", got.String())
 }
 
 // bodies yields the name and the content of every body in testdata.

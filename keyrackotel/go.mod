@@ -3,7 +3,6 @@ module github.com/keyrack-dev/keyrack/keyrackotel
 go 1.26.0
 
 require (
-	github.com/google/go-cmp v0.7.0
 	github.com/keyrack-dev/keyrack v0.0.0
 	go.opentelemetry.io/otel v1.46.0
 	go.opentelemetry.io/otel/metric v1.46.0

@@ -3,12 +3,10 @@ package keyrackotel_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -27,30 +24,12 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/keyrackotel"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
-
-var update = flag.Bool("update", false, "rewrite what is compared with a file, and let the difference be reviewed")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	name = "testdata/" + name
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-file +now); -update rewrites it:\n%s", name, diff)
-	}
-}
 
 const (
 	theSecret      = "MADEUPSECRET-0123456789"
@@ -165,28 +144,23 @@ func (s *scene) everything() {
 	}
 	synctest.Wait()
 	s.deliver(theSecret, created, 204)
-	settle(time.Minute)
+	testkit.Settle(time.Minute)
 	fail.Store(false)
 	s.deliver(theSecret, strings.Replace(created, "8865aa96", "00000000", 1), 204) // an alarm
-	settle(time.Minute)
+	testkit.Settle(time.Minute)
 	s.store.conflicts.Store(1)
 	s.mews.answer.Store(&connector.Answer{Kind: connector.Unauthorized, Status: 401})
 	s.deliver(theSecret, disabled, 204)
-	settle(time.Minute)
+	testkit.Settle(time.Minute)
 	s.mews.answer.Store(&connector.Answer{})
 	s.deliver(theSecret, disabled, 204)
-	settle(5 * time.Second)
+	testkit.Settle(5 * time.Second)
 	s.deliver(theSecret, elsewhere, 204)
 	s.store.failures.Store(2)
 	s.deliver(theSecret, disabled, 503)
 	s.deliver("another", disabled, 401)
 	s.deliver(theSecret, "{", 400)
-	settle(time.Second)
-}
-
-func settle(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
+	testkit.Settle(time.Second)
 }
 
 func (s *scene) collect() []metricdata.Metrics {
@@ -258,7 +232,7 @@ func TestInstruments(t *testing.T) {
 			}
 			fmt.Fprintf(&b, "%s (%s, %s) {%s}\n    %s\n", m.Name, kind, m.Unit, strings.Join(slices.Sorted(maps.Keys(keys)), ", "), m.Description)
 		}
-		golden(t, "instruments.txt", b.String())
+		testkit.Golden(t, "instruments.txt", b.String())
 	})
 }
 
@@ -279,7 +253,7 @@ func TestMetrics(t *testing.T) {
 				fmt.Fprintf(&b, "%s{%s} %s\n", m.Name, written(p.attributes), p.value)
 			}
 		}
-		golden(t, "metrics.txt", b.String())
+		testkit.Golden(t, "metrics.txt", b.String())
 	})
 }
 
@@ -298,13 +272,13 @@ func TestVerdictsStay(t *testing.T) {
 			return ""
 		}
 		s.deliver(theSecret, created, 204)
-		settle(time.Minute)
+		testkit.Settle(time.Minute)
 		if got := value("live"); got != "1" {
 			t.Errorf("live %q", got)
 		}
 		s.mews.answer.Store(&connector.Answer{Kind: connector.Unauthorized, Status: 401})
 		s.deliver(theSecret, disabled, 204)
-		settle(time.Minute)
+		testkit.Settle(time.Minute)
 		if live, off := value("live"), value("disabled")+value("rejected"); live != "0" || off != "1" {
 			t.Errorf("live %q, not live %q", live, off)
 		}
@@ -387,7 +361,7 @@ func TestSpans(t *testing.T) {
 			}
 		}
 		write("", "")
-		golden(t, "spans.txt", b.String())
+		testkit.Golden(t, "spans.txt", b.String())
 		for _, secret := range []string{theToken, "Made Up", "made@up", theSecret} {
 			if all := fmt.Sprintf("%+v", spans); strings.Contains(all, secret) {
 				t.Errorf("a span has %q", secret)

@@ -2,10 +2,10 @@ package lifecycle_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -32,11 +32,6 @@ func steps(t testing.TB, which func(cell) bool) (all []step, same []spelled) {
 		}
 	}
 	return all, same
-}
-
-func median(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 func every(cell) bool { return true }
@@ -75,7 +70,7 @@ func BenchmarkTransition(b *testing.B) {
 				}
 				looplabs = append(looplabs, time.Since(began))
 			}
-			table, looplab := median(tables), median(looplabs)
+			table, looplab := testkit.Median(tables), testkit.Median(looplabs)
 			ratio := float64(looplab) / float64(table)
 			b.ReportMetric(float64(table)/float64(len(all)), "table-ns")
 			b.ReportMetric(float64(looplab)/float64(len(all)), "looplab-ns")

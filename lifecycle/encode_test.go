@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
@@ -357,7 +358,7 @@ func testParseFormer(t *testing.T, format string) {
 				said(r.Verdict(k.Digest, new(Policy), minute(300))), said(r.Verdict(k.Digest, &asked, minute(300))))
 		}
 	}
-	golden(t, "records/"+format+".txt", b.String())
+	testkit.Golden(t, "records/"+format+".txt", b.String())
 }
 
 func said(v Verdict) string { return fmt.Sprintf("%v (%v)", v.Status, v.Reason) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -153,7 +154,7 @@ func (g *stage) ends(w truth, s scene) {
 func TestExact(t *testing.T) {
 	most := 3
 	switch {
-	case testing.Short() || raceEnabled:
+	case testing.Short() || testkit.Race:
 		most = 2
 	case os.Getenv("KEYRACK_LONG") != "":
 		most = 4

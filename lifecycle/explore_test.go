@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -132,7 +133,7 @@ var policies = []Policy{
 // under every reading of what Mews leaves open that the policy does not rule out.
 func TestTruth(t *testing.T) {
 	n := *length
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testkit.Race {
 		n = min(n, 3)
 	}
 	counts := make([]uint32, len(policies)) // the readings that each counts on
@@ -318,7 +319,7 @@ func unsettled(r *Record, works int, now Instant) string {
 // answer is the truth.
 func TestProbesSettle(t *testing.T) {
 	n := *length - 1 // it meets many times as many records as TestTruth meets ends
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testkit.Race {
 		n = min(n, 2)
 	}
 	settled, asked := 0, 0

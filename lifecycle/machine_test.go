@@ -8,6 +8,7 @@ import (
 
 	"github.com/looplab/fsm"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -15,7 +16,7 @@ import (
 // 2,396,744 of them, as a tree: one machine of looplab/fsm beside the table.
 func TestMachineIsTheTable(t *testing.T) {
 	depth := 7
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testkit.Race {
 		depth = 5
 	}
 	machine := Machine(Unseen)

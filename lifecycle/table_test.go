@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -138,8 +139,8 @@ func TestApplyIsTheTable(t *testing.T) {
 }
 
 func TestDrawings(t *testing.T) {
-	golden(t, "machine.mmd", Draw("mermaid"))
-	golden(t, "machine.dot", Draw("dot"))
+	testkit.Golden(t, "machine.mmd", Draw("mermaid"))
+	testkit.Golden(t, "machine.dot", Draw("dot"))
 	for state, row := range readTable(t) {
 		for column, c := range row {
 			name := strings.TrimPrefix(column.String(), "Integration")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
@@ -188,14 +188,9 @@ func compare(tb testing.TB, all []variant, writers, rounds int, d time.Duration)
 	}
 	medians := map[string]compared{}
 	for _, v := range all {
-		medians[v.name] = compared{median(rates[v.name]), median(ratios[v.name])}
+		medians[v.name] = compared{testkit.Median(rates[v.name]), testkit.Median(ratios[v.name])}
 	}
 	return medians
-}
-
-func median(all []float64) float64 {
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 // BenchmarkWriters compares 16 writers with the bare statement, which is the floor,

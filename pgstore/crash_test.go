@@ -11,9 +11,6 @@ import (
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
-// slow is set under the race detector, for which fewer rounds are enough.
-var slow bool
-
 // cycles returns how often something is done: few times, or many in a long run.
 func cycles(few, many int) int {
 	if os.Getenv("KEYRACK_LONG") != "" {

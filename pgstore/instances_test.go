@@ -22,6 +22,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/internal/deployment"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -35,7 +36,7 @@ import (
 func TestInstancesDieAndNothingIsLost(t *testing.T) {
 	c := pgtest.Shared(t)
 	rounds := cycles(50, 1000)
-	if testing.Short() || slow {
+	if testing.Short() || testkit.Race {
 		rounds = min(rounds, 12)
 	}
 	// Most of a round is waiting: for what died to be missed.

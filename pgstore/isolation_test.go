@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // Where the application's database has another level of isolation than read
@@ -11,7 +13,7 @@ import (
 func TestStoreWhereTransactionsGiveWay(t *testing.T) {
 	for _, level := range []string{"serializable", "repeatable read"} {
 		t.Run(level, func(t *testing.T) {
-			if slow {
+			if testkit.Race {
 				t.Log("tested without the race detector: other answers of the server, and the same code")
 				return
 			}

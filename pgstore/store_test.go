@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/store"
@@ -63,7 +64,7 @@ func harness(settings ...string) storetest.Harness {
 
 func TestStore(t *testing.T) {
 	h := harness()
-	if slow {
+	if testkit.Race {
 		h.Histories = 100
 	}
 	h.Run(t)

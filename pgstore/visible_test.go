@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/internal/deployment"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/pgstore"
@@ -105,7 +106,7 @@ func BenchmarkCheck(b *testing.B) {
 		memory, postgres, ratios = append(memory, m), append(postgres, p), append(ratios, p/m)
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(memory), "ns-memstore")
-	b.ReportMetric(median(postgres), "ns-pgstore")
-	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(testkit.Median(memory), "ns-memstore")
+	b.ReportMetric(testkit.Median(postgres), "ns-pgstore")
+	b.ReportMetric(testkit.Median(ratios), "ratio")
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -34,9 +35,6 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
-
-// slow is set where everything takes much longer.
-var slow bool
 
 const victims = 8 // goroutines that commit, mostly about integrations of their own
 
@@ -182,7 +180,7 @@ func (a acknowledged) kept(ctx context.Context, s store.Store) error {
 func TestKill(t *testing.T) {
 	cycles, until := 100, time.Now().Add(365*24*time.Hour)
 	switch long := os.Getenv("KEYRACK_LONG"); {
-	case testing.Short(), slow:
+	case testing.Short(), testkit.Race:
 		cycles = 10
 	case long != "":
 		d, err := time.ParseDuration(long)
@@ -276,7 +274,7 @@ func killOnce(t *testing.T, path, name string, commits bool, known acknowledged,
 // not at the same instant: the one that is left goes on.
 func TestKillTwo(t *testing.T) {
 	cycles := 20
-	if testing.Short() || slow {
+	if testing.Short() || testkit.Race {
 		cycles = 3
 	}
 	path := filepath.Join(t.TempDir(), "keyrack.db")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -41,7 +42,7 @@ func TestFaults(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				n, step := 1, 1
-				if testing.Short() || slow {
+				if testing.Short() || testkit.Race {
 					step = 11
 				}
 				told := 0

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -51,8 +51,8 @@ func TestFloors(t *testing.T) {
 				p = append(p, bench.plain(1, 1))
 			}
 		}
-		plain, commit := ratio(median(p), median(f)), ratio(median(c), median(f))
-		t.Logf("F %v, plain SQLite %.2f F, a commit %.2f F", median(f), plain, commit)
+		plain, commit := ratio(testkit.Median(p), testkit.Median(f)), ratio(testkit.Median(c), testkit.Median(f))
+		t.Logf("F %v, plain SQLite %.2f F, a commit %.2f F", testkit.Median(f), plain, commit)
 		ok = ok || commit <= bound || plain > busy && commit <= ofPlain*plain
 	}
 	if !ok {
@@ -66,7 +66,7 @@ func TestFloors(t *testing.T) {
 			t.Logf("16 writers: %.0f commits a second, plain SQLite %.0f", 800/c.Seconds(), 400/p.Seconds())
 			ratios = append(ratios, time.Duration(2000*ratio(p, c)))
 		}
-		return float64(median(ratios)) / 1000
+		return float64(testkit.Median(ratios)) / 1000
 	})
 	bench.measure("16 writers, commits per F", 0.8, func() float64 {
 		var f, c []time.Duration
@@ -76,7 +76,7 @@ func TestFloors(t *testing.T) {
 				f = append(f, bench.floor(1))
 			}
 		}
-		return ratio(median(f), median(c))
+		return ratio(testkit.Median(f), testkit.Median(c))
 	})
 }
 
@@ -89,11 +89,6 @@ func measuring(t *testing.T) bool {
 		return false
 	}
 	return true
-}
-
-func median(of []time.Duration) time.Duration {
-	slices.Sort(of)
-	return of[len(of)/2]
 }
 
 // TestFloorsSlowDisk is about a disk whose sync takes two milliseconds.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // plant is a bug that the tests must find: something that is written otherwise in
@@ -108,7 +110,7 @@ func TestPlants(t *testing.T) {
 		t.Skip("a process for each of the planted bugs")
 	}
 	for i, p := range plants {
-		if slow && i%8 != 0 {
+		if testkit.Race && i%8 != 0 {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 )
 
@@ -221,7 +222,7 @@ func survives(ctx context.Context, dir string, image map[string][]byte, known ac
 func TestPowerCut(t *testing.T) {
 	n := 1000
 	switch {
-	case testing.Short(), slow:
+	case testing.Short(), testkit.Race:
 		n = 100
 	case os.Getenv("KEYRACK_LONG") != "":
 		n = 10000

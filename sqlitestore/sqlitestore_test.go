@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 	"github.com/keyrack-dev/keyrack/store"
 	"github.com/keyrack-dev/keyrack/store/storetest"
@@ -24,7 +25,7 @@ func TestStore(t *testing.T) {
 		return s
 	}
 	histories := 0 // the suite's own number
-	if testing.Short() || slow {
+	if testing.Short() || testkit.Race {
 		histories = 100
 	}
 	storetest.Harness{

@@ -6,7 +6,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // deliver delivers a file of testdata/bodies.
@@ -16,12 +16,12 @@ func deliver(t testing.TB, p *process, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Deliver(t, p.webhooks, body)
+	sidecartest.Deliver(t, p.webhooks, body)
 }
 
 // introspected asks about the token of Mews's documentation.
 func introspected(t testing.TB, p *process, key string) api.Introspection {
 	t.Helper()
-	return testkit.Read[api.Introspection](t, testkit.Call(t, p.api, key, http.MethodPost, api.IntrospectPath,
-		"application/x-www-form-urlencoded", "token="+testkit.SampleToken))
+	return sidecartest.Read[api.Introspection](t, sidecartest.Call(t, p.api, key, http.MethodPost, api.IntrospectPath,
+		"application/x-www-form-urlencoded", "token="+sidecartest.SampleToken))
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // TestRefusalLog: the first refusal of each kind is logged at once, and those

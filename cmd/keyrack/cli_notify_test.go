@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // supervising opens a supervisor's socket, and returns what comes, message by message.
@@ -60,7 +61,7 @@ func TestSupervisor(t *testing.T) {
 			if got := next(); got != "READY=1\nSTATUS=ready\nWATCHDOG=1\n" {
 				t.Errorf("first %q", got)
 			}
-			if r := testkit.Call(t, p.api, "", "GET", "/readyz", "", ""); r.Body != "ready\n" {
+			if r := sidecartest.Call(t, p.api, "", "GET", "/readyz", "", ""); r.Body != "ready\n" {
 				t.Errorf("told to be ready, and answers %q", r.Body)
 			}
 			if got := next(); got != "STATUS=ready\nWATCHDOG=1\n" {
@@ -131,7 +132,7 @@ func TestSign(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
-			testkit.Silent(t, "the sign", got)
+			sidecartest.Silent(t, "the sign", got)
 			if without := (supervisor{socket: "/s"}).sign(test.f, now); strings.Contains(without, "WATCHDOG") {
 				t.Errorf("without a watchdog: %q", without)
 			}

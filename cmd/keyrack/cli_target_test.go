@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -36,12 +36,12 @@ func TestTargetWarns(t *testing.T) {
 		if err := one.check(env, &warnings); err != nil || warnings.Len() > 0 != warns {
 			t.Errorf("%s: %v, %q", to, err, warnings.String())
 		}
-		testkit.Silent(t, "the warning", warnings.String())
+		sidecartest.Silent(t, "the warning", warnings.String())
 		c := sidecar{url: to}
 		warnings.Reset()
 		if err := c.open(env, &warnings); err != nil || warnings.Len() > 0 != warns {
 			t.Errorf("--api %s: %v, %q", to, err, warnings.String())
 		}
-		testkit.Silent(t, "the warning", warnings.String())
+		sidecartest.Silent(t, "the warning", warnings.String())
 	}
 }

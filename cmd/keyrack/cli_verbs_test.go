@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // TestHelp keeps the help of every verb where a person can review it. Every verb that does

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // docs are the pages whose commands are run: blocks of sh, in order, as one shell
@@ -78,7 +78,7 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
-			testkit.Silent(t, "the output", string(out))
+			sidecartest.Silent(t, "the output", string(out))
 		})
 	}
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -103,7 +104,7 @@ func (g *guideTour) show(scene string, args ...string) {
 	if err := c.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		g.t.Fatal(err)
 	}
-	testkit.Silent(g.t, scene, stdout.String()+stderr.String())
+	sidecartest.Silent(g.t, scene, stdout.String()+stderr.String())
 	code := c.ProcessState.ExitCode()
 	fmt.Fprintf(&g.out, "=== %s\n%sexit code %d\n\n", scene, &stdout, code)
 	if told := stderr.String(); (code == 1) != strings.HasPrefix(told, "the sidecar cannot say: ") {
@@ -116,14 +117,14 @@ func (g *guideTour) run() string {
 	world := mewstest.New(&mewstest.Options{Seed: 1, Manual: true, ClientToken: lifecycle.NewToken("canary-client")})
 	hotel := world.Connect("Alpenrose")
 	mews := asksAt(t, world)
-	p := serving(t, map[string]string{api.KeysVariable: testkit.APIKeys})
+	p := serving(t, map[string]string{api.KeysVariable: sidecartest.APIKeys})
 	with := func(api, key string) {
 		g.env = []string{"KEYRACK_API=http://" + api, "KEYRACK_API_KEY=" + key, "MEWS_URL=http://" + mews.Addr, "MEWS_CLIENT_TOKEN=canary-client"}
 	}
 	with(p.api, "canary-boss")
 
 	g.show("an integration that nobody knows", hotel.ID())
-	r := testkit.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
+	r := sidecartest.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
 	if r.Status != http.StatusOK {
 		t.Fatalf("the import: %d, %s", r.Status, r.Body)
 	}
@@ -133,19 +134,19 @@ func (g *guideTour) run() string {
 	g.show("the same again", hotel.ID())
 	deliver(t, p, "created.json")
 	g.env = g.env[:2]
-	g.show("without Mews", testkit.SampleIntegration)
+	g.show("without Mews", sidecartest.SampleIntegration)
 	deliver(t, p, "disabled.json")
-	g.show("one that is disabled", testkit.SampleIntegration)
+	g.show("one that is disabled", sidecartest.SampleIntegration)
 	g.show("the first changes", "--changes", "3", "0")
 	g.show("those after the second", "--changes", "1", "2")
 	g.follow(p, with)
 	with(p.api, "canary-wrong")
-	g.show("a key that the sidecar does not know", testkit.SampleIntegration)
+	g.show("a key that the sidecar does not know", sidecartest.SampleIntegration)
 	with(p.api, "canary-asker")
-	g.show("a key that may not have tokens", testkit.SampleIntegration)
+	g.show("a key that may not have tokens", sidecartest.SampleIntegration)
 	stop(t, p)
 	with(p.api, "canary-boss")
-	g.show("a sidecar that is gone", testkit.SampleIntegration)
+	g.show("a sidecar that is gone", sidecartest.SampleIntegration)
 	return g.out.String()
 }
 
@@ -175,7 +176,7 @@ func (g *guideTour) follow(p *process, with func(api, key string)) {
 	if err := c.Wait(); err != nil {
 		t.Errorf("following: %v", err)
 	}
-	testkit.Silent(t, "what is followed", out.String())
+	sidecartest.Silent(t, "what is followed", out.String())
 	fmt.Fprintf(&g.out, "=== over a line that breaks\n%s\n", &out)
 }
 

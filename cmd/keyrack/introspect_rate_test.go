@@ -18,7 +18,8 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -58,7 +59,7 @@ func newRivals(t testing.TB) *rivals {
 	r := &rivals{
 		api:      open(handler),
 		empty:    open(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
-		question: request(http.MethodPost, api.IntrospectPath, "application/x-www-form-urlencoded", "token="+testkit.SampleToken),
+		question: request(http.MethodPost, api.IntrospectPath, "application/x-www-form-urlencoded", "token="+sidecartest.SampleToken),
 	}
 	r.close = func() {
 		ctx, cancel := context.WithTimeout(ctx, testkit.Patience)

@@ -20,7 +20,8 @@ import (
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // long reports whether the run may take its time.
@@ -110,7 +111,7 @@ func TestHalfOpen(t *testing.T) {
 		idle = append(idle, conn)
 		// Some have said nothing, some half of a header, some half of a body.
 		fmt.Fprint(conn, []string{
-			"", "POST /webhooks/mews?To", "POST /webhooks/mews?Token=" + testkit.Secret + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+			"", "POST /webhooks/mews?To", "POST /webhooks/mews?Token=" + sidecartest.Secret + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
 		}[i%3])
 	}
 	c := newCaller(t, p.webhooks)
@@ -119,7 +120,7 @@ func TestHalfOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := request(http.MethodPost, "/webhooks/mews?Token="+testkit.Secret, "application/json", string(body))
+	good := request(http.MethodPost, "/webhooks/mews?Token="+sidecartest.Secret, "application/json", string(body))
 	for round := 1; ; round++ {
 		took := make([]time.Duration, deliveries)
 		for i := range took {
@@ -156,7 +157,7 @@ func TestMixedLoad(t *testing.T) {
 		request func(i int) []byte
 		status  int
 	}
-	path := "/webhooks/mews?Token=" + testkit.Secret
+	path := "/webhooks/mews?Token=" + sidecartest.Secret
 	wrong := "/webhooks/mews?Token=" + rand.Text()
 	created := `{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e%d","Name":"E"},"AccessToken":"token-%d","CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%d","Name":"I"}}}`
 	kinds := []kind{
@@ -212,7 +213,7 @@ func TestMixedLoad(t *testing.T) {
 		if after != "" {
 			target += "&after=" + after
 		}
-		one := testkit.Read[api.IntegrationsPage](t, testkit.Call(t, p.api, "", http.MethodGet, target, "", ""))
+		one := sidecartest.Read[api.IntegrationsPage](t, sidecartest.Call(t, p.api, "", http.MethodGet, target, "", ""))
 		listed += int64(len(one.Integrations))
 		if after = one.Next; after == "" {
 			break

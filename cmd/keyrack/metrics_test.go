@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // varies are the values that differ from run to run.
@@ -23,7 +24,7 @@ func inBackground(line string) bool {
 
 // TestMetrics keeps a page of metrics where a person can review it.
 func TestMetrics(t *testing.T) {
-	p := serving(t, map[string]string{api.KeysVariable: testkit.APIKeys})
+	p := serving(t, map[string]string{api.KeysVariable: sidecartest.APIKeys})
 	deliver(t, p, "created.json")
 	deliver(t, p, "created.json")
 	deliver(t, p, "disabled.json")
@@ -34,17 +35,17 @@ func TestMetrics(t *testing.T) {
 		`{"Action":"IntegrationCanary","Data":{"Integration":{"Id":"late"}}}`,
 		`{`,
 	} {
-		testkit.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token="+testkit.Secret, "", body)
+		sidecartest.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token="+sidecartest.Secret, "", body)
 	}
-	testkit.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token=canary", "", "{}")
-	testkit.Call(t, p.api, "holder", http.MethodPost, api.IntegrationsPath+"/"+testkit.SampleIntegration+"/token", "", "")
-	r := testkit.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "")
+	sidecartest.Call(t, p.webhooks, "", http.MethodPost, "/webhooks/mews?Token=canary", "", "{}")
+	sidecartest.Call(t, p.api, "holder", http.MethodPost, api.IntegrationsPath+"/"+sidecartest.SampleIntegration+"/token", "", "")
+	r := sidecartest.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "")
 	if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("answered %d, %s", r.Status, r.Header.Get("Content-Type"))
 	}
 	text := varies.ReplaceAllString(strings.Join(slices.DeleteFunc(strings.SplitAfter(r.Body, "\n"), inBackground), ""), "$1 VALUE")
 	text = regexp.MustCompile(`version="[^"]*"`).ReplaceAllString(text, `version="VERSION"`)
 	testkit.Golden(t, "metrics.txt", text)
-	testkit.WellFormed(t, r.Body)
-	testkit.Silent(t, "the page", r.Body)
+	sidecartest.WellFormed(t, r.Body)
+	sidecartest.Silent(t, "the page", r.Body)
 }

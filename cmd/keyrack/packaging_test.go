@@ -18,8 +18,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // packagingFolder is where what is tested here lies.
@@ -199,7 +199,7 @@ func TestCredentials(t *testing.T) {
 	folder := t.TempDir()
 	config, key := filepath.Join(folder, "keyrack.env"), filepath.Join(folder, "sealing.key")
 	for file, text := range map[string]string{
-		config: secretVariable + "=" + testkit.Secret + "\n", key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+		config: secretVariable + "=" + sidecartest.Secret + "\n", key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

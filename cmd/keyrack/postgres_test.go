@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
@@ -29,7 +30,7 @@ func TestServePostgres(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	p = serving(t, env)
-	if i := introspected(t, p, ""); i.Integration != testkit.SampleIntegration {
+	if i := introspected(t, p, ""); i.Integration != sidecartest.SampleIntegration {
 		t.Errorf("after the restart: %+v", i)
 	}
 	stop(t, p)
@@ -48,7 +49,7 @@ func servingApart(t *testing.T, env map[string]string) (*process, func()) {
 	t.Helper()
 	p := &process{code: make(chan int, 1)}
 	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret)
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+sidecartest.Secret)
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -87,7 +88,7 @@ func TestServeTwice(t *testing.T) {
 	deliver(t, two, "disabled.json")
 	knows(one, lifecycle.Invalid)
 	kill()
-	if i := introspected(t, two, ""); i.Integration != testkit.SampleIntegration || i.Status != lifecycle.Invalid {
+	if i := introspected(t, two, ""); i.Integration != sidecartest.SampleIntegration || i.Status != lifecycle.Invalid {
 		t.Errorf("after the other's death: %+v", i)
 	}
 	deliver(t, two, "deleted.json")
@@ -95,7 +96,7 @@ func TestServeTwice(t *testing.T) {
 	if i := introspected(t, three, ""); i.Status != lifecycle.Invalid || i.State != lifecycle.Deleted {
 		t.Errorf("in the place of the dead: %+v", i)
 	}
-	testkit.Silent(t, "stderr", one.stderr.String()+three.stderr.String())
+	sidecartest.Silent(t, "stderr", one.stderr.String()+three.stderr.String())
 	stop(t, two)
 	code, stdout, stderr := once(t, env, "doctor")
 	if code != exitOK || !strings.Contains(stdout, "journal  ok") {

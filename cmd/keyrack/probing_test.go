@@ -8,7 +8,8 @@ import (
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -37,23 +38,23 @@ func TestServeProbes(t *testing.T) {
 	mews := asksAt(t, world)
 	p := serving(t, map[string]string{
 		"KEYRACK_CONNECTOR_URL": "http://" + mews.Addr, "KEYRACK_CLIENT_NAME": "Spa 1.0", clientTokenVariable: "canary-client",
-		api.KeysVariable: testkit.APIKeys, "KEYRACK_PROBE_RATE": "100",
+		api.KeysVariable: sidecartest.APIKeys, "KEYRACK_PROBE_RATE": "100",
 	})
 	p.waitFor(t, `"asking Mews"`)
 	// One that no Created ever announced: the token came by e-mail.
-	r := testkit.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
+	r := sidecartest.Call(t, p.api, "boss", http.MethodPost, api.IntegrationsPath+"/"+hotel.ID()+"/import", "application/json", `{"token":"`+hotel.Token()+`"}`)
 	if r.Status != http.StatusOK {
 		t.Fatalf("the import: %d, %s", r.Status, r.Body)
 	}
 	testkit.Eventually(t, "a probe that proves the token", func() bool {
-		d := testkit.Read[api.Integration](t, testkit.Call(t, p.api, "reader", http.MethodGet, api.IntegrationsPath+"/"+hotel.ID(), "", ""))
+		d := sidecartest.Read[api.Integration](t, sidecartest.Call(t, p.api, "reader", http.MethodGet, api.IntegrationsPath+"/"+hotel.ID(), "", ""))
 		return d.Status == lifecycle.Valid && d.Evidence != nil && d.Evidence.Kind == lifecycle.KindProbe && d.Enterprise != nil
 	})
-	page := testkit.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "").Body
+	page := sidecartest.Call(t, p.api, "reader", http.MethodGet, "/metrics", "", "").Body
 	if !strings.Contains(page, `keyrack_probes_total{result="accepted"} 1`) || !strings.Contains(page, `keyrack_probes_total{result="timed out"} 0`) {
 		t.Errorf("the metrics:\n%s", page)
 	}
-	testkit.WellFormed(t, page)
-	testkit.Silent(t, "stderr", p.stderr.String())
+	sidecartest.WellFormed(t, page)
+	sidecartest.Silent(t, "stderr", p.stderr.String())
 	stop(t, p)
 }

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // asCommand makes this test binary the command itself, for tests of signals.
@@ -85,7 +86,7 @@ func (p *process) waitFor(t *testing.T, expression string) []string {
 func serving(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	all := map[string]string{
-		secretVariable: testkit.Secret, "KEYRACK_STORE": "memory", "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
+		secretVariable: sidecartest.Secret, "KEYRACK_STORE": "memory", "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
 	}
 	maps.Copy(all, env)
 	p := start(t, all, append([]string{"serve"}, args...)...)

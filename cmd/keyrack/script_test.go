@@ -22,9 +22,10 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -96,7 +97,7 @@ func setUpScript(env *testscript.Env) error {
 func deskEnvironment(webhooks, api string) map[string]string {
 	return map[string]string{
 		asCommand:              "1",
-		secretVariable:         testkit.Secret,
+		secretVariable:         sidecartest.Secret,
 		"KEYRACK_WEBHOOK_ADDR": webhooks,
 		"KEYRACK_API_ADDR":     api,
 		"KEYRACK_STORE":        "memory",

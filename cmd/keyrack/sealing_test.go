@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
@@ -31,7 +31,7 @@ func stop(t *testing.T, p *process) {
 	if code := p.wait(t); code != exitOK {
 		t.Fatalf("exit code %d:\n%s", code, &p.stderr)
 	}
-	testkit.Silent(t, "stderr", p.stderr.String())
+	sidecartest.Silent(t, "stderr", p.stderr.String())
 }
 
 // TestServeSQLite: what was taken in is there after a restart, under a key that
@@ -59,17 +59,17 @@ func TestServeSQLite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(content, []byte(testkit.SampleToken)) {
+		if bytes.Contains(content, []byte(sidecartest.SampleToken)) {
 			t.Errorf("%s has the token in it", filepath.Base(file))
 		}
 	}
 
-	p = inFolder(t, folder, map[string]string{api.KeysVariable: testkit.APIKeys})
-	if i := introspected(t, p, "asker"); !i.Active || i.Integration != testkit.SampleIntegration {
+	p = inFolder(t, folder, map[string]string{api.KeysVariable: sidecartest.APIKeys})
+	if i := introspected(t, p, "asker"); !i.Active || i.Integration != sidecartest.SampleIntegration {
 		t.Errorf("after the restart: %+v", i)
 	}
-	handed := testkit.Read[api.TokenAnswer](t, testkit.Call(t, p.api, "holder", "POST", "/v1/integrations/"+testkit.SampleIntegration+"/token", "", ""))
-	if handed.Token != testkit.SampleToken {
+	handed := sidecartest.Read[api.TokenAnswer](t, sidecartest.Call(t, p.api, "holder", "POST", "/v1/integrations/"+sidecartest.SampleIntegration+"/token", "", ""))
+	if handed.Token != sidecartest.SampleToken {
 		t.Error("another token was handed out")
 	}
 	stop(t, p)
@@ -91,7 +91,7 @@ func TestServeKeys(t *testing.T) {
 	fails := func(what, say string, env map[string]string, args ...string) {
 		t.Helper()
 		all := map[string]string{
-			secretVariable: testkit.Secret, "KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db"),
+			secretVariable: sidecartest.Secret, "KEYRACK_STORE": "sqlite:" + filepath.Join(folder, "hotels.db"),
 			"KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0",
 		}
 		maps.Copy(all, env)

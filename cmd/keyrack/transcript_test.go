@@ -16,7 +16,8 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // TestTranscripts plays each file of testdata/transcripts to a fresh keyrack
@@ -70,8 +71,8 @@ func TestTranscripts(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			testkit.Golden(t, filepath.Join("transcripts", strings.TrimSuffix(name, ".txt")+".log"), inGoldenLog(p.stderr.String()))
-			testkit.Silent(t, "stderr", p.stderr.String())
-			testkit.Silent(t, "stdout", p.stdout.String())
+			sidecartest.Silent(t, "stderr", p.stderr.String())
+			sidecartest.Silent(t, "stdout", p.stdout.String())
 		})
 	}
 }

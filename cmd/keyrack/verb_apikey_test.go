@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // TestAPIKey: what keyrack apikey prints is what serve takes.
@@ -40,6 +40,6 @@ func TestAPIKeyRefuses(t *testing.T) {
 		if code != exitUsage || stdout != "" {
 			t.Errorf("keyrack apikey %q: exit code %d, stdout:\n%s", args, code, stdout)
 		}
-		testkit.Silent(t, "stderr", stderr)
+		sidecartest.Silent(t, "stderr", stderr)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 func TestDemo(t *testing.T) {
@@ -21,7 +22,7 @@ func TestDemo(t *testing.T) {
 	}
 	took := regexp.MustCompile(`It took \S+ s\.`)
 	testkit.Golden(t, "demo.txt", took.ReplaceAllString(port.ReplaceAllString(stdout, "127.0.0.1:PORT"), "It took TIME s."))
-	testkit.Silent(t, "stdout", stdout)
+	sidecartest.Silent(t, "stdout", stdout)
 }
 
 // TestDemoInterrupted: a signal ends a demo that waits.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // TestDoctorOnSQLite damages a file in each of the four things that doctor looks
@@ -56,8 +56,8 @@ func TestDoctorOnSQLite(t *testing.T) {
 				t.Fatal(err)
 			}
 			code, stdout, stderr := once(t, nil, "doctor", "--store", "sqlite:"+file, "--sealing-key-file", key)
-			testkit.Silent(t, "stdout", stdout)
-			testkit.Silent(t, "stderr", stderr)
+			sidecartest.Silent(t, "stdout", stdout)
+			sidecartest.Silent(t, "stderr", stderr)
 			if code != exitError || !strings.Contains(stdout+stderr, c.says) {
 				t.Errorf("exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
 			}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
 )
 
 // TestAtRest takes a store through export, restore, backup and doctor.
@@ -24,8 +24,8 @@ func TestAtRest(t *testing.T) {
 		if code != want {
 			t.Fatalf("keyrack %s: exit code %d, want %d; stdout:\n%s\nstderr:\n%s", strings.Join(args, " "), code, want, stdout, stderr)
 		}
-		testkit.Silent(t, "stdout", stdout)
-		testkit.Silent(t, "stderr", stderr)
+		sidecartest.Silent(t, "stdout", stdout)
+		sidecartest.Silent(t, "stderr", stderr)
 		return strings.ReplaceAll(stdout, folder, "FOLDER"), stderr
 	}
 	healthy := "schema   ok\nfile     ok\nkeys     ok, from FOLDER/hotels.db.key\njournal  ok, every record matches its journal; integrations: 1\n"
@@ -68,7 +68,7 @@ func TestAtRest(t *testing.T) {
 	if out, _ := keyrack(exitOK, append(restoring, at("export.jsonl"))...); out != "1 integrations restored, 0 refused\n" {
 		t.Errorf("restore says: %s", out)
 	}
-	refusal := `{"line":2,"integration":"` + testkit.SampleIntegration + `","reason":"the store has this integration already"}` + "\n"
+	refusal := `{"line":2,"integration":"` + sidecartest.SampleIntegration + `","reason":"the store has this integration already"}` + "\n"
 	if out, _ := keyrack(exitError, append(restoring, at("export.jsonl"), "--format", "jsonl")...); out != refusal {
 		t.Errorf("restore says of each line: %s", out)
 	}
@@ -76,7 +76,7 @@ func TestAtRest(t *testing.T) {
 		t.Errorf("restore says as one value: %s", out)
 	}
 	again, _ := keyrack(exitError, append(restoring, at("export.jsonl"))...)
-	if again != "line 2: "+testkit.SampleIntegration+": the store has this integration already\n0 integrations restored, 1 refused\n" {
+	if again != "line 2: "+sidecartest.SampleIntegration+": the store has this integration already\n0 integrations restored, 1 refused\n" {
 		t.Errorf("restore says the second time: %s", again)
 	}
 	if out, _ := keyrack(exitOK, "doctor", "--store", "sqlite:"+at("new.db"), "--sealing-key-file", at("hotels.db.key")); out != healthy {
@@ -107,7 +107,7 @@ func TestDoctorOnAWrongKey(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	file := filepath.Join(folder, "hotels.db")
-	wrong := map[string]string{storage.KeyVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: testkit.Secret}
+	wrong := map[string]string{storage.KeyVariable: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", secretVariable: sidecartest.Secret}
 	const wrongSaid = "the key of KEYRACK_SEALING_KEY " + storage.WrongKey + "\n"
 	code, stdout, stderr := once(t, wrong, "doctor", "--store", "sqlite:"+file)
 	if code != exitError || !strings.HasSuffix(stdout, "\nFINDING  keys: "+wrongSaid) || stderr != "" {
@@ -147,6 +147,6 @@ func TestAtRestRefuses(t *testing.T) {
 		if code != test.code || stdout != "" || !strings.Contains(stderr, test.say) {
 			t.Errorf("keyrack %s: exit code %d, want %d; stderr should have %q:\n%s", test.args, code, test.code, test.say, stderr)
 		}
-		testkit.Silent(t, "stderr", stderr)
+		sidecartest.Silent(t, "stderr", stderr)
 	}
 }

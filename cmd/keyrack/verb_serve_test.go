@@ -18,8 +18,9 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -31,7 +32,7 @@ func TestServeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	with := map[string]string{secretVariable: testkit.Secret, "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0"}
+	with := map[string]string{secretVariable: sidecartest.Secret, "KEYRACK_WEBHOOK_ADDR": "127.0.0.1:0", "KEYRACK_API_ADDR": "127.0.0.1:0"}
 	tests := []struct {
 		name string
 		env  map[string]string
@@ -40,9 +41,9 @@ func TestServeRefuses(t *testing.T) {
 		say  string
 	}{
 		{"no secret", nil, "", exitUsage, "export KEYRACK_WEBHOOK_SECRET="},
-		{"the previous secret alone", map[string]string{previousVariable: testkit.Secret}, "", exitUsage, "without KEYRACK_WEBHOOK_SECRET"},
+		{"the previous secret alone", map[string]string{previousVariable: sidecartest.Secret}, "", exitUsage, "without KEYRACK_WEBHOOK_SECRET"},
 		{"a secret and none", with, "--without-secret", exitUsage, "remove one of them"},
-		{"a secret with a line end", map[string]string{secretVariable: testkit.Secret + "\n"}, "", exitUsage, "white space"},
+		{"a secret with a line end", map[string]string{secretVariable: sidecartest.Secret + "\n"}, "", exitUsage, "white space"},
 		{"a secret as a flag", with, "--webhook-secret=canary", exitUsage, "unknown flag: --webhook-secret"},
 		{"a secret as an argument", with, "canary", exitUsage, "takes no arguments"},
 		{"the API for everybody", with, "--api-addr :8081", exitUsage, "Listen on loopback, such as 127.0.0.1:8081, or create a key"},
@@ -52,22 +53,22 @@ func TestServeRefuses(t *testing.T) {
 		{"another store", with, "--store mysql://canary@localhost", exitUsage, "--store must be sqlite:PATH, postgres://HOST/DATABASE or memory"},
 		{"a store without a path", with, "--store sqlite:", exitUsage, "--store must be sqlite:PATH"},
 		{"PostgreSQL without a key", with, "--store postgres://canary:canary@127.0.0.1:1/canary", exitUsage, "export KEYRACK_SEALING_KEY="},
-		{"a sealing key that is none", map[string]string{secretVariable: testkit.Secret, storage.KeyVariable: "canary"}, "--webhook-addr 127.0.0.1:0 --api-addr 127.0.0.1:0", exitUsage, "make one with: openssl rand -base64 32"},
+		{"a sealing key that is none", map[string]string{secretVariable: sidecartest.Secret, storage.KeyVariable: "canary"}, "--webhook-addr 127.0.0.1:0 --api-addr 127.0.0.1:0", exitUsage, "make one with: openssl rand -base64 32"},
 		{"a sealing key as a flag", with, "--sealing-key=canary", exitUsage, "unknown flag: --sealing-key"},
 		{"a key file that is not there", with, "--sealing-key-file testdata/none.key", exitError, "no such file"},
 		{"Mews without a name and a token", with, "--connector-url https://api.mews.com", exitUsage, "--client-name (KEYRACK_CLIENT_NAME) and KEYRACK_CLIENT_TOKEN is missing"},
-		{"Mews without an address", map[string]string{secretVariable: testkit.Secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
-		{"Mews in clear", map[string]string{secretVariable: testkit.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
+		{"Mews without an address", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
+		{"Mews in clear", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
 		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
 		{"no age", with, "--max-age -1s", exitUsage, "above 0"},
-		{"keys that are none", map[string]string{secretVariable: testkit.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a line must hold a name, scopes and a SHA-256"},
+		{"keys that are none", map[string]string{secretVariable: sidecartest.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a line must hold a name, scopes and a SHA-256"},
 		{"a file of keys that is not there", with, "--api-keys-file testdata/none", exitError, "no such file"},
 		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},
 		{"a horizon without a unit", with, "--horizon 30", exitUsage, "missing unit"},
 		{"a relative path", with, "--webhook-path webhooks", exitUsage, "such as /webhooks/mews"},
 		{"a path and a query", with, "--webhook-path /webhooks?Token=canary", exitUsage, "such as /webhooks/mews"},
 		{"a path on a host", with, "--webhook-path //webhooks", exitUsage, "such as /webhooks/mews"},
-		{"a bad variable", map[string]string{secretVariable: testkit.Secret, "KEYRACK_HORIZON": "canary"}, "", exitUsage, "KEYRACK_HORIZON is not a valid value of --horizon, a duration"},
+		{"a bad variable", map[string]string{secretVariable: sidecartest.Secret, "KEYRACK_HORIZON": "canary"}, "", exitUsage, "KEYRACK_HORIZON is not a valid value of --horizon, a duration"},
 		{"a port that is taken", with, "--webhook-addr " + taken.Addr().String(), exitError, "choose another address with --webhook-addr or KEYRACK_WEBHOOK_ADDR"},
 		{"a port of the API's that is taken", with, "--webhook-addr 127.0.0.1:0 --api-addr " + taken.Addr().String(), exitError, "--api-addr or KEYRACK_API_ADDR"},
 	}
@@ -80,7 +81,7 @@ func TestServeRefuses(t *testing.T) {
 			if help := strings.Contains(stderr, "Run 'keyrack serve --help'"); help != (code == exitUsage) {
 				t.Errorf("points to the help: %v", help)
 			}
-			testkit.Silent(t, "stderr", stderr)
+			sidecartest.Silent(t, "stderr", stderr)
 		})
 	}
 }
@@ -89,10 +90,10 @@ func TestServeRefuses(t *testing.T) {
 func TestServeSettings(t *testing.T) {
 	p := serving(t, map[string]string{"KEYRACK_WEBHOOK_PATH": "/variable", "KEYRACK_HORIZON": "1h"}, "--webhook-path", "/flag")
 	p.waitFor(t, `url=http://127\.0\.0\.1:[1-9]\d*/flag horizon=1h0m0s`)
-	if code := post(t, p.webhooks, "/flag?Token="+testkit.Secret, "{}"); code != http.StatusNoContent {
+	if code := post(t, p.webhooks, "/flag?Token="+sidecartest.Secret, "{}"); code != http.StatusNoContent {
 		t.Errorf("the path of the flag answers %d", code)
 	}
-	if code := post(t, p.webhooks, "/variable?Token="+testkit.Secret, "{}"); code != http.StatusNotFound {
+	if code := post(t, p.webhooks, "/variable?Token="+sidecartest.Secret, "{}"); code != http.StatusNotFound {
 		t.Errorf("the path of the variable answers %d", code)
 	}
 }
@@ -109,13 +110,13 @@ func TestServePolicy(t *testing.T) {
 func TestServeSecrets(t *testing.T) {
 	p := serving(t, map[string]string{previousVariable: "canary-previous"})
 	for query, want := range map[string]int{
-		testkit.Secret: http.StatusNoContent, "canary-previous": http.StatusNoContent, "canary-other": http.StatusUnauthorized,
+		sidecartest.Secret: http.StatusNoContent, "canary-previous": http.StatusNoContent, "canary-other": http.StatusUnauthorized,
 	} {
 		if code := post(t, p.webhooks, "/webhooks/mews?Token="+query, "{}"); code != want {
 			t.Errorf("%s: %d, want %d", query, code, want)
 		}
 	}
-	testkit.Silent(t, "stderr", p.stderr.String())
+	sidecartest.Silent(t, "stderr", p.stderr.String())
 }
 
 func TestServeWithoutSecret(t *testing.T) {
@@ -170,7 +171,7 @@ func TestSignals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var p process
 			cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
-			cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret, "KEYRACK_STORE=memory")
+			cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+sidecartest.Secret, "KEYRACK_STORE=memory")
 			cmd.Stderr = &p.stderr
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -239,7 +240,7 @@ func begin(t *testing.T, addr string) half {
 	in := bufio.NewReader(conn)
 	// The receiver asks for the body when it reads it.
 	fmt.Fprintf(conn, "POST /webhooks/mews?Token=%s HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n",
-		testkit.Secret, addr, len(body))
+		sidecartest.Secret, addr, len(body))
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
 		t.Fatal("the receiver does not read the body: ", line, err)
 	}

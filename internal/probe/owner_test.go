@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -324,8 +325,4 @@ func (s *stage) alive(ago time.Duration) {
 	}
 }
 
-// settle lets everything happen that is due within a while.
-func settle(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
+var settle = testkit.Settle

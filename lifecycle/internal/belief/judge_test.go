@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle/internal/belief"
 )
 
@@ -327,7 +328,7 @@ func TestJudged(t *testing.T) {
 
 // fewer is by how many arrivals the worlds are smaller where time is short.
 func fewer() int {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testkit.Race {
 		return 1
 	}
 	return 0

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
@@ -59,6 +60,10 @@ func judges(t *testing.T, history []storetest.Call) (ours error, theirs bool) {
 
 // TestSound: both checkers accept what stores really did, and so agree.
 func TestSound(t *testing.T) {
+	fileHistories := 1000
+	if testkit.Race { // SQLite, which is transpiled from C, is ten times slower then
+		fileHistories = 100
+	}
 	for name, at := range map[string]struct {
 		store storetest.Harness
 		n     int

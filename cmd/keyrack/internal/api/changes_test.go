@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // follower follows a stream of changes.
@@ -151,7 +152,7 @@ func TestChangesGone(t *testing.T) {
 // TestChangesHead: HEAD gets headers, and no stream.
 func TestChangesHead(t *testing.T) {
 	p := serveAPI(t, "")
-	if r := testkit.Call(t, p.api, "", http.MethodHead, "/v1/changes", "", ""); r.Status != http.StatusOK || r.Body != "" {
+	if r := sidecartest.Call(t, p.api, "", http.MethodHead, "/v1/changes", "", ""); r.Status != http.StatusOK || r.Body != "" {
 		t.Errorf("%+v", r)
 	}
 }

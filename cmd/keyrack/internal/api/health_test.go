@@ -16,7 +16,8 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -80,7 +81,7 @@ func TestDegraded(t *testing.T) {
 	var log testkit.Buffer
 	ready := new(atomic.Bool)
 	ready.Store(true)
-	keys, err := ParseKeys(testkit.APIKeys, "the test", nil)
+	keys, err := ParseKeys(sidecartest.APIKeys, "the test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,13 +109,13 @@ func TestDegraded(t *testing.T) {
 	if !strings.Contains(page, "keyrack_store_readable 0\n") || strings.Contains(page, "keyrack_journal_lag") {
 		t.Errorf("the metrics:\n%s", page)
 	}
-	testkit.WellFormed(t, page)
-	if w := get(IntegrationsPath + "/" + testkit.SampleIntegration); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"valid"`) {
+	sidecartest.WellFormed(t, page)
+	if w := get(IntegrationsPath + "/" + sidecartest.SampleIntegration); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"valid"`) {
 		t.Errorf("from memory: %d, %s", w.Code, w.Body)
 	}
 	d := describe(t)
 	// What has to be in the journal first, or is read from there, is not answered.
-	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, testkit.SampleToken, time.Now().UTC().Format(time.RFC3339Nano))
+	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, sidecartest.SampleToken, time.Now().UTC().Format(time.RFC3339Nano))
 	for _, one := range []struct{ method, path, body string }{
 		{http.MethodGet, IntegrationsPath + "/{id}/history", ""},
 		{http.MethodGet, IntegrationsPath + "/{id}/explain", ""},
@@ -127,14 +128,14 @@ func TestDegraded(t *testing.T) {
 		{http.MethodPost, IntegrationsPath + "/{id}/import", `{"token":"canary-imported"}`},
 		{http.MethodPost, "/v1/report", report},
 	} {
-		w := ask(one.method, strings.Replace(one.path, "{id}", testkit.SampleIntegration, 1), one.body)
+		w := ask(one.method, strings.Replace(one.path, "{id}", sidecartest.SampleIntegration, 1), one.body)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s %s: %d, %s", one.method, one.path, w.Code, w.Body)
 		}
-		d.check(t, one.method, one.path, testkit.Reply{Status: w.Code, Header: w.Header(), Body: w.Body.String()})
-		testkit.Silent(t, one.path, w.Body.String())
+		d.check(t, one.method, one.path, sidecartest.Reply{Status: w.Code, Header: w.Header(), Body: w.Body.String()})
+		sidecartest.Silent(t, one.path, w.Body.String())
 	}
-	testkit.Silent(t, "the log", log.String())
+	sidecartest.Silent(t, "the log", log.String())
 	ready.Store(false)
 	if w := get("/readyz"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("readyz: %d, %s", w.Code, w.Body)

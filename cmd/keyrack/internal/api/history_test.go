@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // TestHistoryPages: pages of any size, one after another, are the whole history.
@@ -18,7 +18,7 @@ func TestHistoryPages(t *testing.T) {
 	}
 	get := func(query string) historyPage {
 		t.Helper()
-		return testkit.Read[historyPage](t, testkit.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+testkit.SampleIntegration+"/history"+query, "", ""))
+		return sidecartest.Read[historyPage](t, sidecartest.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+sidecartest.SampleIntegration+"/history"+query, "", ""))
 	}
 	whole := get("")
 	if len(whole.Changes) != 5 || whole.Next != "" {
@@ -43,13 +43,13 @@ func TestHistoryPages(t *testing.T) {
 		}
 	}
 	// A cursor is of one kind of page, and good where it came from.
-	list := newCursor(idCursor, testkit.SampleIntegration)
+	list := newCursor(idCursor, sidecartest.SampleIntegration)
 	for _, wrong := range []string{"?after=" + list, "?after=canary", "?after=" + newCursor(positionCursor, "canary"),
 		"?limit=0", "?limit=1001", "?limit=1&limit=2", "?status=valid"} {
-		r := testkit.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+testkit.SampleIntegration+"/history"+wrong, "", "")
+		r := sidecartest.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+sidecartest.SampleIntegration+"/history"+wrong, "", "")
 		if r.Status != http.StatusBadRequest {
 			t.Errorf("%s: answered %d", wrong, r.Status)
 		}
-		testkit.Silent(t, wrong, r.Body)
+		sidecartest.Silent(t, wrong, r.Body)
 	}
 }

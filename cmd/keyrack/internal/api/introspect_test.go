@@ -16,7 +16,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -69,7 +69,7 @@ func BenchmarkIntrospectHandler(b *testing.B) {
 	ready := new(atomic.Bool)
 	ready.Store(true)
 	handler := New(Options{Rack: rack, Metrics: metrics.New("0.0.0"), Log: slog.New(slog.DiscardHandler), Ready: ready})
-	question := "token=" + testkit.SampleToken
+	question := "token=" + sidecartest.SampleToken
 	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		IntrospectPath, formMedia, len(question), question)
 	b.ReportAllocs()

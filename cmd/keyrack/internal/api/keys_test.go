@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // TestParseAPIKeys: anything that is not a key is refused, in words that do not quote it.
@@ -30,7 +30,7 @@ func TestParseAPIKeys(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 		if err != nil {
-			testkit.Silent(t, "the error", err.Error())
+			sidecartest.Silent(t, "the error", err.Error())
 		}
 	}
 }

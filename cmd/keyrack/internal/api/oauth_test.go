@@ -7,7 +7,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // verdictResponse is what a stock client decodes into: its own type of the RFC's
@@ -17,37 +17,37 @@ type verdictResponse = oidc.IntrospectionResponse
 // TestOAuthClient has a client library of OAuth 2.0 that others wrote ask about a
 // token: github.com/zitadel/oidc, which presents name and key as HTTP Basic.
 func TestOAuthClient(t *testing.T) {
-	p := serveAPI(t, testkit.APIKeys)
+	p := serveAPI(t, sidecartest.APIKeys)
 	p.deliver(t, "created.json")
 	ask := func(name, key, token string) (*verdictResponse, error) {
 		t.Helper()
 		server, err := rs.NewResourceServerClientCredentials(t.Context(), "http://"+p.api, name, key,
-			rs.WithClient(testkit.Client), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+IntrospectPath))
+			rs.WithClient(sidecartest.Client), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+IntrospectPath))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return rs.Introspect[*verdictResponse](t.Context(), server, token)
 	}
-	response, err := ask("asker", "canary-asker", testkit.SampleToken)
+	response, err := ask("asker", "canary-asker", sidecartest.SampleToken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !response.Active || response.Claims["status"] != "valid" || response.Claims["integration"] != testkit.SampleIntegration {
+	if !response.Active || response.Claims["status"] != "valid" || response.Claims["integration"] != sidecartest.SampleIntegration {
 		t.Errorf("a valid token: %+v", response)
 	}
 	if response, err = ask("asker", "canary-asker", "nobody's"); err != nil || response.Active || response.Claims["reason"] != "unfamiliar" {
 		t.Errorf("an unfamiliar token: %+v, %v", response, err)
 	}
 	for name, key := range map[string]string{"asker": "canary-reader", "reader": "canary-reader", "nobody": "canary-asker", "": ""} {
-		if response, err := ask(name, key, testkit.SampleToken); err == nil || response != nil && response.Active {
+		if response, err := ask(name, key, sidecartest.SampleToken); err == nil || response != nil && response.Active {
 			t.Errorf("%s got an answer: %+v", name, response)
 		}
 	}
 	p.deliver(t, "disabled.json")
-	if response, err = ask("asker", "canary-asker", testkit.SampleToken); err != nil || response.Active || response.Claims["reason"] != "disabled" {
+	if response, err = ask("asker", "canary-asker", sidecartest.SampleToken); err != nil || response.Active || response.Claims["reason"] != "disabled" {
 		t.Errorf("a disabled one: %+v, %v", response, err)
 	}
-	testkit.Silent(t, "the log", p.log.String())
+	sidecartest.Silent(t, "the log", p.log.String())
 }
 
 // TestOAuthClientAlone asks a receiver without keys, to which any name and any key
@@ -56,11 +56,11 @@ func TestOAuthClientAlone(t *testing.T) {
 	p := serveAPI(t, "")
 	p.deliver(t, "created.json")
 	server, err := rs.NewResourceServerClientCredentials(t.Context(), "http://"+p.api, "anybody", "canary",
-		rs.WithClient(&http.Client{Transport: testkit.Client.Transport}), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+IntrospectPath))
+		rs.WithClient(&http.Client{Transport: sidecartest.Client.Transport}), rs.WithStaticEndpoints("http://"+p.api+"/none", "http://"+p.api+IntrospectPath))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response, err := rs.Introspect[*verdictResponse](t.Context(), server, testkit.SampleToken); err != nil || !response.Active {
+	if response, err := rs.Introspect[*verdictResponse](t.Context(), server, sidecartest.SampleToken); err != nil || !response.Active {
 		t.Errorf("%+v, %v", response, err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -72,7 +72,7 @@ func (d *description) operation(t *testing.T, method, path string) operation {
 var pointer = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
 
 // check validates a reply against what the document says of it.
-func (d *description) check(t *testing.T, method, path string, r testkit.Reply) {
+func (d *description) check(t *testing.T, method, path string, r sidecartest.Reply) {
 	t.Helper()
 	status := fmt.Sprint(r.Status)
 	raw, ok := d.operation(t, method, path).Responses[status]
@@ -173,19 +173,19 @@ func TestOpenAPIEnums(t *testing.T) {
 // with and without what it takes.
 func TestOpenAPI(t *testing.T) {
 	d := describe(t)
-	one := IntegrationsPath + "/" + testkit.SampleIntegration
+	one := IntegrationsPath + "/" + sidecartest.SampleIntegration
 	const form, object = "application/x-www-form-urlencoded", "application/json"
-	question := "token=" + testkit.SampleToken
+	question := "token=" + sidecartest.SampleToken
 	report := func(status int) string {
-		return fmt.Sprintf(`{"token":"%s","status":%d,"began":"%s"}`, testkit.SampleToken, status, time.Now().UTC().Format(time.RFC3339Nano))
+		return fmt.Sprintf(`{"token":"%s","status":%d,"began":"%s"}`, sidecartest.SampleToken, status, time.Now().UTC().Format(time.RFC3339Nano))
 	}
-	for name, keys := range map[string]string{"with keys": testkit.APIKeys, "without keys": ""} {
+	for name, keys := range map[string]string{"with keys": sidecartest.APIKeys, "without keys": ""} {
 		t.Run(name, func(t *testing.T) {
 			p := serveAPI(t, keys)
 			p.deliver(t, "created.json")
-			ask := func(key, method, target, media, body string) testkit.Reply {
+			ask := func(key, method, target, media, body string) sidecartest.Reply {
 				t.Helper()
-				r := testkit.Call(t, p.api, key, method, target, media, body)
+				r := sidecartest.Call(t, p.api, key, method, target, media, body)
 				path, _, _ := strings.Cut(target, "?")
 				path = regexp.MustCompile(`^/v1/integrations/[^/]+`).ReplaceAllString(path, IntegrationsPath+"/{id}")
 				d.check(t, method, path, r)
@@ -194,7 +194,7 @@ func TestOpenAPI(t *testing.T) {
 			for _, key := range []string{"", "reader", "asker", "reporter", "wrong", "boss"} {
 				for path, route := range New(Options{}).routes {
 					if path != "/v1/changes" {
-						ask(key, route.method, strings.Replace(path, "{id}", testkit.SampleIntegration, 1), object, "{")
+						ask(key, route.method, strings.Replace(path, "{id}", sidecartest.SampleIntegration, 1), object, "{")
 					}
 				}
 				ask(key, "GET", "/v1/changes?after=x", "", "")
@@ -239,7 +239,7 @@ func TestOpenAPI(t *testing.T) {
 			if got := ask("reader", "GET", "/v1/openapi.json", "", "").Body; keys != "" && got != string(openAPI) {
 				t.Error("another document is served than is committed")
 			}
-			testkit.Silent(t, "the log", p.log.String())
+			sidecartest.Silent(t, "the log", p.log.String())
 		})
 	}
 	// Every answer that can be had so was had.

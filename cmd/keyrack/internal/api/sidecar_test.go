@@ -14,7 +14,8 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -37,7 +38,7 @@ func serveAPI(t testing.TB, keys string) *sidecar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(testkit.Secret)}}, nil)
+	handler, err := rack.Handler([]keyrack.Secret{{Name: "test", Value: keyrack.NewToken(sidecartest.Secret)}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,5 +81,5 @@ func (p *sidecar) deliver(t testing.TB, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Deliver(t, p.webhooks, body)
+	sidecartest.Deliver(t, p.webhooks, body)
 }

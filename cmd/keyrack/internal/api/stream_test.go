@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -50,7 +51,7 @@ func TestStreamFails(t *testing.T) {
 			if w.Code != test.status || !strings.Contains(w.Body.String(), test.say) {
 				t.Errorf("%d:\n%s", w.Code, w.Body)
 			}
-			testkit.Silent(t, "the answer", w.Body.String())
+			sidecartest.Silent(t, "the answer", w.Body.String())
 		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -43,12 +43,12 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%d: %v, want %q", test.status, err, test.want)
 			continue
 		}
-		testkit.Silent(t, "the error", err.Error())
+		sidecartest.Silent(t, "the error", err.Error())
 	}
 	if _, err := answering(http.StatusOK, "<html>canary").Get(t.Context(), nil, "v1"); err == nil {
 		t.Error("an answer that is not JSON was read")
 	} else {
-		testkit.Silent(t, "the error", err.Error())
+		sidecartest.Silent(t, "the error", err.Error())
 	}
 }
 

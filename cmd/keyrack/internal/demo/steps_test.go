@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -57,7 +58,7 @@ func TestDemoDiffers(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.say) {
 				t.Errorf("the error should have %q: %v", test.say, err)
 			}
-			testkit.Silent(t, "the output", stdout.String()+stderr.String())
+			sidecartest.Silent(t, "the output", stdout.String()+stderr.String())
 		})
 	}
 }

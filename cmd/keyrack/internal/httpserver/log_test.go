@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // TestPanicLog: a panic is logged with its stack, and without its value, which
@@ -33,5 +33,5 @@ func TestPanicLog(t *testing.T) {
 	if !strings.Contains(log.String(), "panic while answering a request") || !strings.Contains(log.String(), "log_test.go") {
 		t.Errorf("no stack:\n%s", &log)
 	}
-	testkit.Silent(t, "the log", log.String())
+	sidecartest.Silent(t, "the log", log.String())
 }

@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
@@ -62,9 +62,9 @@ func newCatalogue(t *testing.T) catalogue {
 		m.writeCounts(&x)
 		writeStats(&x, stats, m)
 		writeJournal(context.Background(), &x, rack, m)
-		testkit.WellFormed(t, x.String())
+		sidecartest.WellFormed(t, x.String())
 		for line := range strings.Lines(x.String()) {
-			found := testkit.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+			found := sidecartest.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 			if found == nil {
 				continue
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -25,7 +25,7 @@ func TestPageStaysWellFormed(t *testing.T) {
 	m.storing("a \"quoted\" \\ word\nand more").add(time.Hour)
 	var x promWriter
 	m.writeCounts(&x)
-	testkit.WellFormed(t, x.String())
+	sidecartest.WellFormed(t, x.String())
 }
 
 // TestSubscriptionMetrics: how the subscriptions of a store stand, as of a minute ago.
@@ -46,7 +46,7 @@ func TestSubscriptionMetrics(t *testing.T) {
 			var x promWriter
 			writeJournal(context.Background(), &x, rack, m)
 			page := x.String()
-			testkit.WellFormed(t, page)
+			sidecartest.WellFormed(t, page)
 			for name, value := range map[string]int{"lag": lag, "dead_letters": dead, "paused": paused} {
 				if line := fmt.Sprintf("keyrack_subscription_%s{subscription=\"mail\"} %d\n", name, value); !strings.Contains(page, line) {
 					t.Errorf("there is no %sin:\n%s", line, page)
@@ -90,7 +90,7 @@ func TestStoreMetrics(t *testing.T) {
 	telemetry.Alarmed(t.Context(), keyrack.Alarm{Kind: keyrack.AlarmTrouble})
 	var x promWriter
 	m.writeCounts(&x)
-	testkit.WellFormed(t, x.String())
+	sidecartest.WellFormed(t, x.String())
 	for _, line := range []string{
 		"keyrack_conflicts_total 3", `keyrack_store_calls_total{method="Commit",result="timeout"} 1`,
 		`keyrack_store_seconds_sum{method="Commit"} 4`, `keyrack_store_seconds_bucket{method="Commit",le="2.5"} 0`,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/pgstore"
 )
 
@@ -95,7 +95,7 @@ func TestDiagnose(t *testing.T) {
 				!errors.Is(err, pgstore.ErrOther) && !errors.Is(err, pgstore.ErrBusy) {
 				t.Errorf("it unwraps to nothing: %v", err)
 			}
-			testkit.Silent(t, "the error", err.Error())
+			sidecartest.Silent(t, "the error", err.Error())
 			if other, ok := seen[err.Error()]; ok {
 				t.Errorf("the same text as %s", other)
 			}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -70,7 +70,7 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		testkit.Silent(t, "the error", err.Error())
+		sidecartest.Silent(t, "the error", err.Error())
 	}
 }
 

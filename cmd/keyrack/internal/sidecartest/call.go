@@ -1,4 +1,4 @@
-package testkit
+package sidecartest
 
 import (
 	"crypto/sha256"
@@ -7,9 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // APIKeys are lines of keys of the API, for --api-keys-file. The key of a name is the
@@ -30,7 +31,7 @@ const (
 )
 
 // Client keeps no connection, and so no goroutine.
-var Client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
+var Client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testkit.Patience}
 
 // Reply is what came back for a request.
 type Reply struct {
@@ -76,21 +77,8 @@ func Read[T any](t testing.TB, r Reply) (value T) {
 	return value
 }
 
-// Patience is how long a test waits for what should come at once.
-const Patience = time.Minute
-
 // Secret is the webhook secret of tests.
 const Secret = "canary-secret"
-
-// Eventually waits until something is so.
-func Eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(Patience); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("in vain waited for: ", what)
-		}
-	}
-}
 
 // Deliver posts a webhook to a listener with the Secret, and fails unless it is accepted.
 func Deliver(t testing.TB, addr string, body []byte) {
