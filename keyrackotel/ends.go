@@ -13,7 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// The attributes. Those without "keyrack" are of the semantic conventions.
+// The attributes. Those without "keyrack" come from the semantic conventions.
 const (
 	errorTypeKey = attribute.Key("error.type")
 	statusKey    = attribute.Key("http.response.status_code")
@@ -36,8 +36,8 @@ const (
 	verdictKey      = attribute.Key("keyrack.verdict.status")
 )
 
-// spanKey is under what a context has the span of the innermost work, nil for
-// work without one. The context's current span may be somebody else's.
+// spanKey is the context key of the span of the innermost work, nil for work without
+// one. The context's current span may belong to the application.
 type spanKey struct{}
 
 // begin begins a span.
@@ -63,7 +63,7 @@ func (t *Telemetry) begin(ctx context.Context, work keyrack.Work, name string) c
 	return context.WithValue(ctx, spanKey{}, span)
 }
 
-// end ends the span of the work of a context. failed marks it as an error.
+// end ends the span of a context's work. failed marks it as an error.
 func end(ctx context.Context, failed bool, attributes ...attribute.KeyValue) {
 	span, _ := ctx.Value(spanKey{}).(trace.Span)
 	if span == nil {
@@ -76,7 +76,7 @@ func end(ctx context.Context, failed bool, attributes ...attribute.KeyValue) {
 	span.End()
 }
 
-// known leaves out attributes whose value is empty.
+// known leaves out attributes with an empty value.
 func known(attributes ...attribute.KeyValue) []attribute.KeyValue {
 	kept := attributes[:0]
 	for _, a := range attributes {
@@ -161,7 +161,7 @@ func (t *Telemetry) handled(ctx context.Context, h keyrack.Handled) {
 	end(ctx, h.Failure != "", append(attributes, known(integrationKey.String(h.Integration))...)...)
 }
 
-// alarmed counts an alarm, and notes it in the span of the work that raised it.
+// alarmed counts an alarm and notes it in the span of the work that raised it.
 func (t *Telemetry) alarmed(ctx context.Context, a keyrack.Alarm) {
 	kind := alarmKey.String(string(a.Kind))
 	t.ends.alarms.Add(ctx, 1, metric.WithAttributes(kind))

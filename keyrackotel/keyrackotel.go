@@ -1,6 +1,6 @@
-// Package keyrackotel turns what a [keyrack.Rack] tells into metrics and traces of
-// OpenTelemetry, by its semantic conventions. In comes a Rack's telemetry, out go
-// instruments and spans to the providers of the application:
+// Package keyrackotel turns the telemetry of a [keyrack.Rack] into metrics and traces
+// of OpenTelemetry, by its semantic conventions. Instruments and spans go to the
+// providers of the application:
 //
 //	telemetry, err := keyrackotel.New(nil)
 //	...
@@ -8,7 +8,8 @@
 //	...
 //	stop, err := telemetry.Watch(rack)
 //
-// Times are histograms in seconds, whose counts are the counts of what was timed:
+// Durations are histograms in seconds. The count of a histogram is the count of the
+// thing it measures:
 //
 //	keyrack.delivery.duration      a webhook's request, to its answer
 //	keyrack.evidence.duration      evidence taken in, by kind, action and outcome
@@ -18,16 +19,16 @@
 //	keyrack.subscription.age       how old a change was after its handler
 //
 // Counters are keyrack.evidence.conflicts, keyrack.subscription.dead_letters and
-// keyrack.alarms. What Watch adds is read whenever metrics are collected:
-// integrations by state, verdicts by status and reason, suspects, parked and
-// orphans, the age of the oldest evidence, which actions were ever seen, and the
-// lags of journal and subscriptions.
+// keyrack.alarms. Watch adds what is read whenever metrics are collected: integrations
+// by state, verdicts by status and reason, suspects, parked and orphans, the age of the
+// oldest evidence, which actions were ever seen, and the lags of journal and
+// subscriptions.
 //
-// No metric has an attribute without bound: none names an integration. Spans do
-// name it, with the id of the journal's entry, but never hold a token or a
-// person. Calls of the store have a span only within another: what the Rack
-// does of its own accord every second would be traces of nothing. The database's
-// own spans and metrics are its driver's to give.
+// No metric has an unbounded attribute, so none names an integration. Spans name the
+// integration and the id of the journal entry, but never hold a token or a person. A
+// call of the store has a span only within another span, so that background work does
+// not make a trace every second. The database's own spans and metrics come from its
+// driver.
 package keyrackotel
 
 import (
@@ -51,8 +52,8 @@ type Options struct {
 	TracerProvider trace.TracerProvider
 }
 
-// Telemetry holds the instruments. It is safe for concurrent use, and may serve
-// several Racks, of which one at most is watched.
+// Telemetry holds the instruments. It is safe for concurrent use and may serve several
+// Racks, but only one of them may be watched.
 type Telemetry struct {
 	meter  metric.Meter
 	tracer trace.Tracer
@@ -91,14 +92,14 @@ func (t *Telemetry) Functions() *keyrack.Telemetry {
 	}
 }
 
-// instruments are those to which the ends of work are noted.
+// instruments record the ends of work.
 type instruments struct {
 	deliveries, evidence, store, probes, handlers, ages metric.Float64Histogram
 	conflicts, deadLetters, alarms                      metric.Int64Counter
 }
 
-// The boundaries of histograms, in seconds. Mews gives up on an answer after 5 s,
-// and on the store's there are the conventional ones of databases.
+// The boundaries of the histograms, in seconds. Mews gives up on an answer after 5 s.
+// The store has the conventional boundaries of databases.
 var (
 	quick   = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 	storing = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
@@ -119,14 +120,14 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 	}
 	i = instruments{
 		deliveries:  histogram("keyrack.delivery.duration", "From a webhook's arrival to its answer; Mews gives up after 5 s.", quick),
-		evidence:    histogram("keyrack.evidence.duration", "To decide what a piece of evidence does, and to commit that.", quick),
+		evidence:    histogram("keyrack.evidence.duration", "Time to decide on a piece of evidence and commit it.", quick),
 		store:       histogram("keyrack.store.duration", "Calls of the store.", storing),
 		probes:      histogram("keyrack.probe.duration", "Questions to Mews about a token.", asking),
 		handlers:    histogram("keyrack.subscription.duration", "Calls of a subscription's handler.", quick),
-		ages:        histogram("keyrack.subscription.age", "How old a change was when its subscription's handler had succeeded.", aging),
-		conflicts:   counter("keyrack.evidence.conflicts", "{conflict}", "Commits that came second to another instance's, and were decided anew."),
-		deadLetters: counter("keyrack.subscription.dead_letters", "{change}", "Changes that a subscription's handler failed at for good."),
-		alarms:      counter("keyrack.alarms", "{alarm}", "What a person should look at."),
+		ages:        histogram("keyrack.subscription.age", "Age of a change when its subscription's handler has succeeded.", aging),
+		conflicts:   counter("keyrack.evidence.conflicts", "{conflict}", "Commits that lost to another instance's and were decided again."),
+		deadLetters: counter("keyrack.subscription.dead_letters", "{change}", "Changes that a subscription's handler failed to handle after all attempts."),
+		alarms:      counter("keyrack.alarms", "{alarm}", "Alarms: things that a person should look at."),
 	}
 	return i, err
 }

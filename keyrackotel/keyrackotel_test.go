@@ -216,8 +216,8 @@ func read(m metricdata.Metrics) (kind string, points []point) {
 
 func written(s attribute.Set) string { return s.Encoded(attribute.DefaultEncoder()) }
 
-// TestInstruments keeps all instruments, with all attributes that they have, where
-// a person can review them: whoever has a dashboard relies on these names.
+// TestInstruments keeps all instruments, with all their attributes, where a person can
+// review them, because dashboards rely on these names.
 func TestInstruments(t *testing.T) {
 	play(t, func(s *scene) {
 		s.everything()

@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// askTimeout bounds what a collection of metrics asks the store.
+// askTimeout bounds how long a collection of metrics waits for the store.
 const askTimeout = 2 * time.Second
 
 // gauges are read whenever metrics are collected.
@@ -27,11 +27,11 @@ type gauges struct {
 	shown map[keyrack.Standing]bool // which are 0 rather than gone
 }
 
-// Watch reads a Rack's state whenever metrics are collected, until stop is called,
-// which is to be before the Rack is closed. A collection looks at every integration
-// in memory, and asks the store for the journal's end and once for each subscription that runs here;
-// where it does not answer within 2 s, the lags are not there. A second Rack that
-// is watched at the same time would be mixed up with the first.
+// Watch reads a Rack's state whenever metrics are collected, until stop is called. Call
+// stop before the Rack is closed. A collection looks at every integration in memory. It
+// asks the store for the journal's end, and once for each subscription that runs here;
+// if the store does not answer within 2 s, the lags are absent. Do not watch a second
+// Rack at the same time: its metrics would mix with the first one's.
 func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
 	g := &gauges{rack: rack, shown: make(map[keyrack.Standing]bool)}
 	count := func(name, description string) metric.Int64ObservableUpDownCounter {
@@ -51,15 +51,15 @@ func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
 	}
 	g.states = count("keyrack.integrations", "Integrations by state.")
 	g.verdicts = count("keyrack.verdicts", "Integrations by the verdict on their current token.")
-	g.suspects = count("keyrack.suspects", "Integrations of which the deliveries leave open how things are.")
+	g.suspects = count("keyrack.suspects", "Integrations whose state the deliveries leave open.")
 	g.parked = count("keyrack.parked", "Integrations whose IntegrationCreated has not come.")
-	g.orphans = count("keyrack.orphans", "Those among them of which nothing was heard for a horizon.")
-	g.seen = gauge("keyrack.action.seen", "1", "1 for the actions of which a webhook ever came; 0 may be one that Mews was not asked to send.")
+	g.orphans = count("keyrack.orphans", "Parked integrations without a delivery for a horizon.")
+	g.seen = gauge("keyrack.action.seen", "1", "1 if a webhook with this action ever came. 0 may mean that Mews was not asked to send it.")
 	g.readable = gauge("keyrack.store.readable", "1", "0 while the journal cannot be read, and answers are from memory.")
-	g.lag = gauge("keyrack.journal.lag", "{entry}", "By how many positions the view is behind the journal's newest entry.")
-	g.subscriptions = gauge("keyrack.subscription.lag", "{entry}", "By how many positions a subscription is behind the journal's newest entry.")
-	g.oldest = age("keyrack.evidence.oldest", "The age of the oldest evidence that a verdict stands on, the deleted integrations apart.")
-	g.synced = age("keyrack.journal.synced", "How long ago the view had all that the journal had.")
+	g.lag = gauge("keyrack.journal.lag", "{entry}", "Positions between the view and the journal's newest entry.")
+	g.subscriptions = gauge("keyrack.subscription.lag", "{entry}", "Positions between a subscription and the journal's newest entry.")
+	g.oldest = age("keyrack.evidence.oldest", "Age of the oldest evidence behind a verdict, deleted integrations excluded.")
+	g.synced = age("keyrack.journal.synced", "Time since the view was level with the journal.")
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (g *gauges) observe(ctx context.Context, o metric.Observer) error {
 	defer cancel()
 	latest, err := g.rack.JournalEnd(ctx)
 	if err != nil {
-		return nil // that is what readable is for
+		return nil // the gauge readable shows it
 	}
 	o.ObserveInt64(g.lag, int64(latest-min(latest, status.Position)))
 	lags, err := g.rack.SubscriptionLags(ctx)

@@ -79,7 +79,7 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
-// BenchmarkCommitParallel measures many writers, each with integrations of his own.
+// BenchmarkCommitParallel measures many writers, each with its own integrations.
 func BenchmarkCommitParallel(b *testing.B) {
 	s := memstore.New(nil)
 	var mu sync.Mutex

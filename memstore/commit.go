@@ -15,15 +15,15 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, er
 	if err := c.Check(); err != nil {
 		return store.Committed{}, err
 	}
-	// What is kept is copied before the lock is taken.
+	// Values to keep are copied before the lock is taken.
 	e := &entry{Entry: cloneEntry(c.Entry), body: clone(c.Body), record: clone(c.Record)}
 	receipt, err := s.commit(&c, e)
 	receipt.Entry = cloneEntry(receipt.Entry)
 	return receipt, err
 }
 
-// commit checks everything before it changes anything. The receipt's slices
-// must be cloned.
+// commit checks everything before it changes anything. The caller must clone the
+// receipt's slices.
 func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,8 +64,8 @@ func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 	return e.receipt(false), nil
 }
 
-// admit returns ErrConflict or ErrOwned if the commit must not be applied to in,
-// which is nil if there is no such integration.
+// admit returns ErrConflict or ErrOwned if the commit must not be applied to in, which
+// is nil if the integration does not exist.
 func (s *Store) admit(c *store.Commit, in *integration) error {
 	var version uint64
 	if in != nil {
@@ -83,7 +83,7 @@ func (s *Store) admit(c *store.Commit, in *integration) error {
 }
 
 func (s *Store) create(id string) *integration {
-	// A copy, so that the id does not keep alive what it was cut out of.
+	// A copy, so that the id does not keep the string alive that it was cut from.
 	in := &integration{id: strings.Clone(id)}
 	s.integrations[in.id] = in
 	s.order.fresh = append(s.order.fresh, in.id)

@@ -9,7 +9,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// integration is what is kept of one. It is never removed.
+// integration is what is kept about one integration. It is never removed.
 type integration struct {
 	id          string
 	version     uint64
@@ -20,14 +20,14 @@ type integration struct {
 	keys        []*key
 }
 
-// key is a digest, its owner and its token, sealed; nil for none.
+// key is a digest with its owner and its sealed token, nil for none.
 type key struct {
 	digest lifecycle.Digest
 	owner  *integration
 	sealed []byte
 }
 
-// stored returns what the integration is, in slices that must be cloned.
+// stored returns the integration, in slices that the caller must clone.
 func (in *integration) stored() store.Stored {
 	return store.Stored{
 		Integration: in.id, Version: in.version, Record: in.record,
@@ -52,8 +52,8 @@ func (s *Store) Load(ctx context.Context, integration string) (store.Stored, err
 	return stored, nil
 }
 
-// Scan yields all integrations whose id is greater than after, each as it is
-// when its turn comes. Those that were created after Scan began are not among them.
+// Scan yields all integrations whose id is greater than after, each as it is when its
+// turn comes. It does not include those that were created after it began.
 func (s *Store) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, error] {
 	return func(yield func(store.Stored, error) bool) {
 		ids := s.sortedIDs()
@@ -67,7 +67,7 @@ func (s *Store) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, 
 				return
 			}
 		}
-		// A context that has ended is told even where there was nothing to yield.
+		// A context that has ended is reported even if there was nothing to yield.
 		if err := ctx.Err(); err != nil {
 			yield(store.Stored{}, err)
 		}
@@ -87,7 +87,7 @@ func (s *Store) Owner(ctx context.Context, d lifecycle.Digest) (string, error) {
 	return "", store.ErrNotFound
 }
 
-// claim makes in the owner of the digest, which no other integration owns.
+// claim makes in the owner of the digest, which belongs to no other integration.
 func (s *Store) claim(in *integration, c store.Claim) {
 	k := s.keys[c.Digest]
 	if k == nil {
@@ -108,15 +108,15 @@ func (s *Store) disown(in *integration, d lifecycle.Digest) {
 	}
 }
 
-// order keeps the ids of all integrations sorted, as far as somebody asked for
-// them. Both slices only ever grow at the end, or are replaced.
+// order keeps the ids of all integrations sorted, as far as they were asked for. Both
+// slices only grow at the end or are replaced.
 type order struct {
 	sorted []string
-	fresh  []string // those that came since, in no order
+	fresh  []string // those that were added since, in no order
 }
 
-// sortedIDs returns the ids of all integrations in byte order. The slice is
-// shared: it must not be changed.
+// sortedIDs returns the ids of all integrations in byte order. The slice is shared and
+// must not be changed.
 func (s *Store) sortedIDs() []string {
 	s.mu.RLock()
 	sorted, fresh := s.order.sorted, s.order.fresh
@@ -127,7 +127,7 @@ func (s *Store) sortedIDs() []string {
 	merged := merge(sorted, slices.Sorted(slices.Values(fresh)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.order.sorted) == len(sorted) { // or somebody else was faster
+	if len(s.order.sorted) == len(sorted) { // or another goroutine was faster
 		s.order = order{sorted: merged, fresh: slices.Clone(s.order.fresh[len(fresh):])}
 	}
 	return merged

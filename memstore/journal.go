@@ -9,8 +9,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// entry is one in the journal. Its owner is nil once it was removed; then only
-// its position is left.
+// entry is one entry of the journal. Its owner is nil once it has been removed; then
+// only its position is left.
 type entry struct {
 	store.Entry
 	owner  *integration
@@ -20,13 +20,13 @@ type entry struct {
 
 func (e *entry) gone() bool { return e.owner == nil }
 
-// receipt returns the receipt of the commit that brought e, its slices not cloned.
+// receipt returns the receipt of the commit that brought e. Its slices are not cloned.
 func (e *entry) receipt(repeated bool) store.Committed {
 	return store.Committed{Version: e.Version, Entry: e.Entry, Repeated: repeated}
 }
 
-// journal holds all entries by position. The first of them is not gone; others
-// may be, until they are packed.
+// journal holds all entries by position. The first of them is not removed; others may
+// be, until they are packed.
 type journal struct {
 	entries []*entry
 	gone    int
@@ -34,8 +34,8 @@ type journal struct {
 	trimmed store.Position // of the newest entry that Trim or the limit removed
 }
 
-// append gives e its position, enters it everywhere, and removes what is over
-// the limit.
+// append gives e its position, enters it everywhere, and removes what exceeds the
+// limit.
 func (s *Store) append(e *entry) {
 	j := &s.journal
 	j.last++
@@ -44,7 +44,7 @@ func (s *Store) append(e *entry) {
 	e.owner.history = append(e.owner.history, e)
 	s.entries[e.ID] = e
 	for len(j.entries)-j.gone > s.limit {
-		// The oldest of all is the oldest of its integration, too.
+		// The oldest entry of all is also the oldest of its integration.
 		oldest := j.entries[0]
 		s.trim(oldest.owner, 1, oldest.Version, oldest.record)
 	}
@@ -77,7 +77,7 @@ func (s *Store) Journal(ctx context.Context, after store.Position) iter.Seq2[sto
 	})
 }
 
-// History yields the entries of one integration that are left, oldest first.
+// History yields the remaining entries of one integration, oldest first.
 func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
 	return s.follow(ctx, 0, func(store.Position) ([]*entry, error) {
 		if integration == "" {
@@ -93,7 +93,7 @@ func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store
 // pageSize is how many entries are copied, without their bytes, under one lock.
 const pageSize = 128
 
-// follow yields what of lies after a position, up to what is the newest entry
+// follow yields the entries that of returns after a position, up to the newest entry
 // when it begins. It calls of under the lock, and yields without it.
 func (s *Store) follow(ctx context.Context, after store.Position, of func(after store.Position) ([]*entry, error)) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
@@ -126,7 +126,7 @@ func (s *Store) follow(ctx context.Context, after store.Position, of func(after 
 	}
 }
 
-// copyPage returns the first entries after a position, up to another.
+// copyPage returns the first entries after one position, up to another.
 func copyPage(entries []*entry, after, until store.Position) []store.Entry {
 	first, found := slices.BinarySearchFunc(entries, after, func(e *entry, p store.Position) int {
 		return cmp.Compare(e.Position, p)
@@ -146,8 +146,8 @@ func copyPage(entries []*entry, after, until store.Position) []store.Entry {
 	return page
 }
 
-// Bounds returns the first position from which Journal can be followed, and that
-// of the newest entry.
+// Bounds returns the first position from which Journal can be followed, and the
+// position of the newest entry.
 func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err

@@ -9,14 +9,14 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// leases are all names that were ever acquired, with their cursors. They have a
-// lock of their own, which is never held together with the store's.
+// leases are all names that were ever acquired, with their cursors. They have a lock of
+// their own, which is never held together with the store's.
 type leases struct {
 	mu    sync.Mutex
 	names map[string]*lease
 }
 
-// lease is the state of one name. The holder is "" where it was given up.
+// lease is the state of one name. The holder is "" if it was given up.
 type lease struct {
 	holder string
 	fence  uint64
@@ -24,7 +24,7 @@ type lease struct {
 	cursor store.Position
 }
 
-// held returns the lease that l was, if it still is the newest of its name.
+// held returns the stored lease for l, if l is still the newest of its name.
 func (ls *leases) held(l store.Lease) (*lease, error) {
 	of := ls.names[l.Name]
 	if of == nil || l.Holder == "" || of.holder != l.Holder || of.fence != l.Fence {

@@ -1,11 +1,9 @@
-// Package memstore is a [store.Store] in memory: commits come in, records and the
-// journal come out, and with the process all of it is gone. It is what Keyrack
-// uses where nothing else is asked for, and the measure that other stores are
-// compared with.
+// Package memstore is a [store.Store] in memory, which ends with the process. Keyrack
+// uses it by default, and other stores are measured against it.
 //
-// Its size is bounded by the number of integrations and by the limit of its
-// journal, never by the number of commits: when the journal is full, each
-// new entry removes the oldest one, as [store.Store]'s Trim would.
+// Its size is bounded by the number of integrations and by the limit of its journal,
+// never by the number of commits. When the journal is full, each new entry removes the
+// oldest one, as Trim would.
 package memstore
 
 import (
@@ -15,12 +13,12 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Options are what New may be told. The zero value of each has a stated meaning.
+// Options are the choices of New. The zero value of each field has a stated meaning.
 type Options struct {
-	// JournalLimit is how many entries the journal keeps, those of all
-	// integrations together. 0 or less means 16384: some 40 MB, with bodies of the
-	// size that Mews sends. An entry costs its evidence, decision and sealed body,
-	// the record after it, and about 300 bytes.
+	// JournalLimit is how many entries the journal keeps, over all integrations. 0 or
+	// less means 16384, which takes some 40 MB with bodies of the size that Mews sends.
+	// An entry takes its evidence, decision and sealed body, the record after it, and
+	// about 300 bytes.
 	JournalLimit int
 }
 
@@ -33,18 +31,18 @@ func (o *Options) journalLimit() int {
 	return o.JournalLimit
 }
 
-// Store keeps all promises of [store.Store] but survival: a commit is as durable
-// as the process. It is safe for concurrent use, starts no goroutine and has
-// nothing to close. Make one with New.
+// Store keeps all promises of [store.Store] except survival: a commit lasts as long as
+// the process. It is safe for concurrent use, starts no goroutine and need not be
+// closed. Make one with New.
 //
-// A journal entry removed by the limit takes its id with it, so that only
-// the most recent commits, as many as the limit says, can be repeated.
+// An entry that the limit removes takes its id with it, so only the most recent
+// commits, as many as the limit says, can be repeated.
 type Store struct {
 	limit  int
 	leases leases
 
-	// mu guards everything below. Byte slices that can be reached from here are
-	// never written to, so that they may be read after the lock was released.
+	// mu guards everything below. Byte slices that can be reached from here are never
+	// written to, so they may be read after the lock is released.
 	mu           sync.RWMutex
 	integrations map[string]*integration
 	nameless     *integration // the entries without an integration
@@ -74,12 +72,12 @@ func clone(b []byte) []byte {
 	if len(b) == 0 {
 		return nil
 	}
-	c := make([]byte, len(b)) // not zeroed first, in this form
+	c := make([]byte, len(b)) // this form does not zero it first
 	copy(c, b)
 	return c
 }
 
-// clonePair returns copies of a and b that share one allocation, not one byte.
+// clonePair returns copies of a and b that share one allocation but no byte.
 func clonePair(a, b []byte) ([]byte, []byte) {
 	n := len(a)
 	both := make([]byte, n+len(b))
@@ -88,7 +86,7 @@ func clonePair(a, b []byte) ([]byte, []byte) {
 	return both[:n:n], both[n:]
 }
 
-// cloneEntry returns e with slices of its own.
+// cloneEntry returns a copy of e with slices of its own.
 func cloneEntry(e store.Entry) store.Entry {
 	e.Evidence, e.Decision = clonePair(e.Evidence, e.Decision)
 	return e

@@ -45,8 +45,8 @@ func (s *Store) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
 	return clone(value), nil
 }
 
-// ScanSealed yields the addresses of all sealed values: tokens, bodies, names.
-// What is added meanwhile may or may not be among them.
+// ScanSealed yields the addresses of all sealed values: tokens, bodies, names. It may
+// or may not include values that are added meanwhile.
 func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	return func(yield func(store.Ref, error) bool) {
 		var refs []store.Ref
@@ -92,7 +92,7 @@ func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	}
 }
 
-// Reseal replaces a sealed value if it still is old.
+// Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err

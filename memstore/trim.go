@@ -31,7 +31,8 @@ func (s *Store) Trim(ctx context.Context, integration string, through uint64, ba
 	return nil
 }
 
-// trim removes the first n entries of in, and makes base its base if it is a later one.
+// trim removes the first n entries of in, and makes base its base unless a later one is
+// kept.
 func (s *Store) trim(in *integration, n int, version uint64, base []byte) {
 	for i, e := range in.history[:n] {
 		s.journal.trimmed = max(s.journal.trimmed, e.Position)
@@ -47,7 +48,8 @@ func (s *Store) trim(in *integration, n int, version uint64, base []byte) {
 	}
 }
 
-// countTo returns how many entries lead up to through, by their number.
+// countTo returns how many entries lead up to through, which is a version or a
+// position.
 func countTo(entries []*entry, number func(*entry) uint64, through uint64) int {
 	for i, e := range entries {
 		if number(e) > through {

@@ -1,5 +1,5 @@
 package memstore
 
-// Volatile tells that the store ends with the process, so that it may be sealed
+// Volatile returns true: the store ends with the process, so its values may be sealed
 // with a key that nobody keeps.
 func (s *Store) Volatile() bool { return true }

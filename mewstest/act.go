@@ -7,8 +7,8 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// What a hotel does. Each act returns the message that tells of it; nil, all of
-// whose methods do nothing, where nothing changed or nothing tells.
+// What a hotel does. Each act returns the message that reports it. If nothing changed,
+// or Mews reports nothing, that is nil, whose methods do nothing.
 
 // Enable enables the integration.
 func (i *Integration) Enable() *Message { return i.do(enable) }
@@ -22,14 +22,14 @@ func (i *Integration) Cancel() *Message { return i.do(cancel) }
 // Reinstate takes a cancellation back.
 func (i *Integration) Reinstate() *Message { return i.do(reinstate) }
 
-// Delete deletes the integration, for good.
+// Delete deletes the integration for good.
 func (i *Integration) Delete() *Message { return i.do(remove) }
 
 // RotateKey replaces the token.
 func (i *Integration) RotateKey() *Message { return i.do(rotate) }
 
-// DisableInMews disables the integration on the second level, inside of Mews,
-// about which nothing tells unless Readings.MewsTells.
+// DisableInMews disables the integration on the second level, inside Mews. No webhook
+// reports it unless Readings.MewsTells is set.
 func (i *Integration) DisableInMews() *Message { return i.do(disableInMews) }
 
 // EnableInMews ends what DisableInMews began.
@@ -109,7 +109,7 @@ func (i *Integration) Deleted() bool {
 	return i.truth.deleted
 }
 
-// accepts is refusal for a token. w.mu is held.
+// accepts is refusal by token. w.mu is held.
 func (i *Integration) accepts(token string) (refusal string) {
 	for n := range i.keys {
 		if i.keys[n].token.Reveal() == token {
@@ -119,7 +119,8 @@ func (i *Integration) accepts(token string) (refusal string) {
 	return "Invalid AccessToken."
 }
 
-// refusal says why the key with that index does not work, or nothing. w.mu is held.
+// refusal says why the key with that index does not work; "" means that it works. w.mu
+// is held.
 func (i *Integration) refusal(n int) string {
 	switch {
 	case n < len(i.keys)-1 && !i.world.now().Before(i.keys[n].until), i.world.now().Before(i.keys[n].from), i.truth.deleted:
@@ -132,10 +133,10 @@ func (i *Integration) refusal(n int) string {
 	return ""
 }
 
-// keyState is one of an integration's tokens, as it is at a moment.
+// keyState is one of an integration's tokens at one moment.
 type keyState struct {
 	token  lifecycle.Token
-	former int // how many came after it
+	former int // how many tokens came after it
 	works  bool
 }
 

@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// agenda is what is still to come. It hangs on one timer, and runs one thing
-// after the other, in order of time, so that the same agenda always comes to pass
-// in the same order.
+// agenda is what is still to happen. It has one timer and runs its tasks one after the
+// other, in order of time, so that the same agenda always runs in the same order.
 type agenda struct {
 	todo  todo
 	order uint64
@@ -43,10 +42,10 @@ func (t *todo) Pop() any {
 	return last
 }
 
-// after plans something, to be done without w.mu, which is held here. It is never
-// done at the very instant at which it was planned: so under testing/synctest the
-// planner goes on first, until it waits for something. With a clock of its own the
-// World does it in Advance.
+// after plans a task, which runs without w.mu; w.mu is held here. A task never runs at
+// the very instant at which it was planned, so under testing/synctest the planner
+// continues first, until it blocks. If the World has a clock of its own, Advance runs
+// the task.
 func (w *World) after(d time.Duration, do func()) {
 	a := &w.agenda
 	a.order++
@@ -57,7 +56,7 @@ func (w *World) after(d time.Duration, do func()) {
 	}
 }
 
-// arm sets the timer to what comes first. w.mu is held.
+// arm sets the timer to the next task. w.mu is held.
 func (w *World) arm() {
 	a := &w.agenda
 	if len(a.todo) == 0 {
@@ -71,7 +70,7 @@ func (w *World) arm() {
 	}
 }
 
-// pump does all that is due.
+// pump runs every task that is due.
 func (w *World) pump() {
 	a := &w.agenda
 	w.mu.Lock()
@@ -90,11 +89,10 @@ func (w *World) pump() {
 	w.arm()
 }
 
-// aside runs something that may take time, such as a receiver's answer, and
-// returns when it is done or when time passes, whichever comes first. Under
-// testing/synctest, where time passes only when everyone waits, whatever takes no
-// time is therefore done one after the other. With a clock of its own the World always
-// waits.
+// aside runs something that may take time, such as a receiver's answer, and returns
+// when it is done or when time passes, whichever comes first. Under testing/synctest
+// time passes only when every goroutine is blocked, so whatever takes no time runs one
+// after the other. If the World has a clock of its own it always waits.
 func (w *World) aside(do func()) {
 	if w.own.Load() != nil {
 		do()

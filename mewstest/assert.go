@@ -7,40 +7,39 @@ import (
 	"time"
 )
 
-// TB is what the assertions need of a testing.TB: so this package does not link
-// package testing into programs that are no tests.
+// TB is the part of testing.TB that the assertions need. With it, programs that are not
+// tests do not link package testing.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
-// EventuallyRight lets no more changes happen, waits until everything that was to
-// be sent has been delivered, lost or discarded, and then, for as long as within,
-// until the receiver is right about every integration: its current token is Valid
-// where it works and Invalid where it does not, and no other is Valid. Otherwise
-// the test fails, and is told what is not right and how it came to that. It returns
-// whether all is right.
+// EventuallyRight ends all further changes, and waits until every webhook has been
+// delivered, lost or discarded. Then it waits, for at most within, until the receiver
+// is right about every integration: its current token is Valid if it works and Invalid
+// if it does not, and no former token is Valid. Otherwise it fails the test and says
+// what is wrong and how it came about. It returns whether everything is right.
 //
-// A receiver that only listens to webhooks cannot be right where some were lost;
-// ask for EventuallyNotWrong then.
+// A receiver that only listens to webhooks cannot be right if some were lost. Use
+// EventuallyNotWrong then.
 func (w *World) EventuallyRight(t TB, ask Ask, within time.Duration) bool {
 	t.Helper()
 	return w.eventually(t, ask, within, Undecided)
 }
 
-// EventuallyNotWrong is EventuallyRight, but for Unknown, which is never wrong.
+// EventuallyNotWrong is EventuallyRight, but accepts Unknown, which is never wrong.
 func (w *World) EventuallyNotWrong(t TB, ask Ask, within time.Duration) bool {
 	t.Helper()
 	return w.eventually(t, ask, within, Denied)
 }
 
-// eventually waits until no integration stands as badly as that.
+// eventually waits until every integration is better than a stance.
 func (w *World) eventually(t TB, ask Ask, within time.Duration, bad Stance) bool {
 	t.Helper()
 	w.Calm()
-	_ = w.Settle(context.Background()) // every message ends after so many attempts
-	// Steps that grow: a receiver is mostly right at once.
+	_ = w.Settle(context.Background()) // every message ends after a number of attempts
+	// The steps grow: a receiver is usually right at once.
 	for step, end := time.Millisecond, time.Now().Add(within); ; step *= 2 {
 		found := w.standing(ask, bad, 1)
 		left := time.Until(end)
@@ -70,7 +69,8 @@ func (w *World) eventually(t TB, ask Ask, within time.Duration, bad Stance) bool
 	return false
 }
 
-// standing returns the integrations that stand as badly as that, most of them.
+// standing returns the integrations that are at least as bad as a stance, up to the
+// number most.
 func (w *World) standing(ask Ask, bad Stance, most int) (found []Difference) {
 	for _, i := range w.all() {
 		if d, _ := i.stance(ask); d.Stance >= bad {
@@ -82,7 +82,7 @@ func (w *World) standing(ask Ask, bad Stance, most int) (found []Difference) {
 	return found
 }
 
-// explain adds a difference and what happened to its integration last.
+// explain adds a difference and the last events of its integration.
 func (w *World) explain(b *strings.Builder, d Difference) {
 	const lines = 12
 	fmt.Fprintf(b, "%s\n", d)
@@ -101,10 +101,10 @@ func (w *World) explain(b *strings.Builder, d Difference) {
 	}
 }
 
-// NeverSilentlyWrong watches from now on until the test ends, and fails the test
-// where a token is called Valid for longer than limit in one go while it does not
-// work. Unknown is never wrong. The limit cannot be below what Mews takes to tell:
-// without a fault, Options.Lag.
+// NeverSilentlyWrong watches from now until the test ends. It fails the test if a token
+// that does not work is called Valid for longer than limit at a stretch. Unknown is
+// never wrong. The limit cannot be below the time that Mews takes to send a webhook:
+// without faults, Options.Lag.
 func (w *World) NeverSilentlyWrong(t TB, ask Ask, limit time.Duration) *Watch {
 	t.Helper()
 	watch := w.watch(ask, max(limit, 1), func(l Lapse) {

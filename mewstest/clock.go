@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// now is the time on the World's clock: package time's, unless Options.Start gave the
-// World one of its own.
+// now is the time on the World's clock, which is that of package time unless
+// Options.Start gave the World one of its own.
 func (w *World) now() time.Time {
 	if own := w.own.Load(); own != nil {
 		return *own
@@ -19,11 +19,10 @@ func (w *World) since(t time.Time) time.Duration { return w.now().Sub(t) }
 // Now returns the time on the World's clock.
 func (w *World) Now() time.Time { return w.now() }
 
-// Advance moves the World's own clock on, and does in order what falls due until then:
-// every webhook is sent, and its answer waited for, at the time for which it was planned.
-// Afterwards the clock has moved by d. Advance does nothing for d ≤ 0, and nothing where
-// package time's clock is the World's: see [Options].Start. Calls of Advance wait for one
-// another.
+// Advance moves the World's own clock by d, and runs in order whatever falls due: every
+// webhook is sent at the time for which it was planned, and Advance waits for its
+// answer. Advance does nothing if d ≤ 0, or if the World uses package time's clock: see
+// [Options].Start. Concurrent calls run one after the other.
 func (w *World) Advance(d time.Duration) {
 	w.advancing.Lock()
 	defer w.advancing.Unlock()
@@ -44,8 +43,8 @@ func (w *World) Advance(d time.Duration) {
 	w.own.Store(&end)
 }
 
-// untilNext is how far the World's own clock is from what falls due next; 0 where it has
-// none, or nothing does. w.mu is held.
+// untilNext is the time on the World's own clock until the next task. It is 0 if the
+// World has no clock of its own, or nothing is planned. w.mu is held.
 func (w *World) untilNext() time.Duration {
 	if todo := w.agenda.todo; w.own.Load() != nil && len(todo) > 0 {
 		return todo[0].at.Sub(w.now())

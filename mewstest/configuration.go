@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// configuration is what configuration/get answers, as far as anybody asks for it.
+// configuration is the answer of configuration/get, as far as receivers need it.
 type configuration struct {
 	NowUtc                           time.Time
 	Enterprise                       enterpriseBody
@@ -49,8 +49,8 @@ type serviceBody struct {
 	UpdatedUtc   time.Time
 }
 
-// configuration answers configuration/get for a token that works. A portfolio's
-// token may ask for one of the hotels; others need not, and then may only ask for
+// configuration answers configuration/get for a token that works. A portfolio's token
+// may ask for one of its hotels. Other tokens need not name a hotel, and may only name
 // their own. w.mu is held.
 func (i *Integration) configuration(enterpriseID string) reply {
 	e := i.enterprise

@@ -12,11 +12,10 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Connector is a World's Connector API: POST /api/connector/v1/configuration/get,
-// and every other operation below /api/connector/v1/, which answers the same statuses and
-// what [Options].Operations says. Serve it on a listener, or put it into an
-// http.Client as its Transport: then every request of the client goes to it, by
-// direct calls.
+// Connector is a World's Connector API: POST /api/connector/v1/configuration/get, and
+// every other operation below /api/connector/v1/, with the same statuses and the bodies
+// that [Options].Operations returns. Serve it on a listener, or make it the Transport
+// of an http.Client: then every request of the client goes to it, by direct calls.
 //
 //	200  the token works
 //	400  not JSON, or without ClientToken, AccessToken or Client
@@ -25,8 +24,8 @@ import (
 //	405  another method than POST
 //	429  more than 200 requests with one token in 30 seconds
 //
-// It is as strict as Mews documents, and a bit more: names are taken as they are
-// spelled. It is formatted as nothing but its World.
+// It is as strict as Mews documents, and a bit stricter: names must be spelled exactly.
+// It is formatted as its World.
 type Connector struct {
 	world *World
 	carry http.RoundTripper
@@ -36,7 +35,7 @@ type Connector struct {
 	quota       quota
 	broken      Trouble
 	troubles    []Trouble
-	strangers   int // requests with tokens that are no integration's
+	strangers   int // requests with unknown tokens
 }
 
 func newConnector(w *World) *Connector {
@@ -49,7 +48,7 @@ func newConnector(w *World) *Connector {
 	return c
 }
 
-// RoundTrip answers a client's request, wherever it was to go.
+// RoundTrip answers a client's request, whatever its address.
 func (c *Connector) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.carry.RoundTrip(req)
 }
@@ -61,7 +60,7 @@ func (c *Connector) ClientToken() lifecycle.Token {
 	return c.clientToken
 }
 
-// SetClientToken replaces the partner's own token: the former is dead.
+// SetClientToken replaces the partner's own token. The former one no longer works.
 func (c *Connector) SetClientToken(t lifecycle.Token) {
 	c.world.mu.Lock()
 	defer c.world.mu.Unlock()
@@ -73,15 +72,15 @@ func (c *Connector) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "the Connector API of "+c.world.String())
 }
 
-// reply is what is answered.
+// reply is the answer to a request.
 type reply struct {
 	status     int
 	retryAfter time.Duration
 	body       any
-	granted    bool // the operation is to be answered
+	granted    bool // the operation may be answered
 }
 
-// complaint is Mews's form of an error.
+// complaint is an error in Mews's form.
 type complaint struct {
 	Message   string
 	RequestID string `json:"RequestId"`
@@ -130,7 +129,8 @@ func wait(req *http.Request, d time.Duration) {
 	}
 }
 
-// judge decides on a request, by the truth at this moment. The zero reply is none.
+// judge decides on a request by the truth at this moment. The zero reply means that no
+// answer is sent.
 func (c *Connector) judge(i *Integration, what call, trouble Trouble) reply {
 	w := c.world
 	w.mu.Lock()
@@ -186,10 +186,10 @@ func (c *Connector) answer(rw http.ResponseWriter, out reply, id string) {
 		header.Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
 	rw.WriteHeader(out.status)
-	_ = json.NewEncoder(rw).Encode(out.body) // a client that has gone is not our concern
+	_ = json.NewEncoder(rw).Encode(out.body) // the client may have gone
 }
 
-// note takes down how a request was answered.
+// note records how a request was answered.
 func (c *Connector) note(i *Integration, operation string, status int) {
 	w := c.world
 	w.mu.Lock()

@@ -163,7 +163,7 @@ func TestUnauthorized(t *testing.T) {
 	})
 }
 
-// TestStrict: what is no request gets no answer about a token.
+// TestStrict: an invalid request gets no answer about a token.
 func TestStrict(t *testing.T) {
 	connected(t, mewstest.Options{}, func(mews *mewstest.World, hotel *mewstest.Integration, _ func(string) reply) {
 		good := asking(mews.Connector().ClientToken().Reveal(), hotel.Token())

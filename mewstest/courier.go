@@ -7,7 +7,7 @@ import (
 	"github.com/keyrack-dev/keyrack/events"
 )
 
-// tell makes the message that tells of a change, and whatever faults make of it.
+// tell makes the message that reports a change, and whatever the faults make of it.
 // w.mu is held.
 func (w *World) tell(i *Integration, e events.Event) *Message {
 	i.told++
@@ -31,7 +31,7 @@ func (w *World) tell(i *Integration, e events.Event) *Message {
 	}
 	body, err := events.Encode(e)
 	if err != nil {
-		panic(err) // only a name that no hotel has can do that
+		panic(err) // only an impossible name of a hotel can do that
 	}
 	if extra {
 		body = withExtra(body)
@@ -78,7 +78,7 @@ func (w *World) tell(i *Integration, e events.Event) *Message {
 	return m
 }
 
-// lagOf draws the lag of a message that has no other fate.
+// lagOf draws the lag of a message with no other fate.
 func (w *World) lagOf(m *Message) time.Duration {
 	return w.options.lag().draw(fate(w.options.Seed, ofMessage, m.integration(), m.fate()))
 }
@@ -129,7 +129,7 @@ func (w *World) due(m *Message, turn int) {
 	w.aside(func() { w.attempt(context.Background(), m, false) })
 }
 
-// pass lets those go on that wait for a message to be tried. w.mu is held.
+// pass releases the messages that wait for another one to be tried. w.mu is held.
 func (w *World) pass(m *Message) {
 	m.tried = true
 	if m.of != nil && m.of.tail == m {
@@ -212,7 +212,7 @@ func (w *World) answered(m *Message, attempt int, answer Reply, reached bool) {
 	}
 }
 
-// next says what becomes of a message after an attempt. w.mu is held.
+// next decides what becomes of a message after an attempt. w.mu is held.
 func (w *World) next(m *Message, done bool, gap time.Duration) {
 	switch {
 	case done:

@@ -7,23 +7,23 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Ask says what the receiver believes of a token: with a Rack, its
+// Ask returns what the receiver believes about a token; with a Rack, that is
 // Check(token).Status. It must be safe for concurrent use.
 type Ask func(token string) lifecycle.Status
 
-// Stance is how what the receiver believes of an integration stands to the truth.
-// Of several tokens, the greatest counts.
+// Stance compares what the receiver believes about an integration with the truth. If
+// tokens differ, the greatest stance counts.
 type Stance uint8
 
 const (
-	// Right: the current token is Valid where it works and Invalid where it does
-	// not, and no former token is Valid that does not work.
+	// Right: the current token is Valid if it works and Invalid if it does not, and no
+	// former token that does not work is Valid.
 	Right Stance = iota
 	// Undecided: the current token is Unknown.
 	Undecided
-	// Denied: the current token works, and is called Invalid.
+	// Denied: the current token works and is called Invalid.
 	Denied
-	// Wrong: a token is called Valid that does not work.
+	// Wrong: a token that does not work is called Valid.
 	Wrong
 	numStances
 )
@@ -38,17 +38,16 @@ func (s Stance) String() string {
 	return fmt.Sprintf("Stance(%d)", uint8(s))
 }
 
-// Difference is a token of which the receiver believes something other than the
-// truth.
+// Difference is a token about which the receiver is mistaken or undecided.
 type Difference struct {
 	Integration *Integration
-	Former      int // how many tokens came after it; 0 is the current one
+	Former      int // how many tokens came after it; 0 for the current one
 	Works       bool
 	Said        lifecycle.Status
 	Stance      Stance
 }
 
-// String tells the difference in a line, without the token.
+// String describes the difference in one line, without the token.
 func (d Difference) String() string {
 	which, truth := "the current token", "does not work"
 	if d.Former > 0 {
@@ -60,7 +59,7 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s %s, and is called %s: %s", d.Integration, which, truth, d.Said, d.Stance)
 }
 
-// Differences compares what the receiver believes of all tokens with the truth, at
+// Differences compares what the receiver believes about all tokens with the truth at
 // this moment.
 func (w *World) Differences(ask Ask) iter.Seq[Difference] {
 	return func(yield func(Difference) bool) {
@@ -75,8 +74,8 @@ func (w *World) Differences(ask Ask) iter.Seq[Difference] {
 	}
 }
 
-// compare asks about one token. Of a former one that does not work, Unknown is as
-// good as Invalid; and that one works still is nothing that a receiver must know.
+// compare asks about one token. For a former token that does not work, Unknown is as
+// good as Invalid. A receiver need not know that a former token still works.
 func (i *Integration) compare(k keyState, ask Ask) (d Difference, differs bool) {
 	d = Difference{Integration: i, Former: k.former, Works: k.works, Said: ask(k.token.Reveal())}
 	switch {

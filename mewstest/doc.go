@@ -1,10 +1,10 @@
-// Package mewstest is a Mews for tests, in process and offline: in come hotels
-// that connect, disable, cancel and delete, out come the webhooks about it, late,
-// twice, out of order or never, and the Connector API's answers.
+// Package mewstest is a Mews for tests, in process and offline. Hotels connect,
+// disable, cancel and delete; webhooks report it late, twice, out of order or never;
+// and the Connector API answers.
 //
-// A [World] knows the truth: which token works at this moment. So a test need not
-// say what it expects; it lets things happen and asks whether the receiver is
-// right in the end, and was never wrong for long on the way:
+// A [World] knows the truth: which token works at this moment. So a test does not state
+// what it expects. It lets things happen, and asks whether the receiver is right in the
+// end and was never wrong for long on the way:
 //
 //	func TestKeys(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -20,19 +20,20 @@
 //
 // # Time
 //
-// All time goes through package time, so that years pass in a moment under
-// testing/synctest; make the World inside of the bubble. A World needs no
-// closing: it is timers, and goroutines only while a request is under way.
+// All time goes through package time, so years pass in a moment under testing/synctest;
+// make the World inside the bubble. A World need not be closed: it has only timers, and
+// goroutines while a request is under way.
 //
-// With [Options].Start a World has a clock of its own instead, which only [World.Advance]
-// moves. So it is as deterministic in a program that talks to others.
+// With [Options].Start a World has a clock of its own instead, which only
+// [World.Advance] moves. That makes it deterministic in a program that talks to others,
+// too.
 //
 // # One seed, one run
 //
-// What is random about a message hangs on the seed, its integration and its number,
-// and on nothing that happens elsewhere. So under testing/synctest the same seed
-// gives the same [World.Log], byte for byte, as long as the test does the same;
-// turning up one fault leaves the others where they were.
+// What is random about a message depends on the seed, its integration and its number,
+// and on nothing else. So under testing/synctest the same seed gives the same
+// [World.Log], byte for byte, as long as the test does the same. Turning one fault up
+// leaves the others as they were.
 //
 // # Four ways to use it
 //
@@ -43,6 +44,6 @@
 //   - By wire: [Options].URL delivers over HTTP to a receiver of any kind, and a
 //     [Connector] can be served on a listener. That needs real time.
 //
-// Tokens and identifiers are made up from the seed. Where Mews's documents are
-// silent, [Readings] chooses.
+// Tokens and identifiers are derived from the seed. Where Mews's documents are silent,
+// [Readings] decides.
 package mewstest

@@ -20,7 +20,7 @@ type Enterprise struct {
 }
 
 // enterprise returns the hotel of a name, and makes it the first time. Its identifier
-// depends on the seed and the name alone. w.mu is held.
+// depends only on the seed and the name. w.mu is held.
 func (w *World) enterprise(name string) *Enterprise {
 	e := w.enterprises[name]
 	if e == nil {
@@ -34,8 +34,8 @@ func (w *World) enterprise(name string) *Enterprise {
 // ID returns the enterprise's identifier.
 func (e *Enterprise) ID() string { return e.named.ID }
 
-// Disable disables the enterprise in Mews: none of its integrations' tokens work,
-// and no event tells.
+// Disable disables the enterprise in Mews. None of its integrations' tokens work, and
+// no event reports it.
 func (e *Enterprise) Disable() { e.set(true, "enterprise disabled") }
 
 // Enable ends what Disable began.

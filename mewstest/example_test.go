@@ -82,7 +82,7 @@ func ExampleConnector() {
 		fmt.Println(res.Status)
 	}
 	ask()
-	hotel.DisableInMews() // of which no webhook tells
+	hotel.DisableInMews() // no webhook reports it
 	ask()
 	hotel.EnableInMews()
 	mews.Connector().Fail(mewstest.Trouble{Status: http.StatusTooManyRequests, RetryAfter: time.Minute})

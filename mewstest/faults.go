@@ -10,23 +10,23 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Faults are what goes wrong on the way to the receiver. All but the windows are
-// probabilities from 0 to 1. The zero value is a Mews that keeps each
-// integration's messages in order and loses nothing.
+// Faults are what goes wrong on the way to the receiver. All fields but the windows are
+// probabilities from 0 to 1. The zero value is a Mews that keeps each integration's
+// messages in order and loses nothing.
 type Faults struct {
 	// Of each message.
 	Lose      float64 // never sent
 	Duplicate float64 // sent twice, byte for byte, even if it was delivered at once
 	Reorder   float64 // goes by its own lag, and may overtake or be overtaken
-	Delay     float64 // late by DelayBy beside its lag, and in no order
-	Null      float64 // with null for some of what is required and can be missed
-	Extra     float64 // with properties that no document knows
-	Unknown   float64 // with an unknown action about the same integration beside it
-	General   float64 // with a General Webhook beside it
+	Delay     float64 // late by DelayBy on top of its lag, and in no order
+	Null      float64 // with null for some required properties that an event can do without
+	Extra     float64 // with undocumented properties
+	Unknown   float64 // accompanied by an unknown action about the same integration
+	General   float64 // accompanied by a General Webhook
 
 	// Of each attempt.
 	Fail       float64 // does not reach the receiver
-	LoseAnswer float64 // reaches it, but Mews does not learn so, and sends it again
+	LoseAnswer float64 // reaches it, but Mews does not learn that, and sends it again
 	Untyped    float64 // without a Content-Type
 
 	// DelayBy is how late a delayed message is. Zero means 5 to 15 minutes.
@@ -34,21 +34,22 @@ type Faults struct {
 	// CopyAfter is the time from a message to its duplicate. Zero means 0 to 10 minutes.
 	CopyAfter Spread
 
-	// Outages are when the receiver cannot be reached. Messages that get all of
-	// their attempts in one are lost.
+	// Outages are times when the receiver cannot be reached. A message whose attempts
+	// all fall into one is lost.
 	Outages []Window
-	// Jams are when Mews sends nothing. What has piled up comes in one burst after.
+	// Jams are times when Mews sends nothing. What has piled up comes in one burst
+	// afterwards.
 	Jams []Window
 }
 
-// Flaky returns faults that every receiver should live with: no message keeps to
-// the order, of all attempts a tenth fail and a tenth of the answers are lost, so
-// that about one message in a thousand never arrives.
+// Flaky returns faults that every receiver should live with. No message keeps to the
+// order. A tenth of all attempts fail, and a tenth of the answers are lost, so about
+// one message in a thousand never arrives.
 func Flaky() Faults { return Faults{Reorder: 1, Fail: 0.1, LoseAnswer: 0.1} }
 
-// Bursty returns faults of a receiver that is away for an hour in each week, and of
-// a Mews that is stuck for 20 minutes in each day and then sends all at once. What
-// happens in the hour is mostly lost for good.
+// Bursty returns faults of a receiver that is away for an hour each week, and of a Mews
+// that is stuck for 20 minutes each day and then sends everything at once. What happens
+// during that hour is mostly lost for good.
 func Bursty() Faults {
 	return Faults{
 		Outages: []Window{{Start: 50 * time.Hour, For: time.Hour, Every: 7 * 24 * time.Hour}},
@@ -65,7 +66,7 @@ func Hostile() Faults {
 	return f
 }
 
-// blank takes some of what an event can do without out of it.
+// blank removes some of the properties that an event can do without.
 func blank(e *events.Event, r *rand.Rand) {
 	for _, void := range []func(){
 		func() { e.Enterprise = lifecycle.Named{} },
@@ -82,7 +83,7 @@ func blank(e *events.Event, r *rand.Rand) {
 	}
 }
 
-// withExtra adds properties that no document knows to an event's body.
+// withExtra adds undocumented properties to an event's body.
 func withExtra(body []byte) []byte {
 	body = bytes.Replace(body, []byte(`"Data":{`), []byte(`"Data":{"Region":{"Code":"EU","Tags":[1,null]},`), 1)
 	return bytes.Replace(body, []byte(`{"Action":`), []byte(`{"Revision":2,"Action":`), 1)

@@ -10,27 +10,27 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Connection is how a hotel connects.
+// Connection describes how a hotel connects.
 type Connection struct {
-	// Hotel is the enterprise's name; hotels of one name are one hotel.
+	// Hotel is the enterprise's name. Hotels of the same name are one hotel.
 	Hotel string
-	// Portfolio are the names of the hotels that the token covers, where Hotel is
-	// the name of a chain of them.
+	// Portfolio holds the names of the hotels that the token covers, if Hotel is the
+	// name of a chain.
 	Portfolio []string
 	// Service is the name of the service that the integration is limited to.
 	Service string
-	// Name is the integration's; empty means "Keyrack test".
+	// Name is the integration's name. Empty means "Keyrack test".
 	Name string
-	// Disabled: it begins disabled.
+	// Disabled: the integration begins disabled.
 	Disabled bool
-	// Unannounced: no IntegrationCreated tells. Its token comes by e-mail.
+	// Unannounced: no IntegrationCreated is sent. The token comes by e-mail.
 	Unannounced bool
-	// Requestor is who asked for it; usually Mews does not say.
+	// Requestor is the person who asked for it. Mews usually does not say.
 	Requestor events.Requestor
 }
 
 // Integration is one connection of a hotel with the receiver's application. It is
-// formatted as its number and identifier, and nothing else.
+// formatted as its number and identifier.
 type Integration struct {
 	world      *World
 	number     int // from 1
@@ -44,10 +44,10 @@ type Integration struct {
 	keys     []key // the current one is the last
 	rotated  int
 	told     int      // messages so far
-	latest   *Message // nil when it is over
-	tail     *Message // the last that keeps to the order; nil when it was tried
+	latest   *Message // nil once it is over
+	tail     *Message // the last one that keeps to the order; nil once it was tried
 	asked    int      // requests to the Connector API
-	forbids  []string // operations; "" is all
+	forbids  []string // operations; "" stands for all
 	troubles []Trouble
 }
 
@@ -61,7 +61,7 @@ type key struct {
 // keptKeys is how many keys of an integration are remembered.
 const keptKeys = 8
 
-// keyID finds a key's integration.
+// keyID identifies an integration's key.
 type keyID [16]byte
 
 func identify(token string) keyID {
@@ -74,7 +74,7 @@ func (w *World) Connect(hotel string) *Integration {
 	return w.ConnectAs(Connection{Hotel: hotel})
 }
 
-// ConnectAs connects a hotel as said.
+// ConnectAs connects a hotel as described.
 func (w *World) ConnectAs(c Connection) *Integration {
 	w.mu.Lock()
 	i := w.connect(c)
@@ -83,7 +83,7 @@ func (w *World) ConnectAs(c Connection) *Integration {
 	return i
 }
 
-// connect is ConnectAs for whoever holds w.mu.
+// connect is ConnectAs with w.mu held.
 func (w *World) connect(c Connection) *Integration {
 	if c.Name == "" {
 		c.Name = "Keyrack test"
@@ -139,7 +139,7 @@ func (i *Integration) Name() string { return i.named.Name }
 // Enterprise returns the integration's enterprise.
 func (i *Integration) Enterprise() *Enterprise { return i.enterprise }
 
-// Token returns the current token, in clear: it was made up.
+// Token returns the current token in clear, since it is made up.
 func (i *Integration) Token() string {
 	i.world.mu.Lock()
 	defer i.world.mu.Unlock()

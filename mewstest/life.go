@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Rates say how hotels change by themselves.
+// Rates say how often hotels change by themselves.
 type Rates struct {
 	// Every is the mean time between two changes of one integration; the times are
 	// those of a Poisson process. 0 means 20 days.
 	Every time.Duration
-	// Connect is the mean time between two new connections. 0: there are none.
+	// Connect is the mean time between two new connections. 0 means no new ones.
 	Connect time.Duration
-	// Burst is the probability that a change is followed by another within
-	// BurstWithin: somebody at the hotel is trying things out.
+	// Burst is the probability that a change is followed by another within BurstWithin,
+	// as when somebody at the hotel tries things out.
 	Burst float64
 	// BurstWithin is the time between changes of one burst. Zero means 1 second to
 	// 2 minutes.
 	BurstWithin Spread
-	// Weights say which changes are how frequent. Zero means those of
-	// hotels: much toggling, few deletions, and no change without an event.
+	// Weights say how frequent each change is among those that are possible. Only their
+	// proportions matter.
 	Weights Weights
-	// Most ends life after so many changes, new connections included. 0: only Calm
-	// does.
+	// Most ends life after that many changes, including new connections. 0 means that
+	// only Calm ends it.
 	Most int
 }
 
@@ -41,16 +41,16 @@ type Weights struct {
 // hotelWeights are those of hotels.
 var hotelWeights = Weights{Toggle: 12, Cancel: 4, Rotate: 3, Delete: 1}
 
-// life is what makes integrations change by themselves.
+// life makes integrations change by themselves.
 type life struct {
 	world *World
 	rates Rates
-	left  int // changes; below 0 without bound
+	left  int // changes; below 0: unlimited
 	alive int // integrations, as far as is known
 }
 
-// Live lets all integrations, those to come included, change by themselves from
-// now on, until Calm. It replaces an earlier Live.
+// Live lets all integrations, including later ones, change by themselves from now on,
+// until Calm. It replaces an earlier Live.
 func (w *World) Live(rates Rates) {
 	if rates.Every <= 0 {
 		rates.Every = 20 * 24 * time.Hour
@@ -76,7 +76,7 @@ func (w *World) Live(rates Rates) {
 	}
 }
 
-// Calm ends what Live began. What has happened is still told.
+// Calm ends what Live began. Changes that have happened are still reported.
 func (w *World) Calm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,14 +102,14 @@ func (l *life) spend() {
 	}
 }
 
-// begin gives life to one integration. w.mu is held.
+// begin starts the life of one integration. w.mu is held.
 func (l *life) begin(i *Integration) {
 	r := fate(l.world.options.Seed, ofLife, i.number, 0)
 	l.alive++
 	l.next(i, r, l.pause(r, l.rates.Every))
 }
 
-// pause draws the time to a Poisson process's next event.
+// pause draws the time to the next event of a Poisson process.
 func (l *life) pause(r *rand.Rand, mean time.Duration) time.Duration {
 	return time.Duration(r.ExpFloat64() * float64(mean))
 }
@@ -152,7 +152,7 @@ func (l *life) change(i *Integration, r *rand.Rand) {
 	}
 }
 
-// choose chooses among the acts that change something, or the enterprise's.
+// choose chooses among the acts that change something, or an act of the enterprise.
 func (l *life) choose(i *Integration, r *rand.Rand) (chosen act, enterprise bool) {
 	weights := [numActs]float64{
 		enable: l.rates.Weights.Toggle, disable: l.rates.Weights.Toggle,

@@ -16,7 +16,7 @@ import (
 type Kind string
 
 const (
-	Changed   Kind = "changed"   // the truth did
+	Changed   Kind = "changed"   // the truth has changed
 	Sent      Kind = "sent"      // an attempt began
 	Answered  Kind = "answered"  // an attempt ended
 	Leaked    Kind = "leaked"    // an attempt was redirected, body and token included
@@ -30,16 +30,16 @@ const (
 type LogEntry struct {
 	At          time.Duration // after the World was made
 	Kind        Kind
-	Integration int           `json:",omitzero"` // its number; 0 is none
+	Integration int           `json:",omitzero"` // its number; 0 for none
 	Message     int           `json:",omitzero"` // its number among the integration's
 	Sort        string        `json:",omitzero"` // "duplicate", "unknown action", "General Webhook", "forged"
 	Attempt     int           `json:",omitzero"`
 	What        string        `json:",omitzero"` // the action, the change, or the operation
-	Status      int           `json:",omitzero"` // of an answer; 0 is none
+	Status      int           `json:",omitzero"` // of an answer; 0 for none
 	Took        time.Duration `json:",omitzero"`
 	Note        string        `json:",omitzero"`
-	// Body is what was sent and can have reached the receiver, tokens included, if
-	// Options.KeepBodies asks for it.
+	// Body is the body that was sent and may have reached the receiver, tokens
+	// included. It is kept only if Options.KeepBodies is set.
 	Body events.Raw `json:"-"`
 }
 
@@ -83,7 +83,7 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("day %d %02d:%02d:%02d.%03d", d/day, ms/3600000, ms/60000%60, ms/1000%60, ms%1000)
 }
 
-// log keeps the last entries, in a ring once it is full.
+// log keeps the latest entries, in a ring once it is full.
 type log struct {
 	most    int
 	entries []LogEntry

@@ -8,12 +8,12 @@ import (
 	"github.com/keyrack-dev/keyrack/events"
 )
 
-// Message is one webhook that Mews sends, or would. It goes its way by itself
-// unless a script takes it in hand. It is formatted without its body, which can
-// hold a token. All methods of a nil Message do nothing.
+// Message is one webhook that Mews sends or would send. It goes its way by itself
+// unless a script takes over. It is formatted without its body, which can hold a token.
+// All methods of a nil Message do nothing.
 type Message struct {
 	world  *World
-	of     *Integration // nil if it is about none
+	of     *Integration // nil for a message about no integration
 	number int          // of its integration's messages, or of the forged ones
 	sort   sort
 	name   string // of the action
@@ -21,14 +21,14 @@ type Message struct {
 
 	// Guarded by world.mu.
 	state    state
-	turn     int // what was planned before the last send is void
+	turn     int // plans from before the last send are void
 	attempts int
-	follows  *Message   // it waits until that one was tried
+	follows  *Message   // it waits until that one has been tried
 	waiting  []*Message // for this one to be tried
 	tried    bool
 }
 
-// sort is what a message is beside others of its number.
+// sort distinguishes the messages of one number.
 type sort uint8
 
 const (
@@ -42,28 +42,28 @@ const (
 
 var sortNames = [numSorts]string{"", "duplicate", "unknown action", "General Webhook", "forged"}
 
-// state is where a message is on its way.
+// state is the stage that a message has reached.
 type state uint8
 
 const (
 	fresh       state = iota
-	planned           // to be sent in its time
+	planned           // to be sent at its time
 	underWay          // being sent
 	held              // by a script, to be released
 	overtakable       // until the next message has been tried
 	scripted          // in a script's hands for good
 	delivered
-	discarded // after so many attempts
+	discarded // after its last attempt
 	lost
 )
 
-// waited reports whether Settle waits for it.
+// waited reports whether Settle waits for the message.
 func (s state) waited() bool { return s == planned || s == underWay }
 
-// over reports whether nothing more will happen to it by itself.
+// over reports whether nothing more will happen to the message by itself.
 func (s state) over() bool { return s >= scripted }
 
-// Body returns the body as it is sent, tokens in clear.
+// Body returns the body as it is sent, with tokens in clear.
 func (m *Message) Body() []byte {
 	if m == nil {
 		return nil
@@ -71,7 +71,7 @@ func (m *Message) Body() []byte {
 	return m.body.Bytes()
 }
 
-// Action returns Mews's name of what the message tells.
+// Action returns Mews's name for what the message reports.
 func (m *Message) Action() string {
 	if m == nil {
 		return ""
@@ -94,8 +94,8 @@ func (m *Message) String() string {
 // Format writes what String returns, whatever the verb.
 func (m *Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
 
-// Latest returns the newest message about the integration as long as it is not
-// over: right after Connect, the one that tells of the connection.
+// Latest returns the newest message about the integration, unless it is over. Right
+// after Connect that is the message that reports the connection.
 func (i *Integration) Latest() *Message {
 	i.world.mu.Lock()
 	defer i.world.mu.Unlock()
@@ -113,8 +113,8 @@ func (m *Message) integration() int {
 // fate returns the number by which the message's fate is drawn.
 func (m *Message) fate() int { return m.number*int(numSorts) + int(m.sort) }
 
-// set moves a message to another state. What was planned for it is void then, as
-// it is after the next send. w.mu is held.
+// set moves a message to another state. Earlier plans for it become void, as they do
+// after the next send. w.mu is held.
 func (m *Message) set(to state) {
 	w := m.world
 	switch {

@@ -2,22 +2,23 @@ package mewstest
 
 import "time"
 
-// Fate is what becomes of one message, beside what Faults make of it.
+// Fate is what happens to one message, in addition to Faults.
 type Fate struct {
-	// Lose: it is never sent.
+	// Lose: the message is never sent.
 	Lose bool
-	// Duplicate: it is sent twice, byte for byte, the second time Faults.CopyAfter later.
+	// Duplicate: the message is sent twice, byte for byte, the second time
+	// Faults.CopyAfter later.
 	Duplicate bool
-	// Delay is how much later it is sent than otherwise, in no order.
+	// Delay is how much later than otherwise the message is sent, in no order.
 	Delay time.Duration
-	// Reorder: it waits until the first attempt of the next message has been made,
-	// whatever integration that is about.
+	// Reorder: the message waits until the first attempt of the next message has been
+	// made, whatever integration that is about.
 	Reorder bool
 }
 
-// Next decides the fate of the next message that tells of a change; further calls before
-// it decide those of the ones after it. It has no effect on messages that Options.Manual
-// holds, but that Lose drops them.
+// Next decides the fate of the next message that reports a change. Further calls decide
+// the fates of the messages after it. For messages that Options.Manual holds it has no
+// effect, except that Lose drops them.
 func (w *World) Next(f Fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,7 +35,7 @@ func (w *World) nextFate() Fate {
 	return f
 }
 
-// overtaken puts the messages that wait for a next one behind it. w.mu is held.
+// overtaken puts the messages that wait for the next one behind it. w.mu is held.
 func (w *World) overtaken(by *Message) {
 	for _, m := range w.overtakable {
 		if m.state == overtakable {

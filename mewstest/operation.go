@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Operation is a request to the Connector API that was let through: ClientToken and token
-// work, and the operation is permitted.
+// Operation is a request to the Connector API that was admitted: ClientToken and
+// AccessToken work, and the operation is permitted.
 type Operation struct {
 	// Name is the path below /api/connector/v1/, such as "reservations/getAll".
 	Name string
-	// Integration is that of the request's access token.
+	// Integration is the integration of the request's access token.
 	Integration *Integration
 	// Body is the request as it came, tokens included.
 	Body []byte
@@ -33,7 +33,7 @@ func (c *Connector) operation(o Operation) reply {
 // pageItems is how many objects a page has.
 const pageItems = 3
 
-// page is the only page of all objects of a kind, which are made up from the seed.
+// page is the only page of all objects of a kind. They are made up from the seed.
 func (c *Connector) page(resource string, i *Integration) map[string]any {
 	items := make([]map[string]string, pageItems)
 	for n := range items {

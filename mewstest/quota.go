@@ -8,13 +8,14 @@ const (
 	quotaWindow   = 30 * time.Second
 )
 
-// quota holds tokens to the limit. What it refuses does not count.
+// quota enforces the limit. A request that it refuses does not count.
 type quota struct {
 	taken map[keyID][]time.Time // of the last window, oldest first
-	sweep time.Time             // when to forget the silent
+	sweep time.Time             // when to forget tokens without requests
 }
 
-// take counts a request, or says how long to wait until the next would be counted.
+// take counts a request, or returns how long to wait until the next one would be
+// counted.
 func (q *quota) take(id keyID, now time.Time) (wait time.Duration) {
 	if !now.Before(q.sweep) {
 		for id, taken := range q.taken {

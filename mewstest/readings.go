@@ -7,20 +7,20 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Readings are what Mews's documents leave open, as this World has it. The zero
-// value is the simplest reading of each.
+// Readings are this World's choices where Mews's documents leave something open. The
+// zero value is the simplest reading of each.
 type Readings struct {
 	// Reinstating is what reinstating does to the enabled flag.
 	Reinstating Reinstating
-	// CancelingClears: canceling clears the enabled flag, and no event tells.
+	// CancelingClears: canceling clears the enabled flag, and no event reports it.
 	CancelingClears bool
 	// WhileCanceled is what becomes of Enable and Disable while canceled.
 	WhileCanceled WhileCanceled
-	// CanceledWorks: a canceled integration's token works until it is deleted. It
-	// is for receivers that count on it: see lifecycle.CanceledUsable.
+	// CanceledWorks: a canceled integration's token works until it is deleted. It is
+	// for receivers that rely on it: see lifecycle.CanceledUsable.
 	CanceledWorks bool
-	// FormerKey is how long the former token goes on working after a new one was
-	// created. 0: not at all.
+	// FormerKey is how long the former token keeps working after a new one was created.
+	// 0 means not at all.
 	FormerKey time.Duration
 	// SlowKey is how long after a rotation the new token begins to work. 0: it
 	// works at once. Until then nothing does, unless FormerKey says otherwise.
@@ -43,8 +43,8 @@ const (
 type WhileCanceled uint8
 
 const (
-	TogglesTell   WhileCanceled = iota // as ever: the flag changes, an event tells
-	TogglesSilent                      // the flag changes, no event tells
+	TogglesTell   WhileCanceled = iota // the flag changes, and an event reports it
+	TogglesSilent                      // the flag changes, and no event reports it
 	TogglesRefused
 )
 
@@ -65,13 +65,13 @@ func EveryReading(given Readings) iter.Seq[Readings] {
 	}
 }
 
-// truth is how things are with an integration, its keys and its enterprise apart.
+// truth is how things are with an integration, except for its keys and its enterprise.
 type truth struct {
 	enabled   bool
 	canceled  bool
 	deleted   bool
 	offInMews bool // disabled on the second level
-	before    bool // enabled, when it was canceled last
+	before    bool // whether it was enabled when it was last canceled
 }
 
 func (t truth) works(r *Readings) bool {
@@ -97,8 +97,8 @@ var actNames = [numActs]string{
 	"enabled", "disabled", "canceled", "reinstated", "deleted", "key rotated", "disabled in Mews", "enabled in Mews",
 }
 
-// after returns how things are after an act, and the action that tells of it, if
-// one does. Where nothing changes, nothing was done.
+// after returns how things are after an act, and the action that reports it, if there
+// is one. If nothing changes, nothing was done.
 func (t truth) after(a act, r *Readings) (next truth, tells lifecycle.Action, changed bool) {
 	next = t
 	if t.deleted {

@@ -12,7 +12,7 @@ import (
 
 const apiPath = "/api/connector/v1/"
 
-// call is what is read of a request.
+// call is the part of a request that is read.
 type call struct {
 	operation    string
 	clientToken  string
@@ -21,7 +21,7 @@ type call struct {
 	body         []byte
 }
 
-// read reads a request. Unless the reply is zero, that is the answer to it.
+// read reads a request. If the reply is not zero, it is the answer.
 func read(req *http.Request) (what call, fault reply) {
 	operation, ok := strings.CutPrefix(req.URL.Path, apiPath)
 	resource, action, two := strings.Cut(operation, "/")
@@ -64,7 +64,7 @@ func read(req *http.Request) (what call, fault reply) {
 
 var errNoText = errors.New("no string")
 
-// text reads a string, or null or nothing as "".
+// text reads a string. null and a missing value are "".
 func text(raw json.RawMessage, into *string) error {
 	if raw != nil && json.Unmarshal(raw, into) != nil {
 		return errNoText

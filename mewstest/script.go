@@ -45,7 +45,7 @@ func (m *Message) Release() {
 	}
 }
 
-// take gets a message off its way. What is over can still be delivered.
+// take takes a message off its way. A message that is over can still be delivered.
 func (m *Message) take(to state) {
 	w := m.world
 	w.mu.Lock()
@@ -79,8 +79,8 @@ func (w *World) Held() []*Message {
 	return slices.Clone(w.held)
 }
 
-// Forge sends an event that did not happen, as if it had. It panics where the
-// event cannot be encoded.
+// Forge sends an event that did not happen, as if it had. It panics if the event cannot
+// be encoded.
 func (w *World) Forge(e events.Event) *Message {
 	body, err := events.Encode(e)
 	if err != nil {

@@ -97,8 +97,8 @@ func TestIntervene(t *testing.T) {
 	})
 }
 
-// TestNothingToTell: acts that change nothing, or of which nothing tells, give nil,
-// with which a script can go on.
+// TestNothingToTell: acts that change nothing, or that Mews does not report, return
+// nil, and a script can go on with it.
 func TestNothingToTell(t *testing.T) {
 	mews := mewstest.New(&mewstest.Options{Manual: true})
 	hotel := mews.Connect("Alpenrose")

@@ -16,17 +16,16 @@ import (
 // AnswerWithin is how long Mews waits for an answer.
 const AnswerWithin = 5 * time.Second
 
-// redirections is how many Mews follows. Its documents give no number.
+// redirections is how many redirections Mews follows. Its documents give no number.
 const redirections = 10
 
-// Sender sends webhooks as Mews does, one request at a time and without a
-// World.
+// Sender sends webhooks as Mews does, one request at a time and without a World.
 type Sender struct {
 	// Receiver gets the requests by direct calls, unless it is nil.
 	Receiver http.Handler
-	// URL is where they go otherwise; with a Receiver, its path and query.
+	// URL is where they go otherwise. With a Receiver, its path and query are used.
 	URL string
-	// Secret comes as Token in the query, unless it is zero.
+	// Secret is sent as Token in the query, unless it is zero.
 	Secret lifecycle.Token
 	// Transport carries what goes to URL. nil means http.DefaultTransport.
 	Transport http.RoundTripper
@@ -36,11 +35,11 @@ type Sender struct {
 type Reply struct {
 	// Status is the HTTP status; 0 if there was no answer.
 	Status int
-	// Trouble says why there was none, or why it does not count, in one of a few
-	// fixed phrases. Empty otherwise.
+	// Trouble says why there was no answer, or why it does not count, in one of a few
+	// fixed phrases. It is empty otherwise.
 	Trouble string
-	// Redirected is how many redirections were followed, each of which handed body
-	// and token on.
+	// Redirected is the number of redirections that were followed. Each handed the body
+	// and the token to another address.
 	Redirected int
 	// Took is the time from the request to its end.
 	Took time.Duration
@@ -76,7 +75,7 @@ func (a Reply) String() string {
 	return strconv.Itoa(a.Status) + ", " + a.Trouble
 }
 
-// Post sends one body. It waits for the answer, AnswerWithin at most, and follows
+// Post sends one body. It waits for the answer for at most AnswerWithin, and follows
 // redirections by 307 and 308 as Mews does, but never to another host.
 func (s *Sender) Post(ctx context.Context, body []byte) Reply {
 	return s.post(ctx, body, "application/json")
@@ -159,7 +158,7 @@ func (s *Sender) once(ctx context.Context, to *url.URL, body []byte, contentType
 	return res, nil
 }
 
-// trouble says what an error is, in a fixed phrase: errors tell URLs.
+// trouble describes an error by a fixed phrase, because errors quote URLs.
 func trouble(ctx context.Context, err error) string {
 	var panicked errPanic
 	switch {

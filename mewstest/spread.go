@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Spread is a duration that is evenly distributed from Min to Max. What the zero
-// Spread stands for is said where it is used; AtOnce is no time at all.
+// Spread is a duration that is evenly distributed from Min to Max. The meaning of the
+// zero Spread is stated where it is used. AtOnce is no time at all.
 type Spread struct{ Min, Max time.Duration }
 
 // AtOnce is the Spread of no time at all.
@@ -25,15 +25,15 @@ func (s Spread) draw(r *rand.Rand) time.Duration {
 	return max(0, s.Min+time.Duration(f*float64(s.Max-s.Min)))
 }
 
-// Window is a stretch of time that may come again.
+// Window is a stretch of time that may recur.
 type Window struct {
 	Start time.Duration // after the World was made
 	For   time.Duration // how long it lasts
-	Every time.Duration // from one start to the next; 0: it does not come again
+	Every time.Duration // from one start to the next; 0: it does not recur
 }
 
-// left returns for how much longer a window is open that long after the World was
-// made; 0 if it is not.
+// left returns how much longer a window is open at a time after the World was made, or
+// 0 if it is not open.
 func (w Window) left(since time.Duration) time.Duration {
 	since -= w.Start
 	if since < 0 {

@@ -5,16 +5,16 @@ import "maps"
 // Stats counts what happened in a World.
 type Stats struct {
 	Changes    int // of integrations and enterprises
-	Messages   int // that tell of changes; without duplicates, and what comes beside
+	Messages   int // that report changes, without duplicates and what accompanies them
 	Duplicates int
 	Lost       int // never sent
-	Discarded  int // after so many attempts
+	Discarded  int // after their last attempt
 	Attempts   int
 	Accepted   int         // attempts that the receiver answered with success
 	Panics     int         // attempts that ended in a panic of the receiver's
 	Leaks      int         // attempts that were redirected, body and token included
-	Answers    map[int]int // attempts by the status of their answer; 0 is none
-	Requests   map[int]int // to the Connector API, by the status of its answer; 0 is none
+	Answers    map[int]int // attempts by the status of their answer; 0 for none
+	Requests   map[int]int // to the Connector API, by the status of its answer; 0 for none
 }
 
 func (s *Stats) clone() Stats {

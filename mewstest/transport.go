@@ -13,16 +13,16 @@ import (
 	"syscall"
 )
 
-// Transport carries requests to a handler by direct calls, without a network: put
-// it in an http.Client. A request ends with its context, as on a network, though
-// the handler may go on; what comes to nothing is an error: a handler that panics,
-// or that aborts with http.ErrAbortHandler. A nil handler refuses all connections.
+// Transport carries requests to a handler by direct calls, without a network: put it in
+// an http.Client. A request ends with its context, as on a network, though the handler
+// may continue. A handler that panics, or that aborts with http.ErrAbortHandler, is an
+// error. A nil handler refuses all connections.
 func Transport(h http.Handler) http.RoundTripper { return transport{h} }
 
 type transport struct{ handler http.Handler }
 
-// errPanic is a receiver's panic, of which only the type is told: its value may
-// hold anything.
+// errPanic is a receiver's panic. It names only the type, because the value may hold
+// anything.
 type errPanic struct{ value any }
 
 func (e errPanic) Error() string {
@@ -54,7 +54,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	served := make(chan error, 1)
 	answer := &recorder{header: http.Header{}}
 	go func() {
-		// As a server's, the request's context ends with its handler.
+		// As on a server, the request's context ends with its handler.
 		defer cancel()
 		served <- serve(t.handler, answer, arriving(ctx, req, body))
 	}()
@@ -89,7 +89,7 @@ func isAbort(v any) bool {
 	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
-// arriving makes of a client's request what a server sees of it.
+// arriving turns a client's request into what a server sees of it.
 func arriving(ctx context.Context, req *http.Request, body []byte) *http.Request {
 	in := req.Clone(ctx)
 	in.RequestURI = req.URL.RequestURI()
@@ -98,7 +98,7 @@ func arriving(ctx context.Context, req *http.Request, body []byte) *http.Request
 		in.Host = req.URL.Host
 	}
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
-	in.RemoteAddr = "192.0.2.1:1234" // an address for examples, by RFC 5737
+	in.RemoteAddr = "192.0.2.1:1234" // an example address of RFC 5737
 	in.ContentLength, in.TransferEncoding = int64(len(body)), nil
 	in.Body = http.NoBody
 	if len(body) > 0 {
@@ -108,8 +108,8 @@ func arriving(ctx context.Context, req *http.Request, body []byte) *http.Request
 	return in
 }
 
-// recorder is a handler's answer, for the handler's goroutine alone until it is
-// done.
+// recorder is a handler's answer. Only the handler's goroutine uses it until the
+// handler is done.
 type recorder struct {
 	header http.Header
 	sent   http.Header // the header as it was when the status was written

@@ -2,14 +2,15 @@ package mewstest
 
 import "time"
 
-// Trouble is an answer of the Connector API's that says nothing about the token:
-// a status, or none. The zero Trouble is no trouble.
+// Trouble is an answer of the Connector API that says nothing about the token: a
+// status, or no answer. The zero Trouble is no trouble.
 type Trouble struct {
 	// Status is answered: 408, 429, 5xx, or 401 for everyone.
 	Status int
-	// RetryAfter comes as a header, in whole seconds rounded up; 0: it does not.
+	// RetryAfter is sent as a header, in whole seconds rounded up. 0 means that it is
+	// not sent.
 	RetryAfter time.Duration
-	// Hang: no answer comes, until the client gives up, or after 5 minutes.
+	// Hang: no answer comes until the client gives up, or after 5 minutes.
 	Hang bool
 	// Break: the connection breaks off without an answer.
 	Break bool
@@ -30,14 +31,14 @@ func (c *Chance) open(since time.Duration) bool {
 	return c.During == nil || longest(c.During, since) > 0
 }
 
-// Fail lets troubles befall the next requests, one each, in this order.
+// Fail makes troubles happen to the next requests, one each, in this order.
 func (c *Connector) Fail(troubles ...Trouble) {
 	c.world.mu.Lock()
 	defer c.world.mu.Unlock()
 	c.troubles = append(c.troubles, troubles...)
 }
 
-// Break lets a trouble befall every request from now on, until Mend. 401 for
+// Break makes a trouble happen to every request from now on, until Mend. A 401 for
 // everyone is Break(Trouble{Status: 401}).
 func (c *Connector) Break(t Trouble) {
 	c.world.mu.Lock()
@@ -56,17 +57,17 @@ func (c *Connector) SetLatency(s Spread) {
 	c.world.options.Latency = s
 }
 
-// FailRequests lets troubles befall the next requests with a token of this
-// integration's, one each, in this order.
+// FailRequests makes troubles happen to the next requests with a token of this
+// integration, one each, in this order.
 func (i *Integration) FailRequests(troubles ...Trouble) {
 	i.world.mu.Lock()
 	defer i.world.mu.Unlock()
 	i.troubles = append(i.troubles, troubles...)
 }
 
-// Forbid takes the permission for operations away, such as
-// "reservations/getAll", or for all operations if none is given: the Connector
-// API answers them 401 though the token works.
+// Forbid removes the permission for operations such as "reservations/getAll", or for
+// all operations if none is given. The Connector API answers them with 401 although the
+// token works.
 func (i *Integration) Forbid(operations ...string) {
 	i.world.mu.Lock()
 	defer i.world.mu.Unlock()
@@ -83,14 +84,15 @@ func (i *Integration) Permit() {
 	i.forbids = nil
 }
 
-// lot is what chance has for one request.
+// lot is what chance holds for one request.
 type lot struct {
 	id      string
 	latency time.Duration
 	trouble Trouble
 }
 
-// draw draws the lot of a request, and finds whom it is about, or nil.
+// draw draws the lot of a request, and returns the integration that the request is
+// about, or nil.
 func (c *Connector) draw(what call) (*Integration, lot) {
 	w := c.world
 	w.mu.Lock()

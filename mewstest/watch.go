@@ -7,8 +7,8 @@ import (
 )
 
 // Watch compares what a receiver believes with the truth all the time: after every
-// change, every delivery and every answer of the Connector API's, and of all
-// integrations at every tick, since leases end by themselves.
+// change, every delivery and every answer of the Connector API. At every tick it looks
+// at all integrations, because evidence grows old by itself.
 type Watch struct {
 	world *World
 	ask   Ask
@@ -21,7 +21,7 @@ type Watch struct {
 	ended   bool
 }
 
-// seen is how an integration stood when it was last looked at.
+// seen is how an integration stood at the last look.
 type seen struct {
 	at     time.Time // zero: never
 	stance Stance
@@ -30,22 +30,22 @@ type seen struct {
 	told   bool      // that it is Wrong for too long
 }
 
-// Lapse is an integration of which a token was called Valid for too long while it
-// did not work.
+// Lapse is an integration with a token that was called Valid for too long while it did
+// not work.
 type Lapse struct {
 	Difference
 	Since time.Duration // after the World was made
 	For   time.Duration // so far
 }
 
-// Account sums up a Watch in days of all integrations together. Time after a
-// deletion that the receiver knows of does not count.
+// Account sums up a Watch, in days over all integrations. Time after a deletion that
+// the receiver knows about does not count.
 type Account struct {
 	Days    [4]float64       // by Stance
 	Longest [4]time.Duration // for which one integration stood so in one go, by Stance
 }
 
-// Total returns the integration-days that were watched.
+// Total returns the number of integration-days that were watched.
 func (a Account) Total() float64 {
 	return a.Days[Right] + a.Days[Undecided] + a.Days[Denied] + a.Days[Wrong]
 }
@@ -58,7 +58,7 @@ func (a Account) Share(s Stance) float64 {
 	return 0
 }
 
-// String sums the account up in a line.
+// String returns the account in one line.
 func (a Account) String() string {
 	return fmt.Sprintf("%.1f integration-days: right %.4f %%, undecided %.4f %%, denied %.4f %%, wrong %.4f %% (%s at most)",
 		a.Total(), 100*a.Share(Right), 100*a.Share(Undecided), 100*a.Share(Denied), 100*a.Share(Wrong), a.Longest[Wrong])
@@ -104,7 +104,7 @@ func (v *Watch) Account() Account {
 	return v.account
 }
 
-// tick looks at all integrations, now and then.
+// tick looks at all integrations at intervals.
 func (v *Watch) tick() {
 	v.mu.Lock()
 	ended := v.ended
@@ -120,10 +120,11 @@ func (v *Watch) tick() {
 	v.world.after(v.world.options.tick(), v.tick)
 }
 
-// sample looks at one integration. What was seen last held until now.
+// sample looks at one integration. What was seen last is assumed to have held until
+// now.
 func (v *Watch) sample(i *Integration) {
 	now := v.world.now()
-	d, deleted := i.stance(v.ask) // not under the lock: it may take its time
+	d, deleted := i.stance(v.ask) // not under the lock, because it may take time
 	v.mu.Lock()
 	for len(v.seen) < i.number {
 		v.seen = append(v.seen, seen{})

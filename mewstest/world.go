@@ -14,15 +14,15 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// Options are the choices of a World. The zero value is a Mews without faults
-// whose receiver is not there yet.
+// Options are the choices of a World. The zero value is a Mews without faults whose
+// receiver is not reachable yet.
 type Options struct {
-	// Seed decides everything random.
+	// Seed determines everything random.
 	Seed uint64
 
-	// Start gives the World a clock of its own, which stands at Start and moves by
-	// [World.Advance] alone. Then all that happens depends on the seed and on the order of
-	// the calls, in any program. Zero: the World lives by package time's clock.
+	// Start gives the World a clock of its own, which begins at Start and which only
+	// [World.Advance] moves. Then everything depends only on the seed and the order of
+	// the calls, in any program. Zero means the clock of package time.
 	Start time.Time
 
 	// Receiver gets the webhooks, by direct calls. See also [World.DeliverTo].
@@ -30,7 +30,7 @@ type Options struct {
 	// URL is where the webhooks go over HTTP if there is no Receiver. With one, its
 	// path and query alone matter. Empty means "http://receiver.test/webhooks/mews".
 	URL string
-	// Secret comes as Token in the URL's query, unless it is zero.
+	// Secret is sent as Token in the URL's query, unless it is zero.
 	Secret lifecycle.Token
 	// Transport carries what goes to URL. nil means http.DefaultTransport.
 	Transport http.RoundTripper
@@ -47,19 +47,20 @@ type Options struct {
 	Faults   Faults
 	Readings Readings
 
-	// ClientToken is the partner's own, which the Connector API asks for. Zero
+	// ClientToken is the partner's own token, which the Connector API demands. Zero
 	// means a made-up one: see [Connector.ClientToken].
 	ClientToken lifecycle.Token
 	// Latency is how long the Connector API takes. Zero means no time.
 	Latency Spread
-	// Troubles befall the Connector API's answers at random.
+	// Troubles happen to the Connector API's answers at random.
 	Troubles []Chance
-	// NoRetryAfter: the Connector API's own 429 come without Retry-After.
+	// NoRetryAfter: the Connector API sends its own 429 without Retry-After.
 	NoRetryAfter bool
 
-	// Operations, if set, answers the operations but configuration/get. A status of 0
-	// leaves one to the World: three objects without properties for */getAll, and an
-	// empty object for the rest. The body is encoded as JSON. It may use the World.
+	// Operations, if set, answers all operations but configuration/get. A status of 0
+	// leaves the answer to the World: three objects without properties for */getAll,
+	// and an empty object otherwise. The body is encoded as JSON. Operations may use
+	// the World.
 	Operations func(Operation) (status int, body any)
 
 	// Tick is the time from one look of a [Watch] at all integrations to the next. What
@@ -102,7 +103,7 @@ func (o *Options) tick() time.Duration {
 }
 
 // World is a Mews with its hotels. All methods are safe for concurrent use. It is
-// formatted as its seed, and nothing else.
+// formatted as its seed.
 type World struct {
 	options   Options
 	began     time.Time
@@ -120,8 +121,8 @@ type World struct {
 	byID         map[string]*Integration
 	keys         map[keyID]*Integration
 	held         []*Message
-	fates        []Fate     // of the next messages
-	overtakable  []*Message // that wait for the next one to overtake them
+	fates        []Fate     // of the coming messages
+	overtakable  []*Message // messages that wait for the next one to overtake them
 	forged       int
 	pending      int           // what Settle waits for
 	settled      chan struct{} // closed when pending gets 0
@@ -150,7 +151,7 @@ func New(opts *Options) *World {
 		Receiver: options.Receiver, URL: options.url(), Secret: options.Secret, Transport: options.Transport,
 	}
 	if options.URL == "" && options.Transport == nil {
-		w.sender.Transport = Transport(nil) // never a network unasked
+		w.sender.Transport = Transport(nil) // no network unless it is asked for
 	}
 	if !options.Start.IsZero() {
 		w.own.Store(&options.Start)
@@ -160,16 +161,16 @@ func New(opts *Options) *World {
 	return w
 }
 
-// DeliverTo sends webhooks to another receiver from now on: one that was
-// restarted, or one that could not be made before the World. nil is a receiver
-// that is down, if there is no Options.URL.
+// DeliverTo sends webhooks to another receiver from now on, such as one that was
+// restarted, or one that could not be made before the World. nil is a receiver that is
+// down, unless Options.URL is set.
 func (w *World) DeliverTo(receiver http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sender.Receiver = receiver
 }
 
-// SetFaults replaces the faults, for what happens from now on.
+// SetFaults replaces the faults from now on.
 func (w *World) SetFaults(f Faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,8 +180,8 @@ func (w *World) SetFaults(f Faults) {
 // Connector returns the World's Connector API.
 func (w *World) Connector() *Connector { return w.connector }
 
-// Integrations returns all integrations so far, the deleted ones included, in the
-// order in which they were connected.
+// Integrations returns all integrations so far, including deleted ones, in the order in
+// which they were connected.
 func (w *World) Integrations() iter.Seq[*Integration] { return slices.Values(w.all()) }
 
 func (w *World) all() []*Integration {
@@ -196,7 +197,8 @@ func (w *World) Integration(id string) *Integration {
 	return w.byID[id]
 }
 
-// Works reports whether a token works at this moment, whosever it is.
+// Works reports whether a token works at this moment, whichever integration it belongs
+// to.
 func (w *World) Works(token string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,9 +207,9 @@ func (w *World) Works(token string) bool {
 }
 
 // Settle waits until everything that was to be sent has been delivered, lost or
-// discarded. What is held by a script, or waits to be overtaken, does not count; life does
-// if Rates.Most bounds it. A World with a clock of its own advances it as far as needed.
-// The error is the context's.
+// discarded. Messages that a script holds, or that wait to be overtaken, do not count;
+// life counts if Rates.Most bounds it. A World with a clock of its own advances it as
+// far as needed. The error is the context's.
 func (w *World) Settle(ctx context.Context) error {
 	for {
 		w.mu.Lock()
@@ -230,7 +232,7 @@ func (w *World) Settle(ctx context.Context) error {
 	}
 }
 
-// await counts one thing more, or less, that Settle waits for. w.mu is held.
+// await adds to the number of things that Settle waits for. w.mu is held.
 func (w *World) await(n int) {
 	if w.pending == 0 && n > 0 {
 		w.settled = make(chan struct{})
@@ -241,14 +243,14 @@ func (w *World) await(n int) {
 	}
 }
 
-// Stats returns what has happened so far, counted.
+// Stats returns counts of what has happened so far.
 func (w *World) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stats.clone()
 }
 
-// notify has an integration looked at by all who watch. w.mu is not held.
+// notify has all watches look at an integration. w.mu is not held.
 func (w *World) notify(i *Integration) {
 	if i == nil {
 		return
@@ -261,8 +263,8 @@ func (w *World) notify(i *Integration) {
 	}
 }
 
-// notifySoon does so in a moment, when whoever learned something has made
-// something of it. w.mu is held.
+// notifySoon calls notify in a moment, when those who learned something have acted on
+// it. w.mu is held.
 func (w *World) notifySoon(i *Integration) {
 	if i != nil && len(w.watches) > 0 {
 		w.after(time.Millisecond, func() { w.notify(i) })
@@ -272,5 +274,5 @@ func (w *World) notifySoon(i *Integration) {
 // String names the World by its seed.
 func (w *World) String() string { return fmt.Sprintf("mewstest.World(seed %d)", w.options.Seed) }
 
-// Format writes what String returns, whatever the verb: a World holds tokens.
+// Format writes what String returns, whatever the verb, because a World holds tokens.
 func (w *World) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, w.String()) }

@@ -8,8 +8,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// The lock keeps two that change several entries from waiting for each other:
-// this and the giving of positions.
+// The lock keeps two transactions that change several entries from waiting for each
+// other: this one and the one that assigns positions.
 const annotate = `with locked as (select one from keyrack.bounds where one = 1 for update)
 update keyrack.entry set status = a.status, took = a.took
 from locked, unnest($1::uuid[], $2::bigint[], $3::bigint[]) as a (id, status, took)

@@ -33,13 +33,13 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Commi
 	return receipt, err
 }
 
-// commit tries until it is applied or there is a reason why it cannot be.
+// commit tries until c is applied or there is a reason why it cannot be.
 func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, error) {
 	for {
 		var done bool
 		var err error
 		switch {
-		case c.Expect > math.MaxInt64-1: // no integration ever gets there
+		case c.Expect > math.MaxInt64-1: // no integration ever reaches that version
 		case c.Entry.Integration == "":
 			done, err = s.commitNameless(ctx, c)
 		case !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
@@ -57,7 +57,7 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, e
 		if repeated != nil || err != nil {
 			return value(repeated), err
 		}
-		// What stood in the way is gone by now.
+		// The obstacle is gone by now.
 	}
 }
 
@@ -79,7 +79,7 @@ func value(r *store.Committed) store.Committed {
 	return *r
 }
 
-// commitAtOnce applies c in one statement; it reports whether it did.
+// commitAtOnce applies c in one statement and reports whether it did.
 func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error) {
 	e := &c.Entry
 	args := make([]any, 9, 12)
@@ -116,8 +116,8 @@ func (s *Store) commitNameless(ctx context.Context, c *store.Commit) (bool, erro
 	return settled(tag.RowsAffected(), err)
 }
 
-// settled reports whether a commit was applied, by the rows that its statement returned.
-// Where two are in each other's way the reason is to be found out.
+// settled reports whether a commit was applied, judging by the rows that its statement
+// returned. If two commits collide, the reason has to be found out.
 func settled(rows int64, err error) (bool, error) {
 	if code := codeOf(err); code == codeUnique || code == codeDivision {
 		return false, nil
@@ -125,12 +125,12 @@ func settled(rows int64, err error) (bool, error) {
 	return err == nil && rows == 1, err
 }
 
-// inSteps begins a transaction that the server itself ends if we fall silent, so
-// that nobody waits for its locks until the network notices.
+// inSteps begins a transaction that the server ends if we fall silent, so that nobody
+// waits for its locks until the network notices.
 var inSteps = pgx.TxOptions{BeginQuery: "begin; set local idle_in_transaction_session_timeout = 2000"}
 
-// commitInSteps applies c in a transaction of three round trips; it reports whether
-// it did.
+// commitInSteps applies c in a transaction of three round trips and reports whether it
+// did.
 func (s *Store) commitInSteps(ctx context.Context, c *store.Commit) (bool, error) {
 	tx, err := s.pool.BeginTx(ctx, inSteps)
 	if err != nil {
@@ -169,8 +169,8 @@ func steps(c *store.Commit) []step {
 		steps = append(steps, step{rows, statement, args})
 	}
 	if c.Forget || c.EraseBodies {
-		// Whoever removes several entries does it alone, or two of them could wait
-		// for each other.
+		// A transaction that removes several entries does so alone, or two of them
+		// could wait for each other.
 		add(1, lockBounds)
 	}
 	move := stepMove
@@ -201,8 +201,8 @@ func steps(c *store.Commit) []step {
 	return steps
 }
 
-// refusal finds out why c was not applied: the receipt of an earlier commit with
-// its id, an error, or nil if nothing is in the way any longer.
+// refusal finds out why c was not applied. It returns the receipt of an earlier commit
+// with the same id, an error, or nil if the obstacle is gone.
 func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed, error) {
 	digests, _ := claims(c.Claim)
 	var version int64
@@ -223,8 +223,8 @@ func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed,
 	return nil, nil
 }
 
-// claims returns the columns of claims, in the order of the digests, so that two
-// commits lock what both of them name in the same order.
+// claims returns the columns of claims in the order of the digests, so that two commits
+// lock the digests they share in the same order.
 func claims(all []store.Claim) (digests, sealed [][]byte) {
 	all = slices.SortedFunc(slices.Values(all), func(a, b store.Claim) int {
 		return bytes.Compare(a.Digest[:], b.Digest[:])
@@ -248,7 +248,7 @@ func digestBytes(all []lifecycle.Digest) [][]byte {
 	return out
 }
 
-// present returns b, which the database is not to take for null.
+// present returns b, or an empty slice for nil, which the database would take for null.
 func present(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -258,5 +258,6 @@ func present(b []byte) []byte {
 
 func uuid(id store.EntryID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
-// position returns p as the database has it; what is beyond it is its end.
+// position returns p as the database stores it. Positions beyond its largest number
+// become that number.
 func position(p store.Position) int64 { return int64(min(p, math.MaxInt64)) }

@@ -20,14 +20,14 @@ type maybeEntry struct {
 	evidence, decision []byte
 }
 
-// fields are where the entryColumns go.
+// fields are the destinations of the entryColumns.
 func (e *maybeEntry) fields() []any {
 	return []any{&e.id, &e.position, &e.integration, &e.version, &e.at, &e.evidence, &e.decision, &e.status, &e.took}
 }
 
 func (e *maybeEntry) exists() bool { return e.version != nil }
 
-// entry returns what exists. Its slices are its own.
+// entry returns the entry, if the row has one. Its slices are its own.
 func (e *maybeEntry) entry() store.Entry {
 	return store.Entry{
 		Position: store.Position(e.position), ID: e.id.Bytes,
@@ -38,7 +38,7 @@ func (e *maybeEntry) entry() store.Entry {
 	}
 }
 
-// receipt returns the receipt of a repetition of what exists.
+// receipt returns the receipt for repeating a commit that exists.
 func (e *maybeEntry) receipt() *store.Committed {
 	return &store.Committed{Version: uint64(*e.version), Entry: e.entry(), Repeated: true}
 }

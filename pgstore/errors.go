@@ -13,35 +13,35 @@ import (
 var (
 	// ErrClosed: the store was closed. Nothing was changed.
 	ErrClosed = store.NewFailure("pgstore: the store is closed")
-	// ErrNewer: a newer version of Keyrack has migrated the schema. Use that one.
+	// ErrNewer: a newer version of Keyrack has migrated the schema. Use that version.
 	ErrNewer = store.NewFailure("pgstore: the schema is that of a newer version of Keyrack")
-	// ErrNotMigrated: the schema is missing or older, and the options say not to
-	// migrate it. Run the migrations.
+	// ErrNotMigrated: the schema is missing or older, and Options.SkipMigrations is
+	// set. Run the migrations.
 	ErrNotMigrated = store.NewFailure("pgstore: the schema is not there, or older: run the migrations")
-	// ErrNotDurable: synchronous_commit is off, so that a commit may be lost with
-	// the server.
+	// ErrNotDurable: synchronous_commit is off, so a commit may be lost when the server
+	// crashes.
 	ErrNotDurable = store.NewFailure("pgstore: not durable: synchronous_commit is off")
 	// ErrSettings: the URL cannot be understood, or an option has no possible meaning.
 	ErrSettings = store.NewFailure("pgstore: the URL or an option is invalid")
 
-	// ErrUnreachable: there is no connection to be had, or one was cut. Where a
-	// commit ends so, it is not known whether it happened.
+	// ErrUnreachable: no connection could be made, or one was cut. After a commit with
+	// this error it is unknown whether it happened.
 	ErrUnreachable = store.NewFailure("pgstore: the connection to the database failed")
-	// ErrDenied: the database does not let this user in, or not do this.
+	// ErrDenied: the database does not let this user connect, or do this.
 	ErrDenied = store.NewFailure("pgstore: the database denies access")
-	// ErrReadOnly: the database cannot be written to: a standby, as a rule.
+	// ErrReadOnly: the database cannot be written to; it is usually a standby.
 	ErrReadOnly = store.NewFailure("pgstore: the database is read-only")
 	// ErrBusy: the database has no connection, no lock or no time to spare.
 	ErrBusy = store.NewFailure("pgstore: the database is busy")
 	// ErrFull: the disk of the database is full.
 	ErrFull = store.NewFailure("pgstore: the disk of the database is full")
-	// ErrOther: the database refused for a reason that has no name here.
+	// ErrOther: the database failed for a reason that has no name here.
 	ErrOther = store.NewFailure("pgstore: the database failed")
 )
 
 // Error is a failure of the database, or on the way to it. It unwraps to one of the
-// package's sentinels, and says nothing of what the database said but its SQLSTATE,
-// since that quotes keys.
+// package's sentinels. Of what the database said it keeps only the SQLSTATE, since the
+// rest quotes keys.
 type Error struct {
 	Code string // SQLSTATE, five characters; empty if the database did not answer
 	kind error
@@ -62,7 +62,7 @@ func (e *Error) Failure() string { return e.Error() }
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.kind }
 
-// Those of PostgreSQL's SQLSTATEs that decide what happens next.
+// The SQLSTATEs that decide what happens next.
 const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
@@ -75,7 +75,7 @@ const (
 	codeSyntax        = "42601"
 )
 
-// kinds maps SQLSTATEs, and classes of them, which are their first two characters.
+// kinds maps SQLSTATEs, and their classes, which are the first two characters.
 var kinds = map[string]error{
 	"08": ErrUnreachable, "57P01": ErrUnreachable, "57P02": ErrUnreachable, "57P03": ErrUnreachable,
 	"28": ErrDenied, "42501": ErrDenied,
@@ -85,8 +85,8 @@ var kinds = map[string]error{
 	codeNoTable: ErrNotMigrated, codeNoSchema: ErrNotMigrated,
 }
 
-// failure turns an error of the driver into one of ours. Those that are ours
-// already, or the context's, stay.
+// failure turns an error of the driver into one of ours. An error that is already ours,
+// or the context's, stays as it is.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -107,8 +107,8 @@ func failure(ctx context.Context, err error) error {
 	return out
 }
 
-// codeOf returns the SQLSTATE of an error of the driver, empty where the database
-// did not answer.
+// codeOf returns the SQLSTATE of an error of the driver, empty if the database did not
+// answer.
 func codeOf(err error) string {
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok && len(answer.Code) == 5 {
 		return answer.Code
@@ -130,13 +130,13 @@ func isOurs(err error) bool {
 }
 
 // isConflict reports whether the database gave up a transaction for the sake of
-// another, so that it is to be made again.
+// another, so that it has to be repeated.
 func isConflict(err error) bool {
 	code := codeOf(err)
 	return code == codeSerialization || code == codeDeadlock
 }
 
-// isCut reports whether the connection failed, at whatever moment.
+// isCut reports whether the connection failed, at any moment.
 func isCut(err error) bool {
 	code := codeOf(err)
 	return code == "" || kinds[code] == ErrUnreachable || kinds[code[:2]] == ErrUnreachable

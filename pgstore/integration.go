@@ -49,8 +49,8 @@ func (s *Store) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, 
 	}, func(last store.Stored) string { return last.Integration })
 }
 
-// pages yields what page returns, page by page: each begins after the key of the
-// last value of the one before. A page that is not full is the last one.
+// pages yields what page returns, page by page. Each page begins after the key of the
+// last value of the previous one. A page that is not full is the last.
 func pages[T, K any](after K, page func(after K) ([]T, error), key func(last T) K) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after := after; ; {

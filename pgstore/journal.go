@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// The order and the limit leave the planner nothing but the index entry_pending,
-	// whatever it believes about how many there are.
+	// The order and the limit leave the planner only the index entry_pending, whatever
+	// it estimates.
 	pending = `exists (select 1 from (
   select arrived from keyrack.entry where position is null
   order by integration, version, id limit 1
 ) p)`
 	getBounds = `select trimmed, last, ` + pending + ` from keyrack.bounds where one = 1`
 
-	// A page comes with the bounds of the same moment: one row without an entry if
-	// there is none.
+	// A page comes with the bounds of the same moment. If there is no entry it is one
+	// row without one.
 	journalPage = `select b.trimmed, b.last, b.pending, ` + entryColumns + `
 from (select trimmed, last, ` + pending + ` as pending from keyrack.bounds where one = 1) b
 left join (
@@ -41,17 +41,16 @@ type bounds struct {
 	pending       bool // there are entries without a position
 }
 
-// sequence gives positions to all entries that were committed before it began: it
-// takes the lock of the bounds, and only then looks which ones there are. So
-// positions become visible in their order, and what is given one is never
-// before what a reader has seen. The order is that of arrival; a long backlog gets
-// its positions in parts, by integration. Either way each integration's entries
-// keep the order of their versions.
+// sequence assigns positions to all entries that were committed before it began. It
+// takes the lock of the bounds, and only then looks for such entries. So positions
+// become visible in their order, and no new position lies before one that a reader has
+// seen. The order is that of arrival. A long backlog gets its positions in parts, by
+// integration. Either way each integration's entries keep the order of their versions.
 //
-// Both statements are one transaction and one round trip.
+// Both statements run in one transaction and one round trip.
 const (
-	// The order and the small limit of the innermost part keep the planner from
-	// reading a large table whole, whatever it believes.
+	// The order and the small limit of the innermost query keep the planner from
+	// reading a large table whole, whatever it estimates.
 	givePositions = `with pending as (
   select id, row_number() over (order by arrived, id) as place
   from (
@@ -97,7 +96,7 @@ func (s *Store) sequenced(ctx context.Context) (b bounds, err error) {
 	for attempt := range 2 {
 		err = s.row(ctx, freely, ErrOther, getBounds, nil, &b.trimmed, &b.last, &b.pending)
 		if err != nil || !b.pending || attempt > 0 {
-			break // what is pending now came meanwhile
+			break // what is pending now arrived meanwhile
 		}
 		if err = s.sequence(ctx); err != nil {
 			break
@@ -156,14 +155,14 @@ func (s *Store) journalPage(ctx context.Context, after, until int64) (b bounds, 
 	return b, page, err
 }
 
-// Bounds returns the first position from which Journal can be followed, and that
-// of the newest entry.
+// Bounds returns the first position from which Journal can be followed, and the
+// position of the newest entry.
 func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err error) {
 	b, err := s.sequenced(ctx)
 	return store.Position(b.trimmed), store.Position(b.last), err
 }
 
-// History yields the entries of one integration that are left, oldest first.
+// History yields the remaining entries of one integration, oldest first.
 func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
 	if integration == "" {
 		return s.historyOfNone(ctx)
@@ -173,8 +172,8 @@ func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store
 	}, func(last store.Entry) uint64 { return last.Version })
 }
 
-// historyOfNone yields the entries without an integration. Their order is that of
-// their positions, so that all of them need one.
+// historyOfNone yields the entries without an integration. They are ordered by
+// position, so all of them need one.
 func (s *Store) historyOfNone(ctx context.Context) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		b, err := s.sequenced(ctx)

@@ -43,11 +43,11 @@ func (s *Store) Release(ctx context.Context, l store.Lease) error {
 
 // Advance moves the cursor of the lease's name.
 func (s *Store) Advance(ctx context.Context, l store.Lease, to store.Position) error {
-	// Positions above the database's largest number come back as they went.
+	// Positions above the database's largest number are returned as they were given.
 	return fenced(s.exec(ctx, freely, advance, []byte(l.Name), []byte(l.Holder), int64(l.Fence), int64(to)))
 }
 
-// fenced returns ErrFenced if the lease was not the one that is there.
+// fenced returns ErrFenced unless the lease is the one that is stored.
 func fenced(rows int64, err error) error {
 	if err == nil && rows == 0 {
 		return store.ErrFenced

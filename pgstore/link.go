@@ -10,21 +10,21 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// repeat says what may be done again after the connection was cut.
+// repeat says what may be repeated after the connection was cut.
 type repeat bool
 
 const (
-	once   repeat = false // what was never sent
-	freely repeat = true  // everything: it reads, or does the same the second time
+	once   repeat = false // only what was never sent
+	freely repeat = true  // everything: it only reads, or does the same a second time
 )
 
-// attempts is how often something is tried over connections that fail: a pool
-// may hold several that a restarted server knows nothing of.
+// attempts is how often something is tried when connections fail. A pool may hold
+// several that a restarted server does not know.
 const attempts = 4
 
-// run calls f until it succeeds or fails for good, and turns its error into one
-// of ours. What the database gives up for the sake of another transaction
-// is done again until the context ends.
+// run calls f until it succeeds or fails for good, and turns its error into one of
+// ours. What the database gives up for the sake of another transaction is repeated
+// until the context ends.
 func (s *Store) run(ctx context.Context, again repeat, f func() error) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -46,7 +46,7 @@ func (s *Store) run(ctx context.Context, again repeat, f func() error) error {
 	}
 }
 
-// pause waits a little, longer with each attempt: up to a tenth of a second.
+// pause waits a little, longer with each attempt, up to a tenth of a second.
 func pause(ctx context.Context, attempt int) error {
 	most := time.Millisecond << min(attempt, 7)
 	wait := time.NewTimer(min(most, 100*time.Millisecond)/2 + rand.N(most/2))
@@ -72,7 +72,7 @@ func (s *Store) in(statement string) string {
 	return rewritten
 }
 
-// rewrite puts another schema in the place of keyrack, wherever a statement names it.
+// rewrite replaces the schema keyrack by another wherever a statement names it.
 func rewrite(statement, schema string) string {
 	quoted := pgx.Identifier{schema}.Sanitize()
 	statement = strings.ReplaceAll(statement, "schema if not exists "+defaultSchema+";", "schema if not exists "+quoted+";")
@@ -89,19 +89,19 @@ func (s *Store) exec(ctx context.Context, again repeat, statement string, args .
 	return rows, err
 }
 
-// row reads the one row of a query; pgx.ErrNoRows becomes none.
+// row reads the only row of a query; pgx.ErrNoRows becomes none.
 func (s *Store) row(ctx context.Context, again repeat, none error, query string, args []any, into ...any) error {
 	return s.run(ctx, again, func() error {
 		err := s.pool.QueryRow(ctx, s.in(query), args...).Scan(into...)
-		if err == pgx.ErrNoRows { //nolint:errorlint // it comes bare
+		if err == pgx.ErrNoRows { //nolint:errorlint // it is never wrapped
 			return none
 		}
 		return err
 	})
 }
 
-// rows reads all rows of a query, which are few. They are read whole before they
-// are returned, so that no connection is held while the caller does something else.
+// rows reads all rows of a query; use it for few rows. It reads them all before it
+// returns, so that no connection is held while the caller does something else.
 func rows[T any](ctx context.Context, s *Store, query string, args []any, scan pgx.RowToFunc[T]) (all []T, err error) {
 	err = s.run(ctx, freely, func() error {
 		found, err := s.pool.Query(ctx, s.in(query), args...)

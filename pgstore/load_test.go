@@ -171,8 +171,8 @@ func (l *ledger) note(o outcome) {
 	l.outcomes[o.id] = o
 }
 
-// audit compares what was told with what a store has. Entries of which nobody was
-// told are an error unless somebody died who could have been.
+// audit compares the acknowledgements with what a store has. Unacknowledged entries are
+// an error unless an instance died that could have acknowledged them.
 func (l *ledger) audit(t *testing.T, s *pgstore.Store, died bool) []store.Entry {
 	t.Helper()
 	var all []store.Entry
@@ -214,7 +214,7 @@ func (l *ledger) audit(t *testing.T, s *pgstore.Store, died bool) []store.Entry 
 		there[e.ID], last, versions[e.Integration] = true, e.Position, e
 	}
 	if untold > 0 && !died {
-		t.Errorf("%d entries of which nobody was told", untold)
+		t.Errorf("%d entries that were never acknowledged", untold)
 	}
 	var lost, acknowledged int
 	for id, o := range l.outcomes {

@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// notifier tells the goroutine tell of commits; several in quick succession count as one.
+// notifier tells the goroutine tell about commits. Several in quick succession count as
+// one.
 type notifier struct {
 	rung chan struct{}
 	name string // of this store, so that it does not listen to itself
@@ -24,22 +25,21 @@ func (n *notifier) ring() {
 }
 
 const (
-	// gather is how long after one NOTIFY the next one waits, so that under load
-	// there are a few hundred a second, each for many commits.
+	// gather is how long after one NOTIFY the next one waits. Under load there are then
+	// a few hundred a second, each for many commits.
 	gather = 5 * time.Millisecond
-	// tellPatience bounds one NOTIFY, listenPatience what should take no time on
+	// tellPatience bounds one NOTIFY, and listenPatience what should take no time on
 	// the connection that listens.
 	tellPatience   = 5 * time.Second
 	listenPatience = 5 * time.Second
-	// hearAfter is how long a connection may listen in silence before it is asked
-	// whether it is still there.
+	// hearAfter is how long a connection may listen in silence before it is checked.
 	hearAfter = 15 * time.Second
 
 	notify = `select pg_notify($1::text, $2::text)`
 )
 
-// tell lets other instances know that something was committed, until the context
-// ends. It gives out the positions first, so that not each of them has to.
+// tell notifies other instances of commits until the context ends. It assigns the
+// positions first, so that not every instance has to.
 func (s *Store) tell(ctx context.Context) {
 	for {
 		select {
@@ -58,7 +58,7 @@ func (s *Store) tell(ctx context.Context) {
 	}
 }
 
-// tellOnce reports whether it makes sense to go on. What fails here others find out
+// tellOnce reports whether it makes sense to continue. If it fails, the others find out
 // by polling.
 func (s *Store) tellOnce(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, tellPatience)
@@ -70,19 +70,19 @@ func (s *Store) tellOnce(ctx context.Context) bool {
 	return !unsupported(err)
 }
 
-// unsupported reports whether this database has no such thing as NOTIFY.
+// unsupported reports whether this database has no NOTIFY.
 func unsupported(err error) bool {
 	code := codeOf(err)
 	return code == codeUnsupported || code == codeNoFunction || code == codeSyntax
 }
 
-// News returns a channel that gets a value whenever other instances may have
-// committed: shortly after they did, where there is LISTEN and NOTIFY, and every
-// Poll in any case, so that nothing depends on it. Values that nobody has taken
-// yet are one. The channel is closed when the context ends.
+// News returns a channel that gets a value whenever other instances may have committed:
+// shortly afterwards if LISTEN and NOTIFY work, and every Poll in any case, so nothing
+// depends on them. Values that nobody has received yet count as one. The channel is
+// closed when the context ends.
 //
-// It holds a connection of its own, beside those of the pool, and makes a new one
-// whenever that is lost.
+// News holds a connection of its own, beside those of the pool, and makes a new one
+// whenever it is lost.
 func (s *Store) News(ctx context.Context) <-chan struct{} {
 	news := make(chan struct{}, 1)
 	send := func() {
@@ -116,8 +116,8 @@ func (s *Store) News(ctx context.Context) <-chan struct{} {
 	return news
 }
 
-// listen calls send for each NOTIFY of others, until the context ends, or for
-// good if this database has no LISTEN.
+// listen calls send for each NOTIFY of others, until the context ends. If this database
+// has no LISTEN it returns.
 func (s *Store) listen(ctx context.Context, send func()) {
 	for attempt := 1; ctx.Err() == nil && !s.closed.Load(); attempt++ {
 		connected, err := s.listenOnce(ctx, send)
@@ -144,7 +144,7 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 	var conn *pgx.Conn
 	err = patient(func(ctx context.Context) error {
 		config := s.pool.Config()
-		if config.BeforeConnect != nil { // passwords that expire, as a rule
+		if config.BeforeConnect != nil { // usually for passwords that expire
 			if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
 				return err
 			}
@@ -168,7 +168,7 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 		return false, err
 	}
 	for {
-		send() // what came before it listened, too
+		send() // for what came before it listened
 		for {
 			waiting, cancel := context.WithTimeout(ctx, hearAfter)
 			heard, err := conn.WaitForNotification(waiting)

@@ -13,8 +13,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// orphan is a commit under way of which its client knows nothing any more: the
-// same statement in a transaction of the test's.
+// orphan is a commit under way whose client has gone: the same statement in a
+// transaction of the test's.
 type orphan struct {
 	tx pgx.Tx
 	c  store.Commit
@@ -155,6 +155,6 @@ func TestRepetitionOfWhatIsUnderWay(t *testing.T) {
 		commit(t, nameless, 0, true)
 	})
 	if n := len(journalAfter(t, s, 0)); n != 5 {
-		t.Errorf("%d entries, of which 5 were committed", n)
+		t.Errorf("%d entries, want the 5 that were committed", n)
 	}
 }

@@ -12,25 +12,25 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Options are what Open and New may be told. The zero value of each has a stated
+// Options are the choices of Open and New. The zero value of each field has a stated
 // meaning.
 type Options struct {
 	// Schema is the database schema that holds everything, at most 63 bytes. Empty
 	// means "keyrack". It is also the name of the channel of NOTIFY.
 	Schema string
-	// SkipMigrations leaves the schema as it is: the application, or an
-	// administrator, has run Migrate or the files in Migrations. If the schema is
-	// not up to date the store does not open.
+	// SkipMigrations leaves the schema as it is: the application or an administrator
+	// has called Migrate or run the files in Migrations. The store does not open if the
+	// schema is not up to date.
 	SkipMigrations bool
-	// Poll is how long News waits before it sends a value without having heard
-	// anything. 0 or less means 250 ms.
+	// Poll is how long News waits without hearing anything before it sends a value. 0
+	// or less means 250 ms.
 	Poll time.Duration
-	// NoListen does without LISTEN and NOTIFY: News is a clock.
+	// NoListen turns LISTEN and NOTIFY off: News only polls.
 	NoListen bool
-	// Pooler is for Open and a URL that leads to a connection pooler in
-	// transaction mode: nothing is prepared on the server, and NoListen is implied.
-	// An application that brings its pool to New says the same by that pool's
-	// DefaultQueryExecMode, for which pgx.QueryExecModeCacheDescribe is best.
+	// Pooler is for Open and a URL that leads to a connection pooler in transaction
+	// mode. Nothing is prepared on the server, and NoListen is implied. An application
+	// that passes its pool to New sets that pool's DefaultQueryExecMode instead;
+	// pgx.QueryExecModeCacheDescribe is best.
 	Pooler bool
 }
 
@@ -55,9 +55,9 @@ func (o *Options) poll() time.Duration {
 
 func (o *Options) listens() bool { return o == nil || !o.NoListen && !o.Pooler }
 
-// Store keeps all promises of [store.Store], in a PostgreSQL database that any
-// number of processes use at the same time. It is safe for concurrent use. Make
-// one with Open or New, and Close it.
+// Store keeps all promises of [store.Store], in a PostgreSQL database that any number
+// of processes may use at the same time. It is safe for concurrent use. Make one with
+// Open or New, and Close it.
 //
 // Its leases run by the clock of the database. Its errors unwrap to the sentinels of
 // package store, of this package, or of context.
@@ -75,13 +75,13 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open connects to the database that a URL, or a string of keywords and values,
-// names, and brings the schema up to date unless the options say otherwise. nil
-// options mean the zero Options. The context bounds the opening alone.
+// Open connects to the database that a URL, or a string of keywords and values, names.
+// It brings the schema up to date unless the options say otherwise. nil options mean
+// the zero Options. The context bounds only the opening.
 //
-// pgx reads the URL: pool_max_conns and its kin belong into it, and so does
-// target_session_attrs=read-write where it names several hosts. Errors are
-// ErrSettings, or those of New.
+// pgx reads the URL. Settings of the pool such as pool_max_conns belong in it. If it
+// names several hosts, add target_session_attrs=read-write. Errors are ErrSettings, or
+// those of New.
 func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -103,8 +103,8 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	return s, nil
 }
 
-// New is Open with a pool of the application's, which stays the application's to
-// close, after the store. With NOTIFY it starts a goroutine, which Close ends.
+// New is Open with a pool of the application's. The application closes the pool, after
+// the store. Unless NOTIFY is off New starts a goroutine, which Close ends.
 //
 // Errors are ErrNewer, ErrNotMigrated, ErrNotDurable, or those of any other method.
 func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error) {
@@ -141,9 +141,8 @@ func (s *Store) prepare(ctx context.Context, opts *Options) error {
 	return err
 }
 
-// Close ends what runs in the background and waits for it, and closes the pool if
-// Open made it, once all calls have ended. The channels of News end with their
-// contexts.
+// Close ends the background work and waits for it. If Open made the pool, Close closes
+// it once all calls have ended. The channels of News end with their contexts.
 func (s *Store) Close() error {
 	s.closed.Store(true)
 	s.stop()

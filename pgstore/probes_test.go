@@ -38,8 +38,8 @@ func (a *asker) total() (n int) {
 	return n
 }
 
-// Of three instances one asks, each question once, whoever received the delivery.
-// When it dies, another asks what was still to be asked, and again once.
+// Of three instances one asks, each question once, whichever instance received the
+// delivery. When it dies, another one asks the remaining questions, once each.
 func TestEachProbeIsMadeOnce(t *testing.T) {
 	const hotels, instances = 40, 3
 	c := pgtest.Shared(t)

@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Migrations are the files migrations/0001.sql and so on, each of which leads from
-// one version of the schema to the next. They are plain SQL for the schema
-// keyrack, may be run again, and do not change once they were released.
+// Migrations are the files migrations/0001.sql and so on. Each leads from one version
+// of the schema to the next. They are plain SQL for the schema keyrack, may be run
+// again, and do not change once they are released.
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
@@ -23,13 +23,13 @@ type DB interface {
 	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
 }
 
-// Migrate brings the schema up to date, in one transaction, and does nothing where
-// it is. Several may do so at once. Of the options it needs the Schema. It
-// returns ErrNewer for the schema of a newer version of this package.
+// Migrate brings the schema up to date, in one transaction; if it already is, it does
+// nothing. Several processes may call it at once. Of the options it uses only Schema.
+// It returns ErrNewer for the schema of a newer version of this package.
 //
-// The user needs the right to create a schema in the database, or to create
-// tables in the schema if it is there; to use the store takes the right to select,
-// insert, update and delete.
+// The user needs the right to create a schema in the database, or to create tables in
+// the schema if that exists. Using the store takes the right to select, insert, update
+// and delete.
 func Migrate(ctx context.Context, db DB, opts *Options) error {
 	return migrate(ctx, db, opts.schema())
 }
@@ -44,7 +44,7 @@ func migrations(schema string) []string {
 	for i, name := range names {
 		text, err := Migrations.ReadFile(name)
 		if err != nil {
-			panic(err) // it was there a moment ago
+			panic(err) // it was listed a moment ago
 		}
 		all[i] = string(text)
 		if schema != defaultSchema {
@@ -57,8 +57,8 @@ func migrations(schema string) []string {
 func migrate(ctx context.Context, db DB, schema string) error {
 	for attempt := 1; ; attempt++ {
 		err := migrateOnce(ctx, db, schema)
-		// Two who create the same thing at once get in each other's way, in
-		// several words; the second time there is nothing left to create.
+		// Two transactions that create the same thing at once collide, with several
+		// possible errors. The second time there is nothing left to create.
 		if err == nil || isOurs(err) || attempt >= attempts {
 			return failure(ctx, err)
 		}
@@ -84,8 +84,7 @@ func migrateOnce(ctx context.Context, db DB, schema string) error {
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
 	for _, script := range all[version:] {
 		for statement := range statementsOf(script) {
-			// Without the extended protocol, so that nothing is prepared that the
-			// next statement changes.
+			// The extended protocol would prepare statements that the next one changes.
 			if _, err := tx.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
 				return err
 			}
@@ -94,8 +93,8 @@ func migrateOnce(ctx context.Context, db DB, schema string) error {
 	return tx.Commit(ctx)
 }
 
-// statementsOf yields the statements of a migration: no semicolon in them is at
-// the end of a line.
+// statementsOf yields the statements of a migration. Inside a statement, no line ends
+// in a semicolon.
 func statementsOf(script string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var lines []string
@@ -115,7 +114,7 @@ func statementsOf(script string) func(yield func(string) bool) {
 	}
 }
 
-// schemaVersion returns the version of the schema, 0 for one that is not there.
+// schemaVersion returns the version of the schema, 0 if there is none.
 func schemaVersion(ctx context.Context, db DB, schema string) (int, error) {
 	query := "select version from " + defaultSchema + ".schema_version where one = 1"
 	var version int

@@ -36,7 +36,7 @@ where token.digest = r.digest and token.integration = r.integration and token.se
 	shredSecrets = `delete from keyrack.secret where name = any($1::bytea[])`
 )
 
-// kind is what an address is the address of.
+// kind says what an address points to.
 type kind int
 
 const (
@@ -46,8 +46,7 @@ const (
 	ofSecret
 )
 
-// kindOf tells what kind of address a ref is. There are no names, integrations
-// or entries with an empty id.
+// kindOf returns the kind of a ref. Names, integrations and entries are never empty.
 func kindOf(ref store.Ref) kind {
 	switch ref {
 	case store.Ref{}:
@@ -77,8 +76,8 @@ func (s *Store) Sealed(ctx context.Context, ref store.Ref) (value []byte, err er
 	return value, err
 }
 
-// ScanSealed yields the addresses of all sealed values: tokens, bodies, names. What
-// is added meanwhile may or may not be among them.
+// ScanSealed yields the addresses of all sealed values: tokens, bodies, names. It may
+// or may not include values that are added meanwhile.
 func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	kinds := []iter.Seq2[store.Ref, error]{
 		s.scanRefs(ctx, tokenPage, func(last store.Ref) any { return last.Digest[:] }, scanToken),
@@ -96,7 +95,8 @@ func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	}
 }
 
-// scanRefs yields addresses of one kind. The key of the zero ref comes before all.
+// scanRefs yields addresses of one kind. The key of the zero ref lies before all
+// others.
 func (s *Store) scanRefs(ctx context.Context, page string, key func(store.Ref) any, scan pgx.RowToFunc[store.Ref]) iter.Seq2[store.Ref, error] {
 	return pages(key(store.Ref{}), func(after any) ([]store.Ref, error) {
 		return rows(ctx, s, page, []any{after, int64(pageSize)}, scan)
@@ -123,7 +123,7 @@ func scanSecret(row pgx.CollectableRow) (store.Ref, error) {
 	return store.Ref{Name: string(name)}, err
 }
 
-// Reseal replaces a sealed value if it still is old.
+// Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) (err error) {
 	switch kind := kindOf(ref); {
 	case len(new) == 0:
@@ -172,7 +172,7 @@ func (s *Store) shred(ctx context.Context, refs []store.Ref) error {
 		}
 	}
 	if len(tokens) > 0 {
-		// In one order, so that two who shred do not wait for each other.
+		// In a fixed order, so that two calls do not wait for each other.
 		slices.SortFunc(tokens, func(a, b lifecycle.Digest) int { return bytes.Compare(a[:], b[:]) })
 		integrations := make([][]byte, len(tokens))
 		for i, d := range tokens {

@@ -2,12 +2,13 @@ package pgstore
 
 import "strings"
 
-// A commit is one statement: each part of it happens only if the first one, which
-// compares and sets the version, did. Its parameters are those of commitArgs.
+// A commit is one statement. Its first part compares and sets the version; every other
+// part happens only if the first one did. The parameters are those of commitArgs.
 //
-// If a claim turns out to be another's only after the statement has begun,
-// the last part divides by zero, which undoes the whole; the plain case is seen by
-// the first part. If there is an entry of this id its unique key undoes the whole.
+// If a claim turns out to be another integration's only after the statement has begun,
+// the last part divides by zero, which undoes everything. The usual case is caught by
+// the first part. If there is already an entry with this id, its unique key undoes
+// everything.
 
 const (
 	// clock is the database's, in microseconds.
@@ -48,9 +49,8 @@ const (
 	wholeIfOwned = ` select 1 / (case when (select count(*) from claimed) = array_length({p}::bytea[], 1) then 1 else 0 end) from moved`
 )
 
-// shape is what a commit of one statement consists of. It does not both claim
-// and disown: two changes of one table in one statement are more than
-// CockroachDB takes.
+// shape says what a commit of one statement contains. It never both claims and disowns:
+// CockroachDB does not accept two changes of one table in one statement.
 type shape struct{ creates, hasBody, claims, disowns bool }
 
 // commitStatements are the statements of all shapes.
@@ -91,7 +91,7 @@ func (s shape) statement() string {
 	}
 }
 
-// The same in steps, for commits that need several changes of one table.
+// The same in steps, for commits that need several changes to one table.
 const (
 	lockBounds = `select last from keyrack.bounds where one = 1 for update`
 	stepCreate = `insert into keyrack.integration (id, version, record, touched)

@@ -6,8 +6,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Both take the lock of the bounds first, as everybody does who changes several
-// entries. What they remove has a position: so it is known which readers miss it.
+// Both take the lock of the bounds first, as every transaction does that changes
+// several entries. The entries that they remove have positions, so it is known which
+// readers miss them.
 const (
 	trimTo = `with locked as (select one from keyrack.bounds where one = 1 for update),
 based as (
@@ -53,7 +54,7 @@ func (s *Store) Trim(ctx context.Context, integration string, through uint64, ba
 	case through < uint64(baseVersion):
 		return nil
 	}
-	// Everything up to through was committed before this.
+	// Everything up to through was committed before.
 	if _, err := s.sequenced(ctx); err != nil {
 		return err
 	}

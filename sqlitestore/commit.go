@@ -12,8 +12,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Commit applies c. Where its error is neither of those that mean that nothing
-// happened, its outcome is unknown, as [store.Store] has it.
+// Commit applies c. If its error is neither of those that mean that nothing happened,
+// the outcome is unknown, as [store.Store] says.
 func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Committed{}, failure(ctx, err)
@@ -29,8 +29,8 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, er
 	return change.receipt, nil
 }
 
-// change is a commit in the form in which it is written, a copy of it in all parts,
-// since it may be written after its caller has given up.
+// change is a commit in the form in which it is written. It is a deep copy, because it
+// may be written after its caller has given up.
 type change struct {
 	id, integration    string // the entry's; the id is 16 bytes
 	evidence, decision string
@@ -68,12 +68,12 @@ func (c *change) erases() bool {
 		slices.ContainsFunc(c.claim, func(claim store.Claim) bool { return len(claim.Sealed) > 0 && c.expect > 0 })
 }
 
-// number returns n as SQLite has numbers. No version or position comes near the
-// largest one, so that a larger one may be that one too.
+// number returns n as SQLite stores numbers. Positions and versions never come near the
+// largest number, so anything larger becomes the largest.
 func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 const (
-	// What must be known before anything is written.
+	// What must be known before anything is written:
 	selectStanding = `SELECT (SELECT position FROM entry WHERE id = ?), i.number, i.newest,
 		max(b.removed, (SELECT coalesce(max(position), 0) FROM entry))
 		FROM journal_bounds b LEFT JOIN integration i ON i.id = ?`
@@ -96,8 +96,8 @@ const (
 	deleteBodies  = `DELETE FROM body WHERE position IN (` + historyFrom + `)`
 	deleteEntries = `DELETE FROM entry WHERE position IN (` + historyFrom + `)`
 
-	// The positions of the entries of an integration, from its newest one back.
-	// Among them may be some that are gone.
+	// The positions of an integration's entries, from the newest one back. Some of them
+	// may be gone.
 	historyFrom = `WITH RECURSIVE history (position) AS (VALUES (?)
 		UNION ALL SELECT e.previous FROM history h JOIN entry e ON e.position = h.position)
 		SELECT position FROM history`
@@ -151,7 +151,8 @@ func (c *change) repeat(ctx context.Context, l *link) error {
 	return nil
 }
 
-// admit returns ErrOwned if the commit claims what is another's.
+// admit returns ErrOwned if the commit claims a digest that belongs to another
+// integration.
 func (c *change) admit(ctx context.Context, l *link, at *standing) error {
 	for i := range c.claim {
 		d := &c.claim[i].Digest
@@ -172,8 +173,8 @@ func (c *change) admit(ctx context.Context, l *link, at *standing) error {
 	return nil
 }
 
-// advance is the compare-and-set, and the first change that is made. It returns
-// ErrConflict if the integration is not at the version that the commit expects.
+// advance is the compare-and-set and the first change. It returns ErrConflict if the
+// integration is not at the version that the commit expects.
 func (c *change) advance(ctx context.Context, l *link, at *standing) (err error) {
 	switch {
 	case c.expect == math.MaxInt64, (at.number == 0) != (c.expect == 0):

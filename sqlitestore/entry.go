@@ -9,8 +9,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// What is read is cast, since bytes come without a second copy; in the file it is
-// text, for people.
+// Text is cast to bytes when it is read, because the driver returns bytes without a
+// second copy. In the file it is text, for people.
 const entryColumns = `e.position, e.id, i.id, e.version, e.at,
 	CAST(e.evidence AS BLOB), CAST(e.decision AS BLOB), e.status, e.took`
 

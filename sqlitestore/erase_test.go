@@ -119,8 +119,8 @@ func TestErasedLeavesTheLog(t *testing.T) {
 	}
 }
 
-// TestErasedWhileOthersRead: somebody who goes on reading keeps the log, not the
-// commits, and it is emptied once he is done.
+// TestErasedWhileOthersRead: a reader in a long transaction holds up the log but not
+// the commits, and the log is emptied once the reader is done.
 func TestErasedWhileOthersRead(t *testing.T) {
 	path := filepath.Join(fastDir(t), "keyrack.db")
 	ctx := t.Context()

@@ -11,34 +11,33 @@ import (
 var (
 	// ErrClosed: the store was closed. Nothing was changed.
 	ErrClosed = store.NewFailure("sqlitestore: the store is closed")
-	// ErrNotDurable: the database cannot be brought to WAL with synchronous=FULL,
-	// without which a commit may be lost with the power.
+	// ErrNotDurable: the database cannot be brought to WAL with synchronous=FULL.
+	// Without these, a commit may be lost when the power fails.
 	ErrNotDurable = store.NewFailure("sqlitestore: not durable: the database does not do WAL with synchronous=FULL")
-	// ErrNewer: a newer version of Keyrack has changed the schema. Use that one.
+	// ErrNewer: a newer version of Keyrack has changed the schema. Use that version.
 	ErrNewer = store.NewFailure("sqlitestore: the file has the schema of a newer version of Keyrack")
-	// ErrForeign: the file is a database of something else.
+	// ErrForeign: the file is a database that belongs to something else.
 	ErrForeign = store.NewFailure("sqlitestore: the file is not a Keyrack database")
-	// ErrPool: the application's handle allows fewer connections than the store
-	// holds.
+	// ErrPool: the application's handle allows fewer connections than the store needs.
 	ErrPool = store.NewFailure("sqlitestore: the pool is limited to too few connections")
 
-	// ErrBusy: another process writes, and did not finish in time.
+	// ErrBusy: another process is writing and did not finish in time.
 	ErrBusy = store.NewFailure("sqlitestore: another process holds the database")
-	// ErrFull: the disk is full. Once it has room, the store works on.
+	// ErrFull: the disk is full. The store works again once there is room.
 	ErrFull = store.NewFailure("sqlitestore: the disk is full")
 	// ErrReadOnly: the file, its folder or its disk cannot be written to.
 	ErrReadOnly = store.NewFailure("sqlitestore: the database cannot be written to")
-	// ErrCorrupt: the file is damaged, or is no database. Check says more; the way
-	// back is a backup.
+	// ErrCorrupt: the file is damaged or is not a database. Check says more. Restore a
+	// backup.
 	ErrCorrupt = store.NewFailure("sqlitestore: the database is damaged")
 	// ErrIO: the disk, or the operating system, failed.
 	ErrIO = store.NewFailure("sqlitestore: input or output failed")
-	// ErrOther: SQLite refused for a reason that has no name here.
+	// ErrOther: SQLite failed for a reason that has no name here.
 	ErrOther = store.NewFailure("sqlitestore: SQLite failed")
 )
 
-// Error is a failure of SQLite. It unwraps to one of the package's sentinels, and
-// says nothing of what SQLite said but its result code, since that could hold values.
+// Error is a failure of SQLite. It unwraps to one of the package's sentinels. Of what
+// SQLite said it keeps only the result code, since the rest could hold values.
 type Error struct {
 	Code int // an extended result code of SQLite, 0 if there is none
 	kind error
@@ -59,7 +58,7 @@ func (e *Error) Failure() string { return e.Error() }
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.kind }
 
-// SQLite's primary result codes, of those that mean something here.
+// Those of SQLite's primary result codes that matter here.
 const (
 	codePerm     = 3
 	codeBusy     = 5
@@ -87,8 +86,8 @@ var kinds = map[int]error{
 	codeNotADB:   ErrCorrupt,
 }
 
-// failure turns an error of the driver into one of ours. Those that are ours
-// already, or the context's, stay.
+// failure turns an error of the driver into one of ours. An error that is already ours,
+// or the context's, stays as it is.
 func failure(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -37,8 +37,8 @@ func (s *Store) Load(ctx context.Context, integration string) (store.Stored, err
 	return stored, err
 }
 
-// Scan yields all integrations whose id is greater than after. It reads them in
-// pages, the next one while the consumer is at the last.
+// Scan yields all integrations whose id is greater than after. It reads pages, and
+// fetches the next one while the consumer works on the current one.
 func (s *Store) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, error] {
 	return paged(ctx, func(last *store.Stored) (page []store.Stored, err error) {
 		from := after
@@ -64,9 +64,9 @@ func (s *Store) Owner(ctx context.Context, d lifecycle.Digest) (string, error) {
 	return owner, err
 }
 
-// paged yields what next returns, page by page, until one is not full. Next gets the
-// last one of the page before, nil at first, and is called in the background while
-// the consumer is at the page before; it has returned when the iteration ends.
+// paged yields what next returns, page by page, until a page is not full. Next is given
+// the last element of the previous page, nil at first. It runs in the background while
+// the consumer works on the previous page, and has returned when the iteration ends.
 func paged[T any](ctx context.Context, next func(last *T) ([]T, error)) iter.Seq2[T, error] {
 	type result struct {
 		page []T

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// A row for each entry of the page and, so that where the journal begins is
-	// of the same moment, at least one.
+	// One row for each entry of the page, and at least one row, so that the start of
+	// the journal is read at the same moment.
 	selectJournal = `SELECT b.trimmed, ` + entryColumns + ` FROM journal_bounds b
 		LEFT JOIN entry e ON e.position > ? AND e.position <= ?
 		LEFT JOIN integration i ON i.number = e.integration
@@ -53,8 +53,8 @@ func (s *Store) Journal(ctx context.Context, after store.Position) iter.Seq2[sto
 	})
 }
 
-// History yields the entries of one integration that are left, oldest first. It
-// reads them in pages.
+// History yields the remaining entries of one integration, oldest first. It reads them
+// in pages.
 func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
 	if integration == "" {
 		return s.follow(ctx, 0, func(after, until store.Position) (page []store.Entry, err error) {
@@ -105,8 +105,8 @@ func list(numbers []int64) string {
 	return string(append(b, ']'))
 }
 
-// follow yields pages of entries after a position, up to what is the newest entry
-// when it begins.
+// follow yields pages of entries after a position, up to the newest entry when it
+// begins.
 func (s *Store) follow(ctx context.Context, after store.Position, next func(after, until store.Position) ([]store.Entry, error)) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		after := after // each range begins anew
@@ -135,8 +135,8 @@ func (s *Store) follow(ctx context.Context, after store.Position, next func(afte
 	}
 }
 
-// Bounds returns the first position from which Journal can be followed, and that
-// of the newest entry.
+// Bounds returns the first position from which Journal can be followed, and the
+// position of the newest entry.
 func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err error) {
 	err = s.read(ctx, selectBounds, func(row []driver.Value) {
 		trimmed, _ := row[0].(int64)
@@ -146,8 +146,8 @@ func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err err
 	return first, last, err
 }
 
-// Annotate notes how deliveries were answered. It shares a transaction with
-// whatever is committed at the same time.
+// Annotate notes how deliveries were answered. It shares a transaction with whatever
+// else is committed at the time.
 func (s *Store) Annotate(ctx context.Context, annotations ...store.Annotation) error {
 	annotations = append([]store.Annotation(nil), annotations...)
 	return s.write(ctx, func(l *link) error {

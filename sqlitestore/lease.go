@@ -65,8 +65,8 @@ func (s *Store) Advance(ctx context.Context, l store.Lease, to store.Position) e
 	return s.holding(ctx, l, moveCursor, int64(to))
 }
 
-// holding runs a statement that changes a row if the lease still is the newest of
-// its name, and returns ErrFenced if it changed none.
+// holding runs a statement that changes a row if the lease is still the newest of its
+// name. It returns ErrFenced if no row was changed.
 func (s *Store) holding(ctx context.Context, of store.Lease, query string, args ...driver.Value) error {
 	args = append(args, of.Name, of.Holder, number(of.Fence))
 	return s.write(ctx, func(l *link) error {

@@ -9,9 +9,9 @@ import (
 	"strconv"
 )
 
-// link is a connection that the store holds for itself, with its prepared
-// statements. It is for one goroutine at a time. It speaks with the driver below
-// database/sql, whose bookkeeping costs as much as a short statement.
+// link is a connection that the store keeps for itself, with its prepared statements.
+// One goroutine uses it at a time. It talks to the driver below database/sql, whose
+// bookkeeping costs as much as a short statement.
 type link struct {
 	conn       *sql.Conn
 	statements map[string]driver.Stmt
@@ -23,7 +23,7 @@ func newLink(conn *sql.Conn, rewrite func(string) string) *link {
 	return &link{conn: conn, statements: map[string]driver.Stmt{}, rewrite: rewrite}
 }
 
-// discard closes the connection, instead of giving it back to the pool with all
+// discard closes the connection instead of returning it to the pool with everything
 // that was set on it.
 func (l *link) discard() {
 	_ = l.conn.Raw(func(any) error {
@@ -68,8 +68,8 @@ func notBad(err error) error {
 	return err
 }
 
-// exec runs a statement, and returns the rows that it changed and the last
-// row number that it inserted. Arguments are int64, string, []byte or nil.
+// exec runs a statement and returns how many rows it changed and the row number that it
+// inserted last. Arguments are int64, string, []byte or nil.
 func (l *link) exec(ctx context.Context, query string, args ...driver.Value) (changed, inserted int64, err error) {
 	err = l.with(ctx, query, func(s driver.Stmt) error {
 		execer, ok := s.(driver.StmtExecContext)
@@ -87,8 +87,8 @@ func (l *link) exec(ctx context.Context, query string, args ...driver.Value) (ch
 	return changed, inserted, err
 }
 
-// query runs a statement and calls each for every row. The row is reused, its
-// byte slices are not.
+// query runs a statement and calls each for every row. The row is reused; its byte
+// slices are not.
 func (l *link) query(ctx context.Context, query string, each func(row []driver.Value), args ...driver.Value) error {
 	return l.with(ctx, query, func(s driver.Stmt) error {
 		queryer, ok := s.(driver.StmtQueryContext)
@@ -113,8 +113,8 @@ func (l *link) query(ctx context.Context, query string, each func(row []driver.V
 	})
 }
 
-// pragma reads or sets a pragma, and returns its answer as text. Its statement is
-// not kept, since some pragmas do their work when they are prepared.
+// pragma reads or sets a pragma and returns the answer as text. Its statement is not
+// kept, because some pragmas do their work when they are prepared.
 func (l *link) pragma(ctx context.Context, text string) (string, error) {
 	text = "PRAGMA " + text
 	var answer string

@@ -67,8 +67,8 @@ func fastDir(t testing.TB) string {
 	return dir
 }
 
-// platter is what a disk holds of each file: what is certain, and what was written
-// since the last sync, of which anything may have arrived.
+// platter is what a disk holds of each file: the part that is certain, and the writes
+// since the last sync, which may have arrived in part.
 type platter struct {
 	certain map[string][]byte
 	pending map[string][]op

@@ -7,8 +7,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// readers are the connections that read. A place holds nil until it is first used,
-// and after a failure.
+// readers are the connections for reading. A place is nil until it is first used, and
+// after a failure.
 type readers struct {
 	places chan *link
 	closed chan struct{}
@@ -22,7 +22,7 @@ func newReaders(n int) readers {
 	return r
 }
 
-// close waits for those that read, and closes their connections.
+// close waits until nobody reads, and closes the connections.
 func (r *readers) close() {
 	close(r.closed)
 	for range cap(r.places) {
@@ -32,9 +32,9 @@ func (r *readers) close() {
 	}
 }
 
-// read runs a query on a connection of its own, one moment in the life of the
-// database, and calls each for every row. The row is reused, its byte slices are
-// not. No connection is held while the caller does something else.
+// read runs a query on a connection of its own, which sees the database at one moment,
+// and calls each for every row. The row is reused; its byte slices are not. No
+// connection is held while the caller does something else.
 func (s *Store) read(ctx context.Context, query string, each func(row []driver.Value), args ...driver.Value) error {
 	return s.reading(ctx, func(l *link) error { return l.query(ctx, query, each, args...) })
 }
@@ -66,7 +66,7 @@ func (s *Store) reading(ctx context.Context, f func(*link) error) error {
 	}
 	err := failure(ctx, f(l))
 	if err != nil && ctx.Err() == nil && !store.IsAnswer(err) {
-		// The next one begins anew.
+		// The next reader gets a new connection.
 		l.discard()
 		l = nil
 	}

@@ -13,19 +13,18 @@ const applicationID = 0x4b79726b
 //go:embed schema.sql
 var schema string
 
-// migrations lead from one version of the schema, which is the index, to the next.
-// The version is the file's user_version. One that was released never changes.
+// migrations lead from one version of the schema, the index, to the next. The version
+// is the file's user_version. A migration that was released never changes.
 var migrations = []string{
 	0: schema,
 }
 
-// migrate brings the schema to this version, in one transaction. It returns
-// ErrForeign for the database of something else, ErrNewer for that of a newer
-// version of this package.
+// migrate brings the schema to this version, in one transaction. It returns ErrForeign
+// for a database that belongs to something else, and ErrNewer for one that a newer
+// version of this package has changed.
 func migrate(ctx context.Context, l *link) error {
-	// The transaction comes first, whether there is something to do or not: a
-	// database that cannot be written to shows here, and so does another process
-	// that migrates.
+	// The transaction begins even if there is nothing to do: it shows that the database
+	// can be written to, and waits for another process that migrates.
 	return transact(ctx, l, "BEGIN IMMEDIATE", func() error {
 		version, err := schemaVersion(ctx, l)
 		if err != nil || version == len(migrations) {
@@ -44,8 +43,8 @@ func migrate(ctx context.Context, l *link) error {
 	})
 }
 
-// schemaVersion returns the version of the schema, 0 for an empty database. It is to
-// be called in a transaction, or what it reads may be of different moments.
+// schemaVersion returns the version of the schema, 0 for an empty database. Call it in
+// a transaction, or it may read several moments.
 func schemaVersion(ctx context.Context, l *link) (int, error) {
 	var answers [3]string
 	for i, name := range []string{"application_id", "user_version", "schema_version"} {
@@ -66,8 +65,8 @@ func schemaVersion(ctx context.Context, l *link) (int, error) {
 	}
 }
 
-// transact runs f in a transaction: begun with BEGIN, one that reads of one moment;
-// with BEGIN IMMEDIATE, one that is alone in writing.
+// transact runs f in a transaction. After BEGIN it reads one moment; after BEGIN
+// IMMEDIATE it alone may write.
 func transact(ctx context.Context, l *link, begin string, f func() error) error {
 	if _, _, err := l.exec(ctx, begin); err != nil {
 		return err
@@ -77,14 +76,14 @@ func transact(ctx context.Context, l *link, begin string, f func() error) error 
 		_, _, err = l.exec(ctx, "COMMIT")
 	}
 	if err != nil {
-		// What is left of the transaction, if SQLite has not undone it already.
+		// SQLite may have undone the transaction already.
 		_, _, _ = l.exec(context.WithoutCancel(ctx), "ROLLBACK")
 	}
 	return err
 }
 
-// durable brings the connection to WAL and synchronous=FULL, reads both back, and
-// returns ErrNotDurable if they are not in force.
+// durable sets WAL and synchronous=FULL, reads both back, and returns ErrNotDurable if
+// they are not in force.
 func durable(ctx context.Context, l *link) error {
 	mode, err := l.pragma(ctx, "journal_mode = WAL")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// kind is what a store.Ref is the address of.
+// kind says what a store.Ref points to.
 type kind int
 
 const (
@@ -90,8 +90,8 @@ func (s *Store) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
 	return value, err
 }
 
-// nothing is for a call that has nothing to ask the database: it returns err,
-// unless the context or the store has ended.
+// nothing is for a call that does not need the database: it returns err, unless the
+// context or the store has ended.
 func (s *Store) nothing(ctx context.Context, err error) error {
 	if ended := s.reading(ctx, func(*link) error { return nil }); ended != nil {
 		return ended
@@ -153,7 +153,7 @@ var sealedLists = []struct {
 	}},
 }
 
-// Reseal replaces a sealed value if it still is old.
+// Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
 	kind := kindOf(ref)
 	switch {

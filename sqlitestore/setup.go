@@ -21,9 +21,9 @@ type setup struct {
 // dial takes a connection out of the pool and sets it up, for writing or for
 // reading alone. Only writing brings the schema up to date.
 //
-// SQLite does not wait where two of those who wait could be waiting for each other,
-// such as for a new file to become WAL. One of them is told at once that it is busy,
-// and tries again.
+// SQLite does not wait when two connections could be waiting for each other, as for a
+// new file to become WAL. It tells one of them at once that it is busy, and that one
+// tries again.
 func (s *Store) dial(ctx context.Context, write bool) (*link, error) {
 	for end := time.Now().Add(s.setup.busy); ; {
 		l, err := s.dialOnce(ctx, write)
@@ -63,8 +63,8 @@ func (c *setup) write(ctx context.Context, l *link) error {
 	if err := c.common(ctx, l); err != nil {
 		return err
 	}
-	// Before anything is changed about a database that is not ours, and at one
-	// moment: somebody else may be making the schema.
+	// The check comes before any change, in case the database is not ours, and reads
+	// one moment, because another process may be creating the schema.
 	var version int
 	err := transact(ctx, l, "BEGIN", func() (err error) {
 		version, err = schemaVersion(ctx, l)
@@ -85,10 +85,10 @@ func (c *setup) write(ctx context.Context, l *link) error {
 	if err := migrate(ctx, l); err != nil {
 		return err
 	}
-	// What a crash left in the log goes into the database before anything is
-	// appended to it: parts of it may be in the memory of the system alone, if
-	// the disk failed before. Other processes may make that impossible; then they
-	// have done it.
+	// What a crash left in the log goes into the database before anything is appended
+	// to the log. If the disk failed before, parts of the log may exist only in the
+	// system's memory. Other processes may prevent this; in that case they have already
+	// done it.
 	return l.query(ctx, "PRAGMA wal_checkpoint(PASSIVE)", func(row []driver.Value) {
 		frames, _ := row[1].(int64)
 		l.inherited = version > 0 && frames > 0
@@ -124,7 +124,7 @@ func pragmas(ctx context.Context, l *link, texts ...string) error {
 }
 
 // ioError turns an error of the operating system into one of ours, which does not
-// hold the path.
+// contain the path.
 func ioError(err error) error {
 	switch {
 	case err == nil:

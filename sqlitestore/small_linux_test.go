@@ -12,9 +12,9 @@ import (
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 )
 
-// smallDisk mounts a file system of its own, which takes root. Whoever is not root
-// runs the test as root of a user name space of its own: then ok is false, and the
-// test is done. Where there is no such thing the test is skipped, but not under CI.
+// smallDisk mounts a file system of its own, which takes root. Without root it runs the
+// test as root of a user name space of its own; then ok is false, and the test is done.
+// If that is impossible the test is skipped, but not under CI.
 func smallDisk(t *testing.T, size string) (dir string, ok bool) {
 	if os.Getuid() != 0 {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")

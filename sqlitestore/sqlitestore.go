@@ -1,34 +1,34 @@
-// Package sqlitestore is a [store.Store] in one file on one machine: commits come
-// in, and once Commit has returned they survive whatever happens to the process,
-// the system and the power. It is SQLite in pure Go, without cgo.
+// Package sqlitestore is a [store.Store] in one file on one machine. Once Commit has
+// returned, a commit survives whatever happens to the process, the system and the
+// power. The package uses SQLite in pure Go, without cgo.
 //
 // # What is durable
 //
-// The database is in WAL mode with synchronous=FULL; both are read back, and the
-// store does not open without them. Commits that arrive while another is being
-// synced share the next transaction and its sync, each answered only after that.
-// One that is alone waits for nobody.
+// The database is in WAL mode with synchronous=FULL. The store reads both back and does
+// not open without them. Commits that arrive while another one is being synced share
+// the next transaction and its sync, and each is answered only after that. A single
+// commit waits for nobody.
 //
 // # Who else may use the file
 //
-// Any number of processes of one machine may open the same file, to read and to
-// write: no state is kept in memory, and a writer waits its turn, up to
-// Options.BusyTimeout. Reading never waits for writing. The file must be on a
-// local disk, since network file systems do not share memory and lose locks; and a
-// process must not open and close the file by other means than SQLite while
-// the store is open, since POSIX drops its locks then.
+// Any number of processes on one machine may open the same file for reading and
+// writing. No state is kept in memory. A writer waits its turn, up to
+// Options.BusyTimeout; reading never waits for writing. The file must be on a local
+// disk, because network file systems do not share memory and lose locks. While the
+// store is open, the process must not open and close the file by other means than
+// SQLite, because POSIX would drop SQLite's locks.
 //
-// All of it can be read with the sqlite3 command; the views journal and
-// integrations are for people.
+// Everything can be read with the sqlite3 command. The views journal and integrations
+// are for people.
 //
 // # What is erased
 //
-// What is erased, re-sealed or trimmed is overwritten with zeros in the file, and
-// leaves the write-ahead log beside it within Options.EraseWithin, or when the store
-// is closed if that comes first. Only a program that goes on reading, in a
-// transaction that began before, can delay that; it is tried again and again.
-// [Store.Checkpoint] does it at once. What the disk itself keeps of blocks that were
-// overwritten is beyond SQLite.
+// Values that are erased, re-sealed or trimmed are overwritten with zeros in the file.
+// They leave the write-ahead log beside it within Options.EraseWithin, or when the
+// store is closed if that comes first. Only a program that keeps reading, in a
+// transaction that began earlier, can delay that; the store then tries again and again.
+// [Store.Checkpoint] does it at once. What the disk itself keeps of overwritten blocks
+// is beyond SQLite.
 package sqlitestore
 
 import (
@@ -47,27 +47,24 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Options are what Open and New may be told. The zero value of each has a stated
+// Options are the choices of Open and New. The zero value of each field has a stated
 // meaning.
 type Options struct {
-	// BusyTimeout is how long a commit waits for another process that writes. 0
-	// means 3 s.
+	// BusyTimeout is how long a commit waits for another process that writes. 0 means 3
+	// s.
 	BusyTimeout time.Duration
-	// Readers is how many connections read at the same time. 0 means
-	// 4.
+	// Readers is the number of connections for reading. 0 means 4.
 	Readers int
-	// CheckpointPages is how long the write-ahead log grows, in pages of usually
-	// 4 KiB, before a commit carries it over into the database. 0 means
-	// 4096.
+	// CheckpointPages is the size that the write-ahead log may reach, in pages of
+	// usually 4 KiB, before a commit copies it into the database. 0 means 4096.
 	CheckpointPages int
-	// EraseWithin is how long what was erased may stay in the write-ahead log. 0
-	// means a minute. The log is emptied at most once in that time; until
-	// it has grown again, commits take longer, since the file system then has its
-	// size to write, too.
+	// EraseWithin is how long erased values may stay in the write-ahead log. 0 means a
+	// minute. The log is emptied at most once in that time. Until it has grown again
+	// commits take longer, because the file system has to write its size too.
 	EraseWithin time.Duration
-	// Fsync leaves it to the process how SQLite syncs. Without it, Open switches
-	// the driver to fdatasync, for the whole process: as durable, and up to twice
-	// as fast, since the times of files are left out. New never does.
+	// Fsync leaves it to the process how SQLite syncs. Without it, Open switches the
+	// driver to fdatasync for the whole process. That is just as durable and up to
+	// twice as fast, because it does not write the file's times. New never does this.
 	Fsync bool
 }
 
@@ -106,8 +103,8 @@ func (o *Options) eraseWithin() time.Duration {
 	return o.EraseWithin
 }
 
-// Store keeps all promises of [store.Store], in a file. It is safe for concurrent
-// use, by several processes too. Make one with Open or New, and Close it.
+// Store keeps all promises of [store.Store], in a file. It is safe for concurrent use,
+// also by several processes. Make one with Open or New, and Close it.
 //
 // Its leases run by the wall clock of the machine. Its errors unwrap to
 // the sentinels of package store, of this package, or of context.
@@ -122,9 +119,9 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the store in a file, and makes the file, for its owner's eyes alone,
-// if there is none; the folder must be there. It starts one goroutine, which Close
-// ends. nil options mean the zero Options. The context bounds the opening alone.
+// Open opens the store in a file. If there is no file it creates one that only its
+// owner can read; the folder must exist. Open starts one goroutine, which Close ends.
+// nil options mean the zero Options. The context bounds only the opening.
 //
 // Errors are ErrNewer, ErrForeign, ErrNotDurable, or those of any other method.
 func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
@@ -132,7 +129,7 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 		return nil, ErrNotDurable
 	}
 	if opts == nil || !opts.Fsync {
-		_, _ = sqlite.Fdatasync(true) // where there is none, fsync it is
+		_, _ = sqlite.Fdatasync(true) // a system without it uses fsync
 	}
 	if err := create(path); err != nil {
 		return nil, err
@@ -154,7 +151,7 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes an empty file, unless there is one. SQLite would make it too, but
+// create creates an empty file unless there is one. SQLite would create it too, but
 // readable to everybody.
 func create(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -165,14 +162,14 @@ func create(path string) error {
 		}
 		return nil
 	case errors.Is(err, os.ErrExist):
-		return nil // opened by nobody but SQLite, because of its locks
+		return nil // only SQLite may open it, because of its locks
 	default:
 		return ioError(err)
 	}
 }
 
-// unopened explains why a file could not be opened: SQLite does not tell a folder
-// that it cannot write to from one that is not there.
+// unopened explains why a file could not be opened. SQLite does not distinguish a
+// folder that it cannot write to from one that does not exist.
 func unopened(path string, err error) error {
 	if failed, ok := errors.AsType[*Error](err); !ok || failed.Code&0xff != codeCantOpen {
 		return err
@@ -186,8 +183,8 @@ func unopened(path string, err error) error {
 	return err
 }
 
-// dataSource returns the address of a file for the driver, whatever characters
-// the path has. It does not make the file.
+// dataSource returns the address of a file for the driver, whatever characters the path
+// has. It does not create the file.
 func dataSource(path string) (string, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -201,11 +198,11 @@ func dataSource(path string) (string, error) {
 	return u.String(), nil
 }
 
-// New opens the store in the database of a handle of the application's own, of the
-// driver modernc.org/sqlite, which may have been wrapped. The database must be
-// Keyrack's alone. The store takes Options.Readers + 2 connections out of the
-// pool and closes them with itself: a pool that is limited to fewer is ErrPool. The
-// handle must stay open until the store is closed. Otherwise New is as Open.
+// New opens the store on a database handle of the application's, of the driver
+// modernc.org/sqlite, which may be wrapped. The database must belong to Keyrack alone.
+// The store takes Options.Readers + 2 connections out of the pool and closes them with
+// itself; a pool with a lower limit is ErrPool. The handle must stay open until the
+// store is closed. Otherwise New works like Open.
 func New(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
 	return open(ctx, db, opts, nil)
 }
@@ -232,9 +229,8 @@ func open(ctx context.Context, db *sql.DB, opts *Options, rewrite func(string) s
 	return s, nil
 }
 
-// Close ends the store: what was begun is finished, what comes after is ErrClosed.
-// It waits for both. The handle that was given to New stays open. Closing
-// twice does nothing.
+// Close finishes the calls that have begun and waits for them; later calls return
+// ErrClosed. The handle that was given to New stays open. A second Close does nothing.
 func (s *Store) Close() error {
 	var err error
 	s.closing.Do(func() {

@@ -10,7 +10,7 @@ import (
 const (
 	selectBase = `SELECT number, version, base_version, newest FROM integration WHERE id = ?`
 
-	// What is trimmed of an integration, and of those entries that belong to none.
+	// What is trimmed of an integration, and of the entries that belong to none:
 	trimmedEntries  = ` FROM entry WHERE position IN (` + historyFrom + `) AND version <= ?`
 	trimmedNameless = ` FROM entry WHERE integration IS NULL AND position <= ?`
 
@@ -51,7 +51,7 @@ func (s *Store) Trim(ctx context.Context, integration string, through uint64, ba
 	})
 }
 
-// trim removes entries with their bodies, and notes how far the journal is gone.
+// trim removes entries with their bodies, and notes how far the journal is trimmed.
 func trim(ctx context.Context, l *link, entries string, args ...driver.Value) error {
 	for _, query := range []string{
 		noteTrimmed + entries + `), 0))`,

@@ -12,10 +12,10 @@ import (
 	"slices"
 )
 
-// Checkpoint carries the write-ahead log over into the database and empties it, so
-// that what was erased is nowhere any more, and the file alone is everything. It
-// waits up to Options.BusyTimeout for readers of other processes, and returns
-// ErrBusy if they still hold on to the log: the rest is as it was.
+// Checkpoint copies the write-ahead log into the database and empties it. Afterwards
+// erased values are gone everywhere, and the file alone holds everything. It waits up
+// to Options.BusyTimeout for readers of other processes. If they still use the log it
+// returns ErrBusy, and erased values may remain.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	return s.aside(ctx, func(l *link) error {
 		busy, err := emptyLog(ctx, l)
@@ -26,7 +26,8 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	})
 }
 
-// emptyLog carries the write-ahead log over and empties it, unless others read from it.
+// emptyLog copies the write-ahead log into the database and empties it, unless others
+// read from it.
 func emptyLog(ctx context.Context, l *link) (busy bool, err error) {
 	err = l.query(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", func(row []driver.Value) {
 		busy = row[0] != int64(0)
@@ -39,7 +40,7 @@ func emptyLog(ctx context.Context, l *link) (busy bool, err error) {
 
 // aside calls f with a connection of its own, which is closed afterwards.
 func (s *Store) aside(ctx context.Context, f func(*link) error) error {
-	// A place of a reader is held meanwhile, so that Close waits.
+	// A reader's place is held meanwhile, so that Close waits.
 	return s.reading(ctx, func(*link) error {
 		conn, err := s.db.Conn(ctx)
 		if err != nil {
@@ -54,12 +55,12 @@ func (s *Store) aside(ctx context.Context, f func(*link) error) error {
 	})
 }
 
-// Backup writes a copy of the database to a new file, as it is at one moment, while
-// the store goes on working. The file appears when it is complete and durable, for
-// its owner's eyes alone; until then there is one beside it whose name ends in
-// ".partial", which a crash leaves behind and the next Backup replaces. Where path
-// exists already, Backup returns an error that wraps os.ErrExist. Open opens the
-// copy. Without the sealing key it is worthless, so keep that elsewhere.
+// Backup writes a copy of the database, as it is at one moment, to a new file, while
+// the store keeps working. The file appears when it is complete and durable, and only
+// its owner can read it. Until then its name ends in ".partial"; a crash leaves that
+// file behind, and the next Backup replaces it. If path already exists, Backup returns
+// an error that wraps os.ErrExist. Open opens the copy. The copy is worthless without
+// the sealing key, so keep that elsewhere.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("sqlitestore: backup: %w", os.ErrExist)
@@ -115,8 +116,8 @@ func syncFolder(path string) error {
 
 // CheckError says what Check found. It unwraps to ErrCorrupt.
 type CheckError struct {
-	// Problems are what SQLite says, which names tables and rows but no values,
-	// and what does not fit together although SQLite sees nothing wrong.
+	// Problems are what SQLite reports, which names tables and rows but no values, and
+	// inconsistencies that SQLite does not see.
 	Problems []string
 }
 
@@ -127,7 +128,7 @@ func (e *CheckError) Error() string {
 // Unwrap returns ErrCorrupt.
 func (e *CheckError) Unwrap() error { return ErrCorrupt }
 
-// rules are queries that find no row in a sound database.
+// rules are queries that return no row on a sound database.
 var rules = []struct{ problem, query string }{
 	{"an entry is newer than the record of its integration",
 		`SELECT 1 FROM entry e JOIN integration i ON i.number = e.integration WHERE e.version > i.version`},
@@ -155,12 +156,12 @@ var rules = []struct{ problem, query string }{
 		`SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journal_bounds)`},
 }
 
-// Check reads the whole database and returns a *CheckError if it is not sound. It
-// takes its time, and holds up nobody.
+// Check reads the whole database and returns a *CheckError if it is not sound. It takes
+// a while and blocks nobody.
 func (s *Store) Check(ctx context.Context) error {
 	var problems []string
 	err := s.aside(ctx, func(l *link) error {
-		// One moment for all of it.
+		// All of it is read at one moment.
 		if _, _, err := l.exec(ctx, "BEGIN"); err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return err
 }
 
-// amiss compares the schema with a fresh one. What others have added is theirs.
+// amiss compares the schema with a fresh one. Additions by others are left alone.
 func amiss(ctx context.Context, l *link) (problems []string, err error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
@@ -231,7 +232,7 @@ func amiss(ctx context.Context, l *link) (problems []string, err error) {
 	return problems, err
 }
 
-// parts are what a schema consists of: the text of each table, index, view and trigger.
+// parts are the pieces of a schema: the text of each table, index, view and trigger.
 func parts(ctx context.Context, l *link) (map[string]string, error) {
 	all := map[string]string{}
 	err := l.query(ctx, "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema", func(row []driver.Value) {

@@ -8,8 +8,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// writer is the one goroutine that writes. It takes what was asked for meanwhile
-// into one transaction, and answers everybody when that is durable.
+// writer is the only goroutine that writes. It puts all waiting requests into one
+// transaction and answers them when that is durable.
 type writer struct {
 	store *Store
 	queue chan *request
@@ -17,13 +17,12 @@ type writer struct {
 	ended chan struct{}
 }
 
-// request is a change to be made. Its do may be called more than once, each time
-// with nothing left of the time before; an error that is a refusal means that it
-// changed nothing.
+// request is a change to be made. Its do may be called more than once, and each call
+// starts from scratch. A refusal as its error means that it changed nothing.
 type request struct {
 	ctx    context.Context
 	do     func(l *link) error
-	erases bool // something that must not stay in the log
+	erases bool // it erases something, which must leave the log
 	err    error
 	done   chan error
 }
@@ -45,14 +44,14 @@ func startWriter(s *Store, l *link) *writer {
 	return w
 }
 
-// close has what is in the queue finished, and waits for it.
+// close finishes what is in the queue and waits for that.
 func (w *writer) close() {
 	close(w.stop)
 	<-w.ended
 }
 
-// write has a change made, and returns when it is durable, was refused, or ctx has
-// ended. In the last case do may still be called.
+// write hands a change to the writer, and returns when it is durable, was refused, or
+// ctx has ended. In the last case do may still be called.
 func (s *Store) write(ctx context.Context, do func(l *link) error) error {
 	return s.send(ctx, &request{do: do})
 }
@@ -86,7 +85,7 @@ func (s *Store) send(ctx context.Context, r *request) error {
 	case <-ctx.Done():
 		return failure(ctx, ctx.Err())
 	case <-w.ended:
-		// It may have been answered at the last moment.
+		// The answer may have come at the last moment.
 		select {
 		case err := <-r.done:
 			return err
@@ -101,7 +100,7 @@ func (w *writer) run(l *link) {
 	t := &turn{writer: w, link: l, eraseTimer: time.NewTimer(0)}
 	t.eraseTimer.Stop()
 	defer t.hangUp()
-	if l.inherited { // from a crash, as a rule: it may hold what was erased before
+	if l.inherited { // usually from a crash; it may hold erased values
 		t.owe()
 	}
 	for {
@@ -127,7 +126,7 @@ func (w *writer) run(l *link) {
 	}
 }
 
-// turn is the writer at work: one transaction at a time.
+// turn is the writer at work, one transaction at a time.
 type turn struct {
 	*writer
 	link       *link // nil after a failure
@@ -136,11 +135,11 @@ type turn struct {
 	erased     bool // since the last sweep
 }
 
-// sweepPatience is how long a sweep waits for those who read. Commits wait for it.
+// sweepPatience is how long a sweep waits for readers. Commits wait for the sweep.
 const sweepPatience = 50 * time.Millisecond
 
-// sweep empties the log of what was erased. Where that fails, or others still read
-// from it, it is tried again later.
+// sweep removes erased values from the log. If that fails, or others still read from
+// the log, it is tried again later.
 func (t *turn) sweep() {
 	t.erased = false
 	ctx := context.Background()
@@ -155,14 +154,14 @@ func (t *turn) sweep() {
 		busy, err = emptyLog(ctx, t.link)
 	}
 	if busy || err != nil {
-		t.owe() // the connection is good for commits all the same: they need the log alone
+		t.owe() // the connection still serves commits, which only need the log
 	}
 	if err := pragmas(ctx, t.link, busyTimeout(usual)); err != nil {
 		t.hangUp()
 	}
 }
 
-// owe has the log swept in time.
+// owe schedules a sweep of the log.
 func (t *turn) owe() {
 	if !t.erased {
 		t.erased = true
@@ -177,8 +176,8 @@ func (t *turn) hangUp() {
 	}
 }
 
-// take makes one transaction of r and of what else is in the queue. Where it fails
-// before its end, each is tried alone, so that nobody fails for another's sake.
+// take makes one transaction of r and of everything else in the queue. If that fails
+// early, each request is tried alone, so that no request fails because of another.
 func (t *turn) take(r *request) {
 	t.batch = append(t.batch[:0], r)
 	if t.transact(true) {
@@ -190,18 +189,18 @@ func (t *turn) take(r *request) {
 	}
 }
 
-// transact tries the batch, which grows while it does if more is true. It
-// answers everybody, or returns false if it did nothing and each should be tried alone.
+// transact tries the batch, which grows meanwhile if more is true. It answers all
+// requests, or returns false if it did nothing and each should be tried alone.
 func (t *turn) transact(more bool) bool {
-	ctx := context.Background() // that of one request is not that of another
+	ctx := context.Background() // no request's context is another's
 	if err := t.begin(ctx); err != nil {
 		t.answer(failure(ctx, err))
 		return true
 	}
 	for i := 0; i < len(t.batch); i++ {
 		r := t.batch[i]
-		// Whoever gave up before the transaction began may rely on it that nothing
-		// will come of it later.
+		// A caller that gave up before the transaction began may rely on nothing
+		// happening later.
 		if r.err = r.ctx.Err(); r.err != nil {
 			r.err = failure(r.ctx, r.err)
 		} else if r.err = failure(ctx, r.do(t.link)); r.err != nil && !store.IsAnswer(r.err) {
@@ -225,7 +224,8 @@ func (t *turn) transact(more bool) bool {
 	}
 	if _, _, err := t.link.exec(ctx, "COMMIT"); err != nil {
 		t.rollback(ctx)
-		// A refusal may have been for the sake of another's change: unknown, too.
+		// A refusal may have been caused by another request's change, so it is unknown
+		// too.
 		t.answer(failure(ctx, err))
 		return true
 	}
@@ -233,8 +233,8 @@ func (t *turn) transact(more bool) bool {
 	return true
 }
 
-// begin begins the transaction, on a new connection if the present one fails
-// by itself.
+// begin begins the transaction, on a new connection if the present one fails on its own
+// account.
 func (t *turn) begin(ctx context.Context) error {
 	if t.link != nil {
 		_, _, err := t.link.exec(ctx, "BEGIN IMMEDIATE")
@@ -262,12 +262,12 @@ func (t *turn) connect(ctx context.Context) error {
 	return err
 }
 
-// rollback undoes the transaction, if SQLite has not done so already.
+// rollback undoes the transaction, unless SQLite has done so already.
 func (t *turn) rollback(ctx context.Context) {
 	_, _, _ = t.link.exec(ctx, "ROLLBACK")
 }
 
-// answer tells everybody err or, if that is nil, what became of him.
+// answer sends each request err or, if that is nil, its own result.
 func (t *turn) answer(err error) {
 	for i, r := range t.batch {
 		if err != nil {

@@ -15,8 +15,8 @@ create table if not exists keyrack.integration (
   touched      bigint not null               -- arrived of its newest entry
 );
 
--- Everything that happened. An entry arrives without a position; readers give
--- positions to what was committed, under the lock of the one row of bounds.
+-- Everything that happened. An entry arrives without a position; readers
+-- assign positions to committed entries, under the lock of the one row of bounds.
 create table if not exists keyrack.entry (
   id          uuid   not null primary key,
   position    bigint,                        -- null: has none yet
@@ -42,7 +42,7 @@ create index if not exists entry_by_integration on keyrack.entry (integration, v
 create index if not exists entry_pending on keyrack.entry (integration, version, id)
   where position is null;
 
--- One row. Whoever gives positions, or removes entries, holds its lock.
+-- One row. A transaction that assigns positions or removes entries holds its lock.
 create table if not exists keyrack.bounds (
   one     integer not null primary key check (one = 1),
   last    bigint  not null,                  -- the newest position that was given

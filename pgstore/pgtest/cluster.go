@@ -16,12 +16,12 @@ import (
 	"syscall"
 )
 
-// Cluster is a running PostgreSQL server with the superuser keyrack, who needs no
-// password. It is safe for concurrent use.
+// Cluster is a running PostgreSQL server. Its superuser keyrack needs no password. It
+// is safe for concurrent use.
 type Cluster struct {
 	bin, dir string
 	port     int
-	as       *syscall.Credential // nil: as who we are
+	as       *syscall.Credential // nil: our own
 	watcher  *exec.Cmd
 	alive    io.Closer
 }
@@ -48,8 +48,8 @@ func start(settings []string) (*Cluster, error) {
 	return c, nil
 }
 
-// programs returns the folder of PostgreSQL's programs: on the path, or the newest
-// of those where Debian puts them.
+// programs returns the folder of PostgreSQL's programs: on the path, or the newest one
+// where Debian installs them.
 func programs() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
@@ -112,8 +112,8 @@ func (c *Cluster) control(verb ...string) error {
 	return c.run("pg_ctl", append([]string{"-D", c.data(), "-l", filepath.Join(c.dir, "log"), "-w", "-t", "60"}, verb...)...)
 }
 
-// Restart ends the server without mercy, as a crash would, and starts it again: it
-// recovers from its log.
+// Restart kills the server, as a crash would, and starts it again. It recovers from its
+// log.
 func (c *Cluster) Restart() error { return c.control("-m", "immediate", "restart") }
 
 // Command returns a command that will run as the user that the server runs as.
@@ -126,12 +126,12 @@ func (c *Cluster) Command(program string, args ...string) *exec.Cmd {
 }
 
 // watch starts a shell that stops the server and removes its files as soon as this
-// process is gone, however that came.
+// process is gone, for whatever reason.
 func (c *Cluster) watch() error {
 	c.watcher = exec.Command("/bin/sh", "-c", `cat >/dev/null
 "$0" -D "$1/data" -w -m immediate stop >/dev/null 2>&1
 rm -rf "$1"`, filepath.Join(c.bin, "pg_ctl"), c.dir)
-	// A group of its own: what a terminal sends to ours is not for it.
+	// A group of its own, so that signals of the terminal do not reach it.
 	c.watcher.SysProcAttr = &syscall.SysProcAttr{Credential: c.as, Setpgid: true}
 	var err error
 	if c.alive, err = c.watcher.StdinPipe(); err != nil {
@@ -152,7 +152,7 @@ func (c *Cluster) run(name string, args ...string) error {
 	cmd := c.Command(filepath.Join(c.bin, name), args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGUSER=", "PGHOST=")
-	// A file: a pipe would stay open in the server that pg_ctl leaves behind.
+	// A file, because a pipe would stay open in the server that pg_ctl leaves behind.
 	out, err := os.Create(filepath.Join(c.dir, "output-"+name))
 	if err != nil {
 		return err

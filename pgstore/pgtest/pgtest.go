@@ -1,16 +1,16 @@
 //go:build unix
 
-// Package pgtest gives a test a PostgreSQL of its own: a cluster made from the
+// Package pgtest gives a test a PostgreSQL of its own. It makes a cluster from the
 // installed programs, in a temporary folder, as an unprivileged user, listening on
-// loopback and on a socket in that folder. It ends, and its files go, with the test
-// process, however that ends. It is for Unix, and for tests alone.
+// loopback and on a socket in that folder. The cluster and its files go away with the
+// test process, however that ends. The package is for Unix, and only for tests.
 //
 //	cluster := pgtest.Shared(t)
 //	s, err := pgstore.Open(t.Context(), cluster.Socket(), &pgstore.Options{Schema: cluster.Schema(t)})
 //
-// The programs initdb, pg_ctl and postgres are looked for on the path, and where Debian
-// puts them. Where they are not installed, a test that asks for a cluster is
-// skipped, loudly; where the variable CI is true it fails.
+// The programs initdb, pg_ctl and postgres are looked for on the path and where Debian
+// installs them. If they are not installed, a test that asks for a cluster is skipped
+// with a message; if the variable CI is true it fails.
 package pgtest
 
 import (
@@ -31,8 +31,8 @@ import (
 )
 
 // Shared returns the cluster of this test process, which the first caller starts.
-// It is fast rather than durable: fsync is off. Tests keep apart by schemas
-// or databases of their own.
+// It is fast rather than durable: fsync is off. Tests use schemas or databases of their
+// own.
 func Shared(tb testing.TB) *Cluster {
 	tb.Helper()
 	c, err := shared()
@@ -62,16 +62,17 @@ func must(tb testing.TB, c *Cluster, err error) *Cluster {
 	return c
 }
 
-// Socket leads to the database postgres over the server's socket, as keywords and
-// values; settings, such as "pool_max_conns=20", are added to them.
+// Socket returns the connection string, in keywords and values, of the database
+// postgres over the server's socket. Settings such as "pool_max_conns=20" are added to
+// it.
 func (c *Cluster) Socket(settings ...string) string {
 	return strings.Join(append([]string{
 		"host=" + c.dir, "port=" + strconv.Itoa(c.port), "user=keyrack", "dbname=postgres", "sslmode=disable",
 	}, settings...), " ")
 }
 
-// URL leads to the same over loopback; through another address, that of a proxy
-// say, if one is given.
+// URL returns the URL of the same database over loopback, or over another address, such
+// as a proxy's, if one is given.
 func (c *Cluster) URL(address string, settings ...string) string {
 	if address == "" {
 		address = fmt.Sprintf("127.0.0.1:%d", c.port)
@@ -82,7 +83,7 @@ func (c *Cluster) URL(address string, settings ...string) string {
 // Port is where the server listens on loopback.
 func (c *Cluster) Port() int { return c.port }
 
-// Connect returns a connection of the superuser's, closed at the end of the test.
+// Connect returns a connection as the superuser. It is closed at the end of the test.
 func (c *Cluster) Connect(tb testing.TB) *pgx.Conn {
 	tb.Helper()
 	conn, err := pgx.Connect(context.Background(), c.Socket())
@@ -95,8 +96,8 @@ func (c *Cluster) Connect(tb testing.TB) *pgx.Conn {
 
 var made atomic.Int64
 
-// Schema returns the name of a schema that is nobody's yet, dropped at the end of
-// the test. It has a space in it, so that what forgets to quote it fails.
+// Schema returns the name of an unused schema, which is dropped at the end of the test.
+// The name has a space in it, so that code that forgets to quote it fails.
 func (c *Cluster) Schema(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test %d", made.Add(1))
@@ -104,8 +105,8 @@ func (c *Cluster) Schema(tb testing.TB) string {
 	return name
 }
 
-// Database makes a database and returns the URL that leads to it over loopback. It
-// is dropped at the end of the test, whoever is still connected.
+// Database creates a database and returns its URL over loopback. The database is
+// dropped at the end of the test, even if there are connections.
 func (c *Cluster) Database(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test_%d", made.Add(1))
@@ -128,7 +129,7 @@ func (c *Cluster) execute(tb testing.TB, statement string) {
 	}
 }
 
-// FreePort returns a port of loopback on which nobody listens at the moment.
+// FreePort returns a port of loopback that is free at the moment.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
 	port, err := freePort()

@@ -7,8 +7,8 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Call is a call in a recorded history, with what it answered. Calls whose answer
-// says nothing are left out.
+// Call is a call in a recorded history, with its answer. Calls whose answer says
+// nothing are left out.
 type Call struct {
 	Kind        Kind
 	Begin, End  int64 // ticks of one clock, no two alike; End is Never for a commit that did not return
@@ -21,7 +21,7 @@ type Call struct {
 	Owner       string             // of Owned and Asked; "" for nobody
 }
 
-// Kind is which method was called, and how it ended. The zero Kind is none.
+// Kind says which method was called and how it ended. The zero Kind is not used.
 type Kind uint8
 
 const (
@@ -32,5 +32,5 @@ const (
 	Asked                      // Owner returned
 )
 
-// Never is the end of what did not return.
+// Never is the end of a call that did not return.
 const Never = math.MaxInt64

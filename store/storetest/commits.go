@@ -193,7 +193,7 @@ var commitPromises = []promise{
 	}},
 }
 
-// similar returns ids that differ in bytes, but in little else: in byte order.
+// similar returns ids in byte order that differ in little.
 func similar() []string {
 	return []string{
 		"A", "AB", "B", "a", "a ", "a-1", "a_1", "ab", "b",

@@ -11,11 +11,12 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// concurrentPromises are those about what others see of a commit, and when.
+// concurrentPromises are those about when others see a commit.
 var concurrentPromises = []promise{
-	// For every way in which a commit can be seen there is a reader that waits for
-	// it to be seen in that way, and then looks in all the others, each time in
-	// another one first: what comes in a second transaction comes soon.
+	// For every way in which a commit can be seen, a reader waits until it sees the
+	// commit in that way and then looks in all others, each time starting with another
+	// one. This catches a store that commits in two transactions, since the second
+	// comes soon.
 	{"Commit/becomes visible as a whole", func(p *probe) {
 		ctx := context.WithoutCancel(p.Context())
 		for round := range uint64(64) {
@@ -106,7 +107,7 @@ var concurrentPromises = []promise{
 			}
 		}
 	}},
-	// Whoever reads all integrations and then follows the journal from where it
+	// A reader that scans all integrations and then follows the journal from where it
 	// ended before misses nothing.
 	{"Scan/after Bounds shows at least what the journal had", func(p *probe) {
 		const n = 60
@@ -205,7 +206,7 @@ func has(all []store.Entry, c store.Commit) bool {
 	return slices.ContainsFunc(all, func(e store.Entry) bool { return e.ID == c.Entry.ID })
 }
 
-// seenAll returns an error if a commit that was seen in one way is not in another.
+// seenAll returns an error if a commit that was seen in one way is not seen in another.
 func seenAll(ctx context.Context, s store.Store, c store.Commit, by, first int) error {
 	for i := range ways {
 		way := ways[(by+1+first+i)%len(ways)]

@@ -13,7 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// conductPromises are those about all methods alike.
+// conductPromises are those about all methods.
 var conductPromises = []promise{
 	{"Context/that has ended is what every method answers with", func(p *probe) {
 		canceled, cancel := context.WithCancel(p.Context())
@@ -139,7 +139,7 @@ var conductPromises = []promise{
 		p.trim("a", 1, all[0].Record)
 		p.named("name", secret("named"))
 		want := p.everything()
-		// Twice: once more after whatever a store keeps ready for the second time.
+		// Twice, because a store may keep something ready for the second time.
 		for range 2 {
 			for range 2 {
 				r := p.commit(all[2])
@@ -150,7 +150,7 @@ var conductPromises = []promise{
 			}
 			for _, e := range append(p.left(), p.history("a")...) {
 				scribble(e.Evidence)
-				// Nor do two of them share what lies behind their ends.
+				// Nor do two of them share the memory behind their ends.
 				scribble(append(e.Evidence, 0))
 				p.same("decision", e.Decision, decision(all, e.ID))
 				scribble(e.Decision)
@@ -163,7 +163,7 @@ var conductPromises = []promise{
 	}},
 }
 
-// callAll calls every method, with arguments out of c and l, and returns their errors.
+// callAll calls every method with arguments from c and l, and returns their errors.
 func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[string]error {
 	errs := map[string]error{}
 	s, id := p.s, c.Entry.Integration
@@ -187,7 +187,7 @@ func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[
 	return errs
 }
 
-// messages returns the texts of an error and of all that it wraps.
+// messages returns the texts of an error and of all errors that it wraps.
 func messages(err error) []string {
 	if err == nil {
 		return nil

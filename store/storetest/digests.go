@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// digestPromises are those about whose a digest is.
+// digestPromises are those about who owns a digest.
 var digestPromises = []promise{
 	{"Owner/is the integration whose commit claimed the digest", func(p *probe) {
 		c := p.evidence("a", 0)
@@ -121,7 +121,7 @@ var digestPromises = []promise{
 	}},
 }
 
-// tokens returns the addresses of tokens among others.
+// tokens returns the addresses of tokens among those of other values.
 func tokens(refs []store.Ref) []store.Ref {
 	var out []store.Ref
 	for _, ref := range refs {

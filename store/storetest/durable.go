@@ -14,7 +14,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// durablePromises are those about memory that outlives a store, is shared by
+// durablePromises are those about stores that outlive their process, are shared by
 // several, or can be looked into.
 var durablePromises = []promise{
 	{"Reopen/finds everything as it was", func(p *probe) {

@@ -62,7 +62,7 @@ var commitFaults = []fault{
 			s.sound.Commit(ctx, c)
 		}
 	})},
-	{"a conflict leaves an integration behind", "Load/shows no integration of which only refused commits told", following(func(ctx context.Context, s *planted, c store.Commit, err error) {
+	{"a conflict leaves an integration behind", "Load/shows no integration whose commits were all refused", following(func(ctx context.Context, s *planted, c store.Commit, err error) {
 		if errors.Is(err, store.ErrConflict) && s.version(ctx, c.Entry.Integration) == 0 {
 			s.sound.Commit(ctx, store.Commit{Entry: store.Entry{ID: store.NewEntryID(time.Now()), Integration: c.Entry.Integration}})
 		}

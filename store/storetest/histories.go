@@ -15,7 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// historiesPromises are held by histories of concurrent calls.
+// historiesPromises are those that histories of concurrent calls show.
 var historiesPromises = []promise{
 	{"Commit/is linearizable", func(p *probe) {
 		p.record(p.histories, func(number int, history []Call) {
@@ -26,16 +26,16 @@ var historiesPromises = []promise{
 	}},
 }
 
-// Record has a few workers at a time call a store that h opens, over two handles if
-// h can Join, and gives each of n such histories to judge, with what they were
-// answered. Calls that say nothing are left out. What no store may ever answer
-// fails the test. It is there for another checker than [Linearizable] to be asked.
+// Record has a few workers at a time call a store that h opens, over two handles if h
+// can Join. It passes each of n such histories, with the answers, to judge. Calls that
+// say nothing are left out. An answer that no store may ever give fails the test.
+// Record is for checkers other than [Linearizable].
 func (h Harness) Record(t *testing.T, n int, judge func(history []Call)) {
 	t.Helper()
 	h.probe(t).record(n, func(_ int, history []Call) { judge(history) })
 }
 
-// record makes n histories and gives each to judge.
+// record makes n histories and passes each to judge.
 func (p *probe) record(n int, judge func(number int, history []Call)) {
 	p.Helper()
 	handles := []store.Store{p.s}
@@ -43,7 +43,7 @@ func (p *probe) record(n int, judge func(number int, history []Call)) {
 		handles = append(handles, p.join(p.s))
 	}
 	for done := 0; done < n; {
-		// Several at once, which have nothing in common: a store that answers from
+		// Several histories at once, which share nothing. A store that answers from
 		// afar has time for them.
 		together := make([]*recording, min(4, n-done))
 		for i := range together {
@@ -63,8 +63,8 @@ func (p *probe) record(n int, judge func(number int, history []Call)) {
 	}
 }
 
-// recording is a history while it happens: a few workers at the same two
-// integrations and the same digest or two, which no other history has.
+// recording is a history while it happens. A few workers use the same two integrations
+// and the same one or two digests, which no other history uses.
 type recording struct {
 	handles      []store.Store
 	number       int
@@ -94,7 +94,7 @@ func (r *recording) note(a Call) {
 	r.history = append(r.history, a)
 }
 
-// worker is one of a recording's, with what it believes.
+// worker is one of the workers of a recording, with what it believes.
 type worker struct {
 	*recording
 	*rand.Rand
@@ -104,17 +104,18 @@ type worker struct {
 	last     Call // its last commit
 }
 
-// work makes the calls of a worker. What it chooses is the same every time; when
-// it happens is not.
+// work makes the calls of a worker. Its choices are the same every time; when they
+// happen is not.
 func (r *recording) work(i int) error {
 	w := worker{
 		recording: r, Rand: rand.New(rand.NewPCG(uint64(r.number), uint64(i))),
 		s: r.handles[i%len(r.handles)], versions: map[string]uint64{}, owners: map[lifecycle.Digest]string{},
 	}
-	defer r.arrived.Add(int64(r.workers * r.calls)) // nobody waits for who is gone
+	defer r.arrived.Add(int64(r.workers * r.calls)) // nobody waits for a worker that has ended
 	meetings := 0
 	for call := range r.calls {
-		// Now and then all wait for all, or fast stores would never see two at a time.
+		// Now and then all workers wait for each other, or fast stores would never see
+		// two at a time.
 		if (call+r.number)%3 == 0 {
 			meetings++
 			if err := r.meet(meetings); err != nil {
@@ -140,8 +141,8 @@ func (r *recording) work(i int) error {
 	return nil
 }
 
-// meet waits until all workers have come to their n-th meeting. At first it spins,
-// so that all leave at once; whoever is late is at a store that takes its time.
+// meet waits until all workers have come to their n-th meeting. It spins at first, so
+// that all leave at once. A worker that is late is calling a store that takes its time.
 func (r *recording) meet(n int) error {
 	r.arrived.Add(1)
 	for began, spins := time.Now(), 0; r.arrived.Load() < int64(n*r.workers); spins++ {
@@ -218,7 +219,7 @@ func outcomeKnown(err error) bool {
 	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
 
-// repeat commits once more what the worker committed last, but with nothing in it.
+// repeat commits the worker's last commit once more, without its content.
 func (w *worker) repeat() error {
 	r, err := w.s.Commit(context.Background(), store.Commit{
 		Entry: store.Entry{ID: w.last.ID, Integration: w.last.Integration}, Expect: w.last.Version - 1,
@@ -260,8 +261,8 @@ func (r *recording) asked(s store.Store, digest lifecycle.Digest) error {
 	return nil
 }
 
-// finish adds what every handle says in the end, and compares the entries with
-// the commits.
+// finish adds what every handle says in the end, and compares the entries with the
+// commits.
 func (r *recording) finish(ctx context.Context) error {
 	for _, s := range r.handles {
 		for _, digest := range r.digests {

@@ -8,7 +8,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// iteratorPromises are those about the four methods that yield, together.
+// iteratorPromises are those about the four methods that return iterators.
 var iteratorPromises = []promise{
 	{"Iterator/may be broken off", func(p *probe) {
 		p.populate(200)
@@ -112,7 +112,7 @@ var iteratorPromises = []promise{
 	}},
 }
 
-// populate commits n entries with bodies of n integrations, and n to one of them.
+// populate commits n entries with bodies about n integrations, and n about one of them.
 func (p *probe) populate(n int) {
 	p.Helper()
 	for i, id := range many(n) {
@@ -126,7 +126,7 @@ func (p *probe) populate(n int) {
 	p.populated = n
 }
 
-// iterators returns one of each, over what populate committed.
+// iterators returns one of each, over what populate has committed.
 func (p *probe) iterators(ctx context.Context) map[string]iter.Seq2[any, error] {
 	return map[string]iter.Seq2[any, error]{
 		"Scan":       anything(p.s.Scan(ctx, "")),

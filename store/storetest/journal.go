@@ -7,7 +7,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// journalPromises are those about the one order of all entries.
+// journalPromises are those about the order of all entries.
 var journalPromises = []promise{
 	{"Journal/yields every entry once, in order of positions above 0", func(p *probe) {
 		var want []store.Entry
@@ -97,8 +97,7 @@ var journalPromises = []promise{
 	}},
 }
 
-// historyPromises are those about the entries of one integration, and what is
-// noted about them.
+// historyPromises are those about the entries of one integration and their annotations.
 var historyPromises = []promise{
 	{"History/yields the entries of one integration, oldest first", func(p *probe) {
 		want := map[string][]store.Entry{}
@@ -172,7 +171,7 @@ var historyPromises = []promise{
 	}},
 }
 
-// ordered checks that positions are above 0 and rise.
+// ordered checks that positions are above 0 and increase.
 func (p *probe) ordered(all []store.Entry) {
 	p.Helper()
 	var last store.Position
@@ -192,7 +191,7 @@ func positions(all []store.Entry) []store.Position {
 	return at
 }
 
-// byID returns the entries in an order that has nothing to do with the store's.
+// byID returns the entries in an order that is unrelated to the store's.
 func byID(all []store.Entry) []store.Entry {
 	return slices.SortedFunc(slices.Values(all), func(a, b store.Entry) int { return slices.Compare(a.ID[:], b.ID[:]) })
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// leasePromises are those about who may act under a name, and how far it read.
+// leasePromises are those about who may act under a name, and about its cursor.
 var leasePromises = []promise{
 	{"Acquire/of a free name returns the lease", func(p *probe) {
 		l := p.acquire("name", "one", time.Hour)
@@ -173,7 +173,7 @@ func (p *probe) unavailable(name, holder string) {
 	p.is(err, store.ErrFenced, "Acquire for "+holder)
 }
 
-// await acquires a name as soon as another's lease has run out.
+// await acquires a name as soon as another holder's lease has expired.
 func (p *probe) await(name, holder string, ttl time.Duration) store.Lease {
 	p.Helper()
 	for deadline := time.Now().Add(p.patience); ; time.Sleep(time.Millisecond) {

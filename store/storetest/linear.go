@@ -13,12 +13,12 @@ import (
 // Linearizable returns an error if the calls of a history cannot have happened
 // one after the other, each at an instant between its begin and its end.
 //
-// Versions make that cheap to tell: they say in which order the commits of an
-// integration happened, so that nothing has to be searched. What remains is to
-// find instants for them, and the earliest possible ones will do. The answer is
-// exact for each integration. For digests, which tie integrations together, it
-// checks what must hold whatever the instants are: no two owners at one time,
-// and no answer that was false for as long as the call took.
+// Versions make the check cheap: they say in which order the commits of an integration
+// happened, so there is nothing to search. It remains to find instants for the commits,
+// and the earliest possible ones will do. The answer is exact for each integration. For
+// digests, which tie integrations together, it checks what must hold whatever the
+// instants are: no two owners at one time, and no answer that was false throughout the
+// call.
 func Linearizable(history []Call) error {
 	byIntegration := map[string][]Call{}
 	for _, a := range history {
@@ -37,8 +37,8 @@ func Linearizable(history []Call) error {
 	return digestsLinearizable(commits, history)
 }
 
-// versionsLinearizable checks the acts of one integration, and returns its
-// commits by version.
+// versionsLinearizable checks the calls of one integration and returns its commits by
+// version.
 func versionsLinearizable(acts []Call) ([]Call, error) {
 	var commits []Call
 	for _, a := range acts {
@@ -52,7 +52,7 @@ func versionsLinearizable(acts []Call) ([]Call, error) {
 	lower, upper := make([]int64, n+1), make([]int64, n+1)
 	for i, c := range commits {
 		if c.Version != uint64(i)+1 {
-			return nil, fmt.Errorf("%d commits, of which one made version %d in the place of version %d", n, c.Version, i+1)
+			return nil, fmt.Errorf("%d commits, but one made version %d in the place of version %d", n, c.Version, i+1)
 		}
 		lower[c.Version], upper[c.Version] = c.Begin, c.End
 	}
@@ -63,7 +63,7 @@ func versionsLinearizable(acts []Call) ([]Call, error) {
 		if a.Version > uint64(n) {
 			return nil, fmt.Errorf("version %d was loaded, %d is the last that was committed", a.Version, n)
 		}
-		var id store.EntryID // of nothing
+		var id store.EntryID // zero: no commit
 		if v := a.Version; v > 0 {
 			id, upper[v] = commits[v-1].ID, min(upper[v], a.End)
 		}
@@ -74,9 +74,9 @@ func versionsLinearizable(acts []Call) ([]Call, error) {
 			lower[v] = max(lower[v], a.Begin)
 		}
 	}
-	// A conflict with expected version v happened before commit v or after commit
-	// v+1. If not even the earliest instant of commit v+1 lies before its end, no
-	// later one does, and commit v has to come after its begin.
+	// A conflict with expected version v happened before commit v or after commit v+1.
+	// If even the earliest instant of commit v+1 lies after the conflict's end, so does
+	// every later one, and commit v has to come after the conflict's begin.
 	for {
 		at, err := earliest(lower, upper)
 		if err != nil {
@@ -104,8 +104,8 @@ func versionsLinearizable(acts []Call) ([]Call, error) {
 	}
 }
 
-// earliest returns the earliest instants at which the commits can have happened
-// in their order: just after the tick for each.
+// earliest returns the earliest instants at which the commits can have happened in
+// their order, just after a tick each.
 func earliest(lower, upper []int64) ([]int64, error) {
 	at := slices.Clone(lower)
 	for v := 1; v < len(at); v++ {
@@ -118,14 +118,14 @@ func earliest(lower, upper []int64) ([]int64, error) {
 }
 
 // tenure is the time for which an integration owned a digest, from one commit to
-// another, which is nil if it owns it still.
+// another; the second is nil if it still owns it.
 type tenure struct {
 	owner string
 	from  Call
 	to    *Call
 }
 
-// hold is the part of a tenure about which there is no doubt.
+// hold is the part of a tenure that is certain.
 type hold struct {
 	owner      string
 	begin, end int64
@@ -194,8 +194,8 @@ func digestsLinearizable(commits map[string][]Call, history []Call) error {
 	return nil
 }
 
-// throughout returns who held the digest for as long as a took, "" for nobody.
-// The holds are in order and do not overlap.
+// throughout returns who held the digest for as long as a took, "" for nobody. The
+// holds are in order and do not overlap.
 func throughout(holds []hold, a Call) string {
 	i := sort.Search(len(holds), func(i int) bool { return holds[i].begin > a.Begin }) - 1
 	if i >= 0 && holds[i].end >= a.End {

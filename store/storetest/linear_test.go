@@ -128,9 +128,9 @@ func TestLinearizableAgainstSearch(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d bad histories, of which %d were accepted, all with digests", bad, missed)
+	t.Logf("%d bad histories, %d of them accepted, all with digests", bad, missed)
 	if bad < 2000 || missed > bad/50 {
-		t.Errorf("%d bad histories, of which %d were accepted", bad, missed)
+		t.Errorf("%d bad histories, %d of them accepted", bad, missed)
 	}
 }
 

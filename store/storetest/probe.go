@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// tb is what the suite needs of a *testing.T. The suite's own tests bring another
+// tb is the part of *testing.T that the suite needs. The suite's own tests pass another
 // one, to see it fail.
 type tb interface {
 	Helper()
@@ -22,9 +22,9 @@ type tb interface {
 	Context() context.Context
 }
 
-// probe is one case at work on one store. Its methods call the store and fail the
-// case where an answer is an error that nobody asked for; they are for the case's
-// own goroutine.
+// probe is one case at work on one store. Its methods call the store, and fail the case
+// on an error that was not asked for. They must be called from the case's own
+// goroutine.
 type probe struct {
 	tb
 	s         store.Store
@@ -32,10 +32,10 @@ type probe struct {
 	join      func(store.Store) store.Store
 	dump      func(store.Store) []byte
 	histories int
-	patience  time.Duration // how long something may take that takes no time
+	patience  time.Duration // how long an immediate call may take
 
 	made      int
-	populated int                // by populate
+	populated int                // the number that populate was given
 	digests   []lifecycle.Digest // all that were made
 }
 
@@ -47,8 +47,7 @@ func (p *probe) digest() lifecycle.Digest {
 	return d
 }
 
-// evidence returns a commit that has nothing special about it, without a body.
-// No two have a byte slice in common.
+// evidence returns a plain commit without a body. No two of them share a byte slice.
 func (p *probe) evidence(integration string, expect uint64) store.Commit {
 	p.made++
 	c := store.Commit{
@@ -114,8 +113,8 @@ func (p *probe) refused(c store.Commit, sentinel error) {
 	}
 }
 
-// receipt returns the receipt of the commit with this entry id, or ErrNotFound: it
-// repeats it with a version that no integration ever has.
+// receipt returns the receipt of the commit with this entry id, or ErrNotFound. It
+// repeats the commit with a version that no integration ever has.
 func receipt(ctx context.Context, s store.Store, id store.EntryID) (store.Committed, error) {
 	r, err := s.Commit(ctx, store.Commit{Entry: store.Entry{ID: id, Integration: "nobody's"}, Expect: 1 << 40, Record: []byte("none")})
 	if errors.Is(err, store.ErrConflict) {
@@ -124,7 +123,7 @@ func receipt(ctx context.Context, s store.Store, id store.EntryID) (store.Commit
 	return r, err
 }
 
-// is checks that an error is what it should be; nil for none.
+// is checks that an error is the expected one; nil means none.
 func (p *probe) is(err, want error, what string) {
 	p.Helper()
 	if !errors.Is(err, want) {
@@ -132,7 +131,8 @@ func (p *probe) is(err, want error, what string) {
 	}
 }
 
-// within fails the case if f has not returned in time: the store holds a lock.
+// within fails the case if f does not return in time, since then the store holds a
+// lock.
 func (p *probe) within(what string, f func() error) {
 	p.Helper()
 	done := make(chan error, 1)
@@ -147,7 +147,7 @@ func (p *probe) within(what string, f func() error) {
 	}
 }
 
-// together runs f(0) to f(n-1) at the same time.
+// together runs f(0) to f(n-1) concurrently.
 func (p *probe) together(n int, f func(i int) error) {
 	p.Helper()
 	start := make(chan struct{})

@@ -52,7 +52,7 @@ func (p *probe) journal(after store.Position) []store.Entry {
 	return list(p, "Journal", p.s.Journal(p.Context(), after))
 }
 
-// exactly returns the entries if there are n of them, so that they can be counted on.
+// exactly returns the entries if there are n of them, and fails otherwise.
 func (p *probe) exactly(n int, entries []store.Entry) []store.Entry {
 	p.Helper()
 	if len(entries) != n {
@@ -61,7 +61,7 @@ func (p *probe) exactly(n int, entries []store.Entry) []store.Entry {
 	return entries
 }
 
-// left returns the journal as far as it reaches back.
+// left returns the journal as far back as it reaches.
 func (p *probe) left() []store.Entry {
 	p.Helper()
 	first, _ := p.bounds()
@@ -124,7 +124,7 @@ func (p *probe) owner(d lifecycle.Digest) string {
 	return owner
 }
 
-// everything returns all that a reader can see of a store, in lines of text.
+// everything returns all that a reader can see of a store, as lines of text.
 func (p *probe) everything() string {
 	p.Helper()
 	var lines []string

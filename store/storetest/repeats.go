@@ -83,8 +83,8 @@ var repeatPromises = []promise{
 			}
 		}
 	}},
-	// Contexts end at random instants of a commit. Whatever Commit then answers, its
-	// repetition tells once and for all.
+	// Contexts end at random instants of a commit. Whatever Commit answers, repeating
+	// it settles the outcome.
 	{"Commit/that was cut off is settled by its repetition", func(p *probe) {
 		all := make([]store.Commit, 100)
 		for i := range all {
@@ -118,7 +118,7 @@ var repeatPromises = []promise{
 			switch _, err := p.s.Commit(p.Context(), other); {
 			case err == nil:
 				p.refused(c, store.ErrConflict)
-			case errors.Is(err, store.ErrConflict): // it happened late
+			case errors.Is(err, store.ErrConflict): // it happened later
 				p.same("receipt", p.commit(c), store.Committed{Version: version + 1, Entry: entry(c), Repeated: true})
 			default:
 				p.Fatalf("Commit: %v", err)
@@ -131,7 +131,7 @@ var repeatPromises = []promise{
 	}},
 }
 
-// cutOff commits with a context that ends after a time.
+// cutOff commits with a context that ends after a while.
 func (p *probe) cutOff(c store.Commit, after time.Duration) error {
 	ctx, cancel := context.WithTimeout(p.Context(), after)
 	defer cancel()

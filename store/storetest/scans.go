@@ -92,7 +92,7 @@ var scanPromises = []promise{
 		}
 		p.same("integrations", names(p.scan("")), []string{"a", "b"})
 	}},
-	{"Load/shows no integration of which only refused commits told", func(p *probe) {
+	{"Load/shows no integration whose commits were all refused", func(p *probe) {
 		p.refused(p.evidence("a", 5), store.ErrConflict)
 		_, err := p.s.Load(p.Context(), "a")
 		if !errors.Is(err, store.ErrNotFound) || len(p.scan("")) > 0 {

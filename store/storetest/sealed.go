@@ -179,7 +179,7 @@ func (p *probe) named(name string, value []byte) {
 	}
 }
 
-// byText returns values in an order that has nothing to do with the store's.
+// byText returns values in an order that is unrelated to the store's.
 func byText(refs []store.Ref) []store.Ref {
 	return slices.SortedFunc(slices.Values(refs), func(a, b store.Ref) int {
 		switch x, y := text(a), text(b); {

@@ -1,18 +1,17 @@
-// Package storetest proves that a store keeps the promises of [store.Store]: in
-// goes a function that opens one, out come subtests, one for each promise, whose
-// names say what is broken. Each works on a fresh store, so that one failure
-// leads to no other.
+// Package storetest proves that a store keeps the promises of [store.Store]. It takes a
+// function that opens a store and runs one subtest for each promise, whose name says
+// what is broken. Each subtest has a fresh store, so one failure does not cause
+// another.
 //
-// A store that lives in memory calls [Run]. One that survives its process, shares
-// its memory with others or can show what it keeps fills in a [Harness] and so is
-// asked about that too:
+// A store in memory calls [Run]. A store that survives its process, shares its memory
+// with others or can show what it keeps fills in a [Harness], which tests that as well:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Harness{Open: open, Reopen: reopen, Join: join, Dump: dump}.Run(t)
 //	}
 //
-// What a suite of calls cannot show stays with the store's own tests: that a commit
-// survives a crash whole or not at all, and what a cut connection does.
+// A suite of calls cannot show everything. That a commit survives a crash whole or not
+// at all, and what a cut connection does, remains for the store's own tests.
 package storetest
 
 import (
@@ -26,26 +25,25 @@ import (
 
 // Harness says how to test a store. Only Open is required.
 type Harness struct {
-	// Open returns a new, empty store, which the suite does not close: t.Cleanup
-	// is the place for that.
+	// Open returns a new, empty store. The suite does not close it; use t.Cleanup.
 	Open func(t *testing.T) store.Store
-	// Reopen closes a store that Open returned, and opens what it left behind. Nil
-	// for a store that leaves nothing.
+	// Reopen closes a store that Open returned and opens what it left behind. Nil for a
+	// store that leaves nothing.
 	Reopen func(t *testing.T, s store.Store) store.Store
-	// Join opens the memory of a store once more, as another process would. Nil
-	// for a store that one process has to itself.
+	// Join opens the memory of a store once more, as another process would. Nil for a
+	// store that only one process can use.
 	Join func(t *testing.T, s store.Store) store.Store
-	// Dump returns everything that a store keeps, as somebody would find it who
-	// copied it: its file, its tables. Bytes may appear raw, in hexadecimal or in
-	// base64. What the store erases late on purpose is to be erased first. Nil for
-	// a store that cannot be looked into.
+	// Dump returns everything that a store keeps, as somebody who copied its file or
+	// its tables would find it. Bytes may appear raw, in hexadecimal or in base64. Dump
+	// first erases what the store erases late on purpose. Nil for a store that cannot
+	// be looked into.
 	Dump func(t *testing.T, s store.Store) []byte
 	// Histories is how many concurrent histories are recorded and checked. 0
 	// means 1000.
 	Histories int
 }
 
-// Run tests the stores that open returns; each is to be new and empty.
+// Run tests the stores that open returns. Each must be new and empty.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	Harness{Open: open}.Run(t)
 }
@@ -59,7 +57,7 @@ func (h Harness) Run(t *testing.T) {
 	}
 }
 
-// probe opens a store and makes the probe of a case with it.
+// probe opens a store and makes a case's probe with it.
 func (h Harness) probe(t *testing.T) *probe {
 	t.Helper()
 	p := &probe{tb: t, s: h.Open(t), histories: cmp.Or(h.Histories, 1000), patience: time.Minute}
@@ -75,7 +73,7 @@ func (h Harness) probe(t *testing.T) *probe {
 	return p
 }
 
-// promise is one of store.Store's, and what reports whether a store keeps it.
+// promise is one of the promises of store.Store, with a function that checks it.
 type promise struct {
 	name string // a method or a noun, a slash, a sentence
 	keep func(p *probe)

@@ -20,7 +20,7 @@ func (p *probe) same(what string, got, want any) {
 		p.Errorf("%s:\n got %s\nwant %s", what, g, w)
 		return
 	}
-	// Of many lines, those that the two do not have in common are enough.
+	// If there are many lines, those that the two do not share are enough.
 	gs, ws := strings.Split(g, "\n"), strings.Split(w, "\n")
 	var b strings.Builder
 	for _, line := range gs {
@@ -39,9 +39,9 @@ func (p *probe) same(what string, got, want any) {
 	p.Errorf("%s:%s", what, b.String())
 }
 
-// text returns a value as a line of text, several for several values, with
-// everything that a store must keep. The position of an entry is not among that:
-// a store may assign it late. Nil and empty slices read the same.
+// text returns a value as one line of text, or several values as several lines, with
+// everything that a store must keep. The position of an entry is left out, because a
+// store may assign it late. Nil and empty slices read the same.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -76,7 +76,7 @@ func texts[T any](list []T) string {
 	return fmt.Sprintf("%d: %s", len(list), strings.Join(lines, "\n"))
 }
 
-// entry returns what the journal has to say of a commit.
+// entry returns what the journal must say about a commit.
 func entry(c store.Commit) store.Entry {
 	e := c.Entry
 	e.Version = 0
@@ -94,7 +94,7 @@ func entries(commits ...store.Commit) []store.Entry {
 	return all
 }
 
-// stored returns the integration after a commit from which on nothing was trimmed.
+// stored returns the integration after a commit, if nothing was trimmed since.
 func stored(c store.Commit) store.Stored {
 	return store.Stored{Integration: c.Entry.Integration, Version: c.Expect + 1, Record: c.Record}
 }

@@ -111,7 +111,7 @@ var trimPromises = []promise{
 		}
 		at := p.exactly(6, p.journal(0))
 		for i, c := range all {
-			// The entry of the integration just before it is no obstacle.
+			// The integration's entry just before it is no obstacle.
 			p.trim("", uint64(at[2*i].Position), nil)
 			p.same("nameless", p.history(""), entries(all[i+1:]...))
 			p.same("integration", len(p.history("a")), 3)

@@ -1,9 +1,9 @@
-// Package crosscheck has another checker judge what storetest judges: in goes a
-// recorded history, out comes whether its calls can have happened one after the
-// other, by porcupine's search among their orders. It is slower than
-// [storetest.Linearizable], and knows nothing of versions but a sequential model.
+// Package crosscheck checks with a second checker what storetest checks. It takes a
+// recorded history and reports whether its calls can have happened one after the other,
+// by porcupine's search among their orders. It is slower than [storetest.Linearizable],
+// and knows nothing of versions, only a sequential model.
 //
-// It is a module of its own, so that nobody who tests a store needs porcupine.
+// It is a module of its own, so that those who test a store do not need porcupine.
 package crosscheck
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store/storetest"
 )
 
-// Linearizable reports whether the calls of a history can have happened one after
-// the other, each at an instant between its begin and its end. Where the search
-// has found no answer within patience, 0 for any time, known is false.
+// Linearizable reports whether the calls of a history can have happened one after the
+// other, each at an instant between its begin and its end. If the search finds no
+// answer within patience, known is false. A patience of 0 means no limit.
 func Linearizable(history []storetest.Call, patience time.Duration) (ok, known bool) {
 	operations := make([]porcupine.Operation, len(history))
 	for i := range history {
@@ -30,7 +30,7 @@ func Linearizable(history []storetest.Call, patience time.Duration) (ok, known b
 	return result == porcupine.Ok, result != porcupine.Unknown
 }
 
-// model is a store that does one thing after the other.
+// model is a store that does one thing at a time.
 var model = porcupine.Model{
 	Init: func() any { return state{} },
 	Step: func(before, call, _ any) (bool, any) {
@@ -56,8 +56,8 @@ func (s state) equal(other state) bool {
 	return maps.Equal(s.newest, other.newest) && maps.Equal(s.owners, other.owners)
 }
 
-// step returns the state after a call, and whether the store would have answered
-// it so.
+// step returns the state after a call, and whether the store would have given this
+// answer.
 func (s state) step(c *storetest.Call) (after state, ok bool) {
 	newest := s.newest[c.Integration]
 	switch c.Kind {
