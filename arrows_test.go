@@ -74,21 +74,21 @@ var rooms = map[string]string{
 
 	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files front httpserver importfile metrics mews pause simulation storage terminal usage"),
-	"cmd/keyrack/internal/api":        "atrest lifecycle store keyrack internal/typed " + inCommand("httpserver metrics"),
-	"cmd/keyrack/internal/client":     "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),
-	"cmd/keyrack/internal/demo":       "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
-	"cmd/keyrack/internal/files":      "",
-	"cmd/keyrack/internal/front":      "keyrack",
-	"cmd/keyrack/internal/httpserver": "",
-	"cmd/keyrack/internal/importfile": "internal/typed " + inCommand("api files"),
-	"cmd/keyrack/internal/metrics":    "atrest lifecycle connector keyrack",
-	"cmd/keyrack/internal/mews":       "lifecycle mewstest " + inCommand("httpserver"),
-	"cmd/keyrack/internal/pause":      "",
-	"cmd/keyrack/internal/simulation": "lifecycle mewstest " + inCommand("client httpserver pause terminal"),
-	"cmd/keyrack/internal/storage":    "memstore pgstore seal sqlitestore store keyrack " + inCommand("files usage"),
-	"cmd/keyrack/internal/terminal":   "",
-	"cmd/keyrack/internal/testkit":    "", // for tests
-	"cmd/keyrack/internal/usage":      "",
+	"cmd/keyrack/internal/api":         "atrest lifecycle store keyrack internal/typed " + inCommand("httpserver metrics"),
+	"cmd/keyrack/internal/client":      "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),
+	"cmd/keyrack/internal/demo":        "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
+	"cmd/keyrack/internal/files":       "",
+	"cmd/keyrack/internal/front":       "keyrack",
+	"cmd/keyrack/internal/httpserver":  "",
+	"cmd/keyrack/internal/importfile":  "internal/typed " + inCommand("api files"),
+	"cmd/keyrack/internal/metrics":     "atrest lifecycle connector keyrack",
+	"cmd/keyrack/internal/mews":        "lifecycle mewstest " + inCommand("httpserver"),
+	"cmd/keyrack/internal/pause":       "",
+	"cmd/keyrack/internal/sidecartest": "internal/testkit", // for tests
+	"cmd/keyrack/internal/simulation":  "lifecycle mewstest " + inCommand("client httpserver pause terminal"),
+	"cmd/keyrack/internal/storage":     "memstore pgstore seal sqlitestore store keyrack " + inCommand("files usage"),
+	"cmd/keyrack/internal/terminal":    "",
+	"cmd/keyrack/internal/usage":       "",
 }
 
 // inCommand returns the rooms below cmd/keyrack/internal with these names.

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
 // flood holds so many connections to a listener, by whatever a client without a secret can do:
@@ -56,7 +56,7 @@ func TestFlood(t *testing.T) {
 	const files, connections, within = 300, 400, time.Second
 	var p process
 	cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" serve --webhook-addr=127.0.0.1:0 --api-addr=127.0.0.1:0`, files), os.Args[0])
-	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret, "KEYRACK_STORE=sqlite:"+t.TempDir()+"/k.db")
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+sidecartest.Secret, "KEYRACK_STORE=sqlite:"+t.TempDir()+"/k.db")
 	cmd.Stderr = &p.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestFlood(t *testing.T) {
 			t.Errorf("a question was answered %d", resp.StatusCode)
 		}
 		began := time.Now()
-		resp, err = client.Post("http://"+p.webhooks+"/webhooks/mews?Token="+testkit.Secret, "application/json", bytes.NewReader(body))
+		resp, err = client.Post("http://"+p.webhooks+"/webhooks/mews?Token="+sidecartest.Secret, "application/json", bytes.NewReader(body))
 		if err != nil {
 			t.Fatalf("a good delivery was not taken in: %v", err)
 		}

@@ -2,6 +2,7 @@ package testkit_test
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -37,6 +38,11 @@ type failures struct {
 func (f *failures) Helper()               {}
 func (f *failures) Errorf(string, ...any) { f.failed = true }
 func (f *failures) Fatalf(string, ...any) { f.failed = true }
+
+// ending ends its goroutine with the first failure.
+type ending struct{ *failures }
+
+func (e *ending) Fatal(...any) { e.failed = true; runtime.Goexit() }
 
 // TestGolden compares with a file, fails without one, and writes one when it is told to.
 func TestGolden(t *testing.T) {
