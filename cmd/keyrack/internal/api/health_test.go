@@ -150,7 +150,7 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rack.Close()
-	keys, err := ParseKeys(testkit.APIKeys, "the test", nil)
+	keys, err := ParseKeys(sidecartest.APIKeys, "the test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
