@@ -9,9 +9,8 @@ import (
 )
 
 // IssueToken returns the current token of an integration, as Token does, for
-// somebody outside of the process, and has the journal say who got it. by names
-// the one who asked, such as an API key; it is journalled and must be no person's
-// name. A token is issued only if its verdict is Active; otherwise the error is a
+// somebody outside of the process, and journals who got it. by names the caller,
+// such as an API key; it is journalled, so it must not be a person's name. A token is issued only if its verdict is Active; otherwise the error is a
 // *NotActiveError. Other errors are those of Token and Deliver, and then no token is
 // issued.
 func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {

@@ -149,8 +149,8 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	return Receipt{}, fmt.Errorf("keyrack: %d other commits in a row: %w", attempts, store.ErrConflict)
 }
 
-// upgrade journals that a record which earlier rules folded goes on by the rules of
-// now. The integration's lock is held.
+// upgrade journals that a record folded by earlier rules goes on under the current ones.
+// The integration's lock is held.
 func (r *Rack) upgrade(ctx context.Context, base Record, e lifecycle.Evidence) (Record, error) {
 	t := taking{id: store.NewEntryID(e.At.Time()), evidence: e}
 	next, decision := base.Apply(t.evidence)

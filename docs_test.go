@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -182,5 +183,40 @@ func TestFaceIsEnglish(t *testing.T) {
 				t.Errorf("%s:%d: %q; write %s", name, line, text[at[0]:at[1]], p.instead)
 			}
 		}
+	}
+}
+
+// TestErrandsNameFiles: every file in the tables of CONTRIBUTING exists. A name without a
+// folder is in that of the file before it, or in the root.
+func TestErrandsNameFiles(t *testing.T) {
+	page, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exists := func(name string) bool {
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	named := regexp.MustCompile("`([\\w./-]+\\.(?:go|json|md))`")
+	found := 0
+	for row := range strings.Lines(string(page)) {
+		if !strings.HasPrefix(row, "| ") {
+			continue
+		}
+		folder := "."
+		for _, match := range named.FindAllStringSubmatch(row, -1) {
+			name := match[1]
+			found++
+			switch {
+			case strings.Contains(name, "/") && exists(name):
+				folder = filepath.Dir(name)
+			case exists(filepath.Join(folder, name)), !strings.Contains(name, "/") && exists(name):
+			default:
+				t.Errorf("%s, in the row %.60q, is neither in %s nor in the root", name, row, folder)
+			}
+		}
+	}
+	if found < 25 {
+		t.Errorf("the tables name %d files only; does the test still read them?", found)
 	}
 }

@@ -24,9 +24,9 @@ import (
 // it answers from memory, but not what needs the store, which would tell them of
 // itself. A panic of theirs is contained, and the first one logged.
 //
-// Nothing that they are told holds a secret or personal data. For a metric's
-// labels only what says so is fit: identifiers, and names that Mews sends, are
-// without bound.
+// Nothing that they are told holds a secret or personal data. Only what is marked as fit
+// for a label may become one: there is no bound to identifiers and to names that Mews
+// sends.
 type Telemetry struct {
 	// Begin is called before a piece of work, with its kind and what is known of it
 	// by then: the kind of the evidence, the method of the store, the name of the
@@ -173,7 +173,7 @@ type AlarmKind string
 const (
 	// AlarmEvidence: a piece of evidence contradicts what is known; Cause says how.
 	AlarmEvidence AlarmKind = "evidence"
-	// AlarmTrouble: several integrations were answered 401 within a minute, and none
+	// AlarmTrouble: several integrations were answered 401 within ten minutes, and none
 	// 200: the ClientToken is dead, or there is trouble at Mews. Nothing is settled
 	// until a 200 is seen.
 	AlarmTrouble AlarmKind = "trouble"

@@ -97,8 +97,8 @@ func (r *Rack) spent(record *Record, d lifecycle.Digest) bool {
 	return holds(record, d) && !record.Retains(d, r.clock.Instant(), r.retention())
 }
 
-// shred erases a token that was no longer needed when somebody looked: in use
-// again by now it may be, by an import or a probe. Under the lock it stays as it is.
+// shred erases a token that was no longer needed a moment ago. Meanwhile an import or a
+// probe may have put it to use again, so it looks once more, under the lock.
 func (r *Rack) shred(ctx context.Context, ref store.Ref) error {
 	lock, err := r.locks.Lock(ctx, ref.Integration)
 	if err != nil {

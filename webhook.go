@@ -249,7 +249,7 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 	}
 	h.answered(a, status.status(), receipt)
 	if v == http.ErrAbortHandler {
-		panic(v) // the server breaks the answer off, lest half of one pass for a whole
+		panic(v) // the server aborts the answer, so that half of one is not taken for all of it
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,4 +88,31 @@ func typedToken(text string) (lifecycle.Token, error) {
 		return lifecycle.Token{}, usage.Errorf("the text is too long for a token")
 	}
 	return token, nil
+}
+
+// The ranges of the Rack's options, which refuses what is outside of them as well.
+const (
+	leastTime      = time.Millisecond
+	leastAsked     = 10 * time.Second // of --max-age, if Mews is asked: the time between two questions
+	mostLate       = 30 * 24 * time.Hour
+	mostAge        = 10 * 365 * 24 * time.Hour
+	leastProbeRate = 1. / 86400
+	mostProbeRate  = 1000
+)
+
+// checkRanges returns a usage error for a number outside of its range.
+func (s *settings) checkRanges() error {
+	least := leastTime
+	if s.connector.url != "" {
+		least = leastAsked
+	}
+	switch {
+	case s.horizon < leastTime || s.horizon > mostLate:
+		return usage.Errorf("--horizon is %v; it must be from %v to %v; leave it at %v unless you know how late webhooks arrive", s.horizon, leastTime, mostLate, defaultHorizon)
+	case s.maxAge != 0 && (s.maxAge < least || s.maxAge > mostAge):
+		return usage.Errorf("--max-age is %v; it must be from %v to %v; leave it out for the default", s.maxAge, least, mostAge)
+	case !(s.probeRate >= leastProbeRate && s.probeRate <= mostProbeRate): // NaN too
+		return usage.Errorf("--probe-rate is %v; it must be from %.6f, which is one a day, to %d a second; leave it out for the default", s.probeRate, leastProbeRate, mostProbeRate)
+	}
+	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,11 +160,8 @@ func (s *settings) policy() keyrack.Policy {
 
 // check reads the settings that come from the environment alone, and checks all of them.
 func (s *settings) check(verb *cobra.Command, env environment) (err error) {
-	if s.horizon <= 0 {
-		return usage.Errorf("--horizon must be above 0; leave it at %v unless you know how late webhooks arrive", defaultHorizon)
-	}
-	if s.maxAge < 0 || s.probeRate <= 0 {
-		return usage.Errorf("--max-age and --probe-rate must be above 0; leave them out for the defaults")
+	if err := s.checkRanges(); err != nil {
+		return err
 	}
 	if s.levels < 0 || s.levels > 2 {
 		return usage.Errorf("--levels must be 1 or 2; leave it out for the default")
@@ -170,8 +169,9 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 	if _, ok := reinstating[s.reinstate]; !ok {
 		return usage.Errorf("--reinstating must be asks, keeps or sets")
 	}
-	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath {
-		return usage.Errorf("--webhook-path must be only a path, such as %s", keyrack.DefaultPath)
+	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath ||
+		u.EscapedPath() != s.webhookPath || strings.TrimSuffix(path.Clean(s.webhookPath), "/") != strings.TrimSuffix(s.webhookPath, "/") {
+		return usage.Errorf("--webhook-path must be only a path, such as %s, without an empty part, . or .., and without characters that a URL escapes", keyrack.DefaultPath)
 	}
 	if s.webhookPath == front.LivePath {
 		return usage.Errorf("--webhook-path %s is where a load balancer's check is answered; take another, such as %s", front.LivePath, keyrack.DefaultPath)

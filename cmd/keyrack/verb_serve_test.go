@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -20,8 +22,11 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
 )
 
 // TestServeRefuses: what cannot be meant so ends the command before it listens,
@@ -60,7 +65,7 @@ func TestServeRefuses(t *testing.T) {
 		{"Mews without an address", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
 		{"Mews in clear", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
 		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
-		{"no age", with, "--max-age -1s", exitUsage, "above 0"},
+		{"no age", with, "--max-age -1s", exitUsage, "--max-age is -1s; it must be from 1ms"},
 		{"keys that are none", map[string]string{secretVariable: sidecartest.Secret, api.KeysVariable: "canary"}, "", exitUsage, "KEYRACK_API_KEYS, line 1: a line must hold a name, scopes and a SHA-256"},
 		{"a file of keys that is not there", with, "--api-keys-file testdata/none", exitError, "no such file"},
 		{"no horizon", with, "--horizon 0s", exitUsage, "leave it at 30m0s"},
@@ -103,6 +108,59 @@ func TestServePolicy(t *testing.T) {
 	s := settings{maxAge: time.Hour, levels: 2, reinstate: "sets"}
 	if got, want := s.policy(), (keyrack.Policy{MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.ReinstatedSets}); got != want {
 		t.Errorf("%+v, not %+v", got, want)
+	}
+}
+
+// TestServeRanges: a setting that serve accepts, the Rack accepts, and the least and the
+// most of each is what the Rack has.
+func TestServeRanges(t *testing.T) {
+	good := func() settings { return settings{horizon: defaultHorizon, probeRate: defaultProbeRate} }
+	for _, c := range []struct {
+		says string // "" where it is accepted
+		set  func(*settings)
+	}{
+		{"", func(*settings) {}},
+		{"", func(s *settings) { s.horizon = leastTime }},
+		{"", func(s *settings) { s.horizon = mostLate }},
+		{"--horizon is 1ns; it must be from 1ms to 720h0m0s", func(s *settings) { s.horizon = 1 }},
+		{"--horizon is 0s;", func(s *settings) { s.horizon = 0 }},
+		{"--horizon is 720h0m0.000000001s;", func(s *settings) { s.horizon = mostLate + 1 }},
+		{"", func(s *settings) { s.maxAge = leastTime }},
+		{"", func(s *settings) { s.maxAge = mostAge }},
+		{"--max-age is 1ns; it must be from 1ms to 87600h0m0s", func(s *settings) { s.maxAge = 1 }},
+		{"--max-age is -1ns;", func(s *settings) { s.maxAge = -1 }},
+		{"--max-age is 87600h0m0.000000001s;", func(s *settings) { s.maxAge = mostAge + 1 }},
+		{"", func(s *settings) { s.maxAge, s.connector.url = leastAsked, "http://127.0.0.1:1" }},
+		{"--max-age is 9.999999999s; it must be from 10s", func(s *settings) { s.maxAge, s.connector.url = leastAsked-1, "http://127.0.0.1:1" }},
+		{"", func(s *settings) { s.probeRate = leastProbeRate }},
+		{"", func(s *settings) { s.probeRate = mostProbeRate }},
+		{"--probe-rate is NaN; it must be from 0.000012", func(s *settings) { s.probeRate = math.NaN() }},
+		{"--probe-rate is 0;", func(s *settings) { s.probeRate = 0 }},
+		{"--probe-rate is 1e-300;", func(s *settings) { s.probeRate = 1e-300 }},
+		{"--probe-rate is +Inf;", func(s *settings) { s.probeRate = math.Inf(1) }},
+		{"--probe-rate is 1000.1;", func(s *settings) { s.probeRate = 1000.1 }},
+	} {
+		s := good()
+		c.set(&s)
+		err := s.checkRanges()
+		if c.says == "" && err != nil || c.says != "" && (codeFor(err) != 2 || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%q: %v", c.says, err)
+		}
+		options := keyrack.Options{Horizon: s.horizon, ProbeRate: s.probeRate, Policy: s.policy(), Sealer: seal.Ephemeral()}
+		if s.connector.url != "" {
+			client, err := connector.New(s.connector.url, keyrack.NewToken("canary"), "Test 1.0", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			options.Prober = client
+		}
+		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &options)
+		if rack != nil {
+			rack.Close()
+		}
+		if refused := errors.Is(err, keyrack.ErrInvalid); refused != (c.says != "") && s.horizon != 0 && s.probeRate != 0 { // 0 is the Rack's default
+			t.Errorf("%q: the Rack says %v", c.says, err)
+		}
 	}
 }
 
