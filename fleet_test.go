@@ -29,6 +29,7 @@ type hotelFleet struct {
 	*testing.T
 	mews   *mewstest.World
 	floor  *floor
+	naive  [3]*naive // that hear what reaches the instances
 	prober connector.Prober
 	store  *heralding
 	sealer seal.Sealer
@@ -56,6 +57,9 @@ func newFleet(t *testing.T, hotels, instances int, asks bool, options mewstest.O
 		options.Tick = 10 * time.Minute
 	}
 	f := &hotelFleet{T: t, mews: mewstest.New(&options), store: &heralding{Store: memstore.New(nil)}, sealer: seal.Ephemeral(), began: time.Now()}
+	for n, take := range [...]func(*naiveHotel, lifecycle.Action, bool){lastEventWins, strictChain, parkingChain} {
+		f.naive[n] = &naive{take: take, hotels: map[string]*naiveHotel{}, tokens: map[string]string{}}
+	}
 	f.floor = &floor{mews: f.mews, tokens: map[string]belief{}}
 	if asks {
 		prober, err := connector.New(connector.Demo, f.mews.Connector().ClientToken(), "Fleet 1.0", &connector.Options{Transport: f.mews.Connector()})
@@ -227,6 +231,9 @@ func (f *hotelFleet) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		return
 	}
 	f.floor.hear(body)
+	for _, n := range f.naive {
+		n.hear(body)
+	}
 	handler.ServeHTTP(rw, req)
 }
 

@@ -70,6 +70,16 @@ func refuseClientToken(t *testing.T, seed uint64, hotels int, lasts time.Duratio
 	for time.Since(first) < lasts {
 		time.Sleep(5 * time.Second)
 		f.noneInvalid("while it is refused")
+		if at, ok := f.alarmed(keyrack.AlarmTrouble, first); ok && time.Since(at) > 10*time.Second {
+			for i := range f.mews.Integrations() { // what it was before
+				if v := rack.Check(i.Token()); v.Status != lifecycle.Valid {
+					t.Fatalf("%v is %v (%v), though it is known that the ClientToken is refused", i, v.Status, v.Reason)
+				}
+			}
+		}
+	}
+	if _, ok := f.alarmed(keyrack.AlarmTrouble, first); !ok && hotels > 1 {
+		t.Error("with several hotels nobody noticed that it is the ClientToken")
 	}
 	within := 5 * time.Minute
 	if hotels == 1 {

@@ -123,7 +123,7 @@ func openOf(windows []mewstest.Window, since time.Duration) bool {
 // through tells the whole truth, but for 0.002 percentage points. KEYRACK_LONG=1 takes 100 days
 // and 4 seeds for each.
 func TestWorlds(t *testing.T) {
-	hotels, days, seeds := 40, 20, 1
+	hotels, days, seeds := 40, 10, 1
 	if long() {
 		days, seeds = 100, 4
 	}
@@ -132,7 +132,7 @@ func TestWorlds(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/seed %d", world.name, seed+1), func(t *testing.T) {
 				s := liveIn(t, world, uint64(seed+1), hotels, days, true)
 				t.Logf("%v; longest wrong invalid %v; floor: %v; beside absences undecided %.4f %%; unheard of %.4f %%; %.2f questions an integration and day",
-					s.Account, s.Longest[mewstest.Denied], s.floor, 100*s.known.Share(mewstest.Undecided), 100*s.unheard, s.perDay)
+					s.Account, s.Longest[mewstest.Denied].Round(time.Second), s.floor, 100*s.known.Share(mewstest.Undecided), 100*s.unheard, s.perDay)
 				for _, stance := range []mewstest.Stance{mewstest.Wrong, mewstest.Denied} {
 					if got, most := s.Share(stance), s.floor.Share(stance)+0.00002; got > most {
 						t.Errorf("%v for %.4f %% of the time, want at most %.4f %%", stance, 100*got, 100*most)
