@@ -72,7 +72,7 @@ var rooms = map[string]string{
 	"keyrackotel":         "lifecycle connector keyrack",
 	"mewstest":            "lifecycle events",
 
-	"cmd/keyrack": "atrest lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
+	"cmd/keyrack": "atrest console lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files front httpserver importfile metrics mews pause simulation storage terminal usage"),
 	"cmd/keyrack/internal/api":         "atrest lifecycle store keyrack internal/typed " + inCommand("httpserver metrics"),
 	"cmd/keyrack/internal/client":      "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -29,6 +32,8 @@ type Handler struct {
 	options  Options
 	index    *index
 	tally    *tally
+	subs     *lately[[]atrest.Subscription]
+	seen     *lately[map[lifecycle.Action]bool]
 	sessions *sessions
 	cross    *http.CrossOriginProtection
 	routes   map[string]route
@@ -48,6 +53,8 @@ func New(rack *keyrack.Rack, o Options) *Handler {
 	h := &Handler{
 		rack: rack, store: contained, options: o, sessions: newSessions(o.SignIn), cross: http.NewCrossOriginProtection(),
 		index: &index{rack: rack, store: contained}, tally: newTally(contained),
+		subs: newLately(func(ctx context.Context) ([]atrest.Subscription, error) { return atrest.Subscriptions(ctx, contained) }),
+		seen: newLately(func(context.Context) (map[lifecycle.Action]bool, error) { return rack.Stats().Seen, nil }),
 	}
 	h.routes = map[string]route{
 		"":              {http.MethodGet, (*Handler).overview},
@@ -66,6 +73,8 @@ func New(rack *keyrack.Rack, o Options) *Handler {
 // from what it knows. Close it before the Rack.
 func (h *Handler) Close() error {
 	h.tally.close()
+	h.subs.close()
+	h.seen.close()
 	h.index.close()
 	return nil
 }

@@ -107,8 +107,11 @@ func (h *Handler) overview(r *request) {
 	})
 	dead := h.health(r, &p)
 	p.wants(&c, contradictions, unread, dead)
-	seen := h.rack.Stats().Seen
+	seen, _, known := h.seen.read()
 	for _, a := range lifecycle.Actions() {
+		if !known {
+			break
+		}
 		p.Actions = append(p.Actions, check{Name: a.String(), Bad: !seen[a]})
 	}
 	if h.options.Webhooks != nil {
@@ -174,9 +177,11 @@ func (h *Handler) health(r *request, p *overviewPage) (dead int) {
 	if h.options.Prober {
 		probes.Text = "Mews is asked"
 	}
-	all, err := atrest.Subscriptions(r.Context(), h.store)
+	all, err, known := h.subs.read()
 	subs := check{Name: "Subscriptions", Text: "none"}
-	if err != nil {
+	if !known {
+		subs.Text = "being counted"
+	} else if err != nil {
 		subs = check{"Subscriptions", "cannot be read", true}
 	} else if len(all) > 0 {
 		var lag uint64

@@ -175,7 +175,7 @@ func momentOf(t, now time.Time) moment {
 		return moment{}
 	}
 	t = t.UTC()
-	m := moment{ISO: t.Format(time.RFC3339Nano), Text: t.Format("2 Jan 2006 15:04:05")}
+	m := moment{ISO: t.Format(time.RFC3339), Text: t.Format("2 Jan 2006 15:04:05")}
 	if now.Sub(t) >= 0 {
 		m.Ago = ago(now.Sub(t))
 	} else {

@@ -69,6 +69,7 @@ func (s *settings) announce(webhooks, answers, health *httpserver.Server, log *s
 		log.Warn("the secret has characters that a URL writes in another way, such as %2B for +; one of openssl rand -hex 32 has none")
 	}
 	log.Info("answering questions", "url", fmt.Sprintf("http://%s%s", answers.Addr, api.IntrospectPath), "keys", len(s.apiKeys))
+	log.Info("showing the operator's page", "url", fmt.Sprintf("http://%s%s", answers.Addr, api.ConsolePath))
 	if health != nil {
 		log.Info("answering health checks", "url", fmt.Sprintf("http://%s/readyz", health.Addr))
 	}

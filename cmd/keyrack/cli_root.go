@@ -98,6 +98,7 @@ exit-codes.`,
 			if store := verb.Flags().Lookup("store"); store != nil && store.Changed && storage.HasPassword(store.Value.String()) {
 				warner(verb)("other users of this machine can read the password in --store; set " + variable("store") + ", or leave it out and set PGPASSWORD")
 			}
+			config.given = givenIn(verb.Flags())
 			return setFromEnvironment(verb.Flags(), env)
 		},
 	}

@@ -30,6 +30,7 @@ type layers struct {
 	outer environment
 	name  string // of the file; empty where there is none
 	file  map[string]string
+	given map[string]bool // flags of the command line
 }
 
 // lookup is an environment.

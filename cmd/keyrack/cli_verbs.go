@@ -18,7 +18,7 @@ type verbGroup struct {
 func verbGroups(env environment, config *layers) []verbGroup {
 	return []verbGroup{
 		{"Receive and answer:", []*cobra.Command{
-			newServe(env), newHealth(env), newAPIKeyVerb(), newDemo(),
+			newServe(env, config), newHealth(env), newAPIKeyVerb(), newDemo(),
 		}},
 		{"Ask a running sidecar (--api):", []*cobra.Command{
 			newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),

@@ -19,6 +19,7 @@
 //	cli_listeners.go the addresses of serve, and what it says of them
 //	cli_notify.go    systemd: readiness and the watchdog
 //	cli_backend.go   --api and --store: a running sidecar, or a store at rest
+//	cli_console.go   the operator's page of serve
 //	cli_target.go    --to: a receiver of webhooks
 //	verb_*.go        a verb each, or a few that belong together
 //

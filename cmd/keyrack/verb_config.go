@@ -67,14 +67,22 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 	if err := verb.ParseFlags(rest); err != nil {
 		return usage.Errorf("%w", err)
 	}
-	given := map[string]bool{}
-	verb.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true })
-	if l.name != "" {
-		delete(given, "config") // its source is shown as the name of the file
-	}
+	l.given = givenIn(verb.Flags())
 	wrong := setFromEnvironment(verb.Flags(), l.lookup)
-	var all []configured
-	verb.Flags().VisitAll(func(f *pflag.Flag) {
+	all := l.list(verb.Flags())
+	return errors.Join(l.tell(verb, all, o), wrong)
+}
+
+// givenIn returns the flags that are set by now.
+func givenIn(flags *pflag.FlagSet) map[string]bool {
+	given := map[string]bool{}
+	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
+	return given
+}
+
+// list returns the settings of a verb, once its flags are set.
+func (l *layers) list(flags *pflag.FlagSet) (all []configured) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name == "help" || f.Name == "config" {
 			return
 		}
@@ -82,7 +90,7 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 		if settable(f) {
 			s.Variable = variable(f.Name)
 		}
-		if from := l.source(s.Variable); given[f.Name] {
+		if from := l.source(s.Variable); l.given[f.Name] {
 			s.From = "flag"
 		} else if from != "" && s.Variable != "" {
 			s.From = from
@@ -96,7 +104,7 @@ func (l *layers) show(root *cobra.Command, args []string, o *output) error {
 		}
 		all = append(all, s)
 	}
-	return errors.Join(l.tell(verb, all, o), wrong)
+	return all
 }
 
 func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {

@@ -56,9 +56,10 @@ type settings struct {
 	healthAddr string // empty: no listener for health checks
 	log        logSettings
 	supervisor supervisor
+	shown      []configured // on the operator's page
 }
 
-func newServe(env environment) *cobra.Command {
+func newServe(env environment, config *layers) *cobra.Command {
 	var s settings
 	serve := &cobra.Command{
 		Use:   "serve [flags]",
@@ -74,6 +75,7 @@ only, and is read-only: it issues no tokens and changes nothing. With keys, whic
 keyrack apikey creates, it may listen elsewhere, and every path requires one, as
 Authorization: Bearer KEY, except /livez and /readyz. A load balancer's check finds
 /livez on the webhook listener too; --health-addr is a listener for checks alone.
+At the operator's page you sign in with a key that has the scope read.
 
   POST /v1/introspect                   is the token in the form field "token" valid?
   GET  /v1/integrations                 all; filter by enterprise, state, status, reason
@@ -85,6 +87,7 @@ Authorization: Bearer KEY, except /livez and /readyz. A load balancer's check fi
   GET  /v1/subscriptions                list them; also /pause, /resume, /rewind
   GET  /v1/openapi.json                 the description of this API
   GET  /livez  /readyz  /metrics        for monitoring
+  GET  /console/                        the operator's page, for a browser
 
 Everything is kept in --store. Tokens are sealed first: with KEYRACK_SEALING_KEY, with
 the key in --sealing-key-file or, for SQLite, with a key that is created beside the
@@ -119,6 +122,7 @@ The command line comes first.`,
 			if err := s.check(verb, env); err != nil {
 				return err
 			}
+			s.shown = config.list(verb.Flags())
 			log, err := s.log.open(verb.ErrOrStderr())
 			if err != nil {
 				return err
@@ -236,6 +240,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	page := s.newConsole(rack, handler)
+	defer page.Close()
 	var ready atomic.Bool
 	ready.Store(true)
 	ending := make(chan struct{})
@@ -247,6 +253,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	webhooks := httpserver.Open(webhookListener, shares.Webhooks, door, log)
 	server := api.New(api.Options{
 		Rack: rack, Keys: s.apiKeys, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Streams: shares.API / 2, Ending: ending,
+		Console: page,
 	})
 	answers := httpserver.Open(apiListener, shares.API, server, log)
 	var health *httpserver.Server // nil without a listener

@@ -19,24 +19,8 @@ type access struct {
 // admit checks everything about a request but its path. It returns the key, nil if there are
 // no keys, or it answers and returns false.
 func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
-	// DNS rebinding: a foreign name that resolves to this machine makes a browser take
-	// this API for a part of that site. Such a page has no key.
-	if len(a.keys) == 0 && !httpserver.IsLoopback(req.Host) {
-		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered; "+
-			"send Host: localhost, as a program in a container must that calls host.docker.internal, or create a key with keyrack apikey")
+	if !a.local(w, req) {
 		return nil, false
-	}
-	// A browser sends what a page of another site asks of it, and says so. A page on a
-	// loopback host is told by its Origin.
-	if len(a.keys) == 0 && req.Header.Get("Origin") == "" && req.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
-		return nil, false
-	}
-	for _, origin := range req.Header.Values("Origin") {
-		if u, err := url.Parse(origin); err != nil || !httpserver.IsLoopback(u.Host) {
-			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
-			return nil, false
-		}
 	}
 	if len(a.keys) == 0 {
 		return nil, true
@@ -51,6 +35,31 @@ func (a *access) admit(w http.ResponseWriter, req *http.Request) (*Key, bool) {
 		refuse(w, http.StatusUnauthorized, "invalid_client", "the Authorization header holds no valid API key; send Authorization: Bearer KEY")
 	}
 	return key, key != nil
+}
+
+// local reports whether a request comes from no web page of another machine and, if there are
+// no keys, to this machine by its own name, or answers. DNS rebinding: a foreign name that
+// resolves to this machine makes a browser take this API for a part of that site. Such a page
+// has no key.
+func (a *access) local(w http.ResponseWriter, req *http.Request) bool {
+	if len(a.keys) == 0 && !httpserver.IsLoopback(req.Host) {
+		refuse(w, http.StatusForbidden, "forbidden_host", "without API keys, only requests to a loopback host are answered; "+
+			"send Host: localhost, as a program in a container must that calls host.docker.internal, or create a key with keyrack apikey")
+		return false
+	}
+	// A browser sends what a page of another site asks of it, and says so. A page on a
+	// loopback host is told by its Origin.
+	if len(a.keys) == 0 && req.Header.Get("Origin") == "" && req.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
+		return false
+	}
+	for _, origin := range req.Header.Values("Origin") {
+		if u, err := url.Parse(origin); err != nil || !httpserver.IsLoopback(u.Host) {
+			refuse(w, http.StatusForbidden, "forbidden_origin", "web pages of other machines get no answer")
+			return false
+		}
+	}
+	return true
 }
 
 // who returns the key that a request presents, or nil.

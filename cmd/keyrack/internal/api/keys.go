@@ -87,6 +87,15 @@ func (all Keys) find(value string) (found *Key) {
 	return found
 }
 
+// Reader returns the name of the key with this value if its scopes allow to read, and "" for
+// any other value. It takes as long for a wrong value.
+func (all Keys) Reader(value string) (name string) {
+	if key := all.find(value); key != nil && key.scopes.allows(scopeRead) {
+		return key.name
+	}
+	return ""
+}
+
 // KeysVariable is the environment variable of keys.
 const KeysVariable = "KEYRACK_API_KEYS"
 

@@ -34,6 +34,8 @@ type Options struct {
 	Ready    *atomic.Bool    // webhooks are accepted
 	Streams  int             // the most streams of changes at a time; 0 means 256
 	Ending   <-chan struct{} // closed when streams must end
+	// Console is served under ConsolePath. It asks for a key itself if there are Keys.
+	Console http.Handler
 }
 
 // Server answers requests to the API. It is an http.Handler.
@@ -101,6 +103,9 @@ func (a *Server) find(req *http.Request) (route, bool) {
 
 // ServeHTTP answers one request.
 func (a *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if a.serveConsole(w, req) {
+		return
+	}
 	w.Header()["Cache-Control"] = noStore
 	w.Header()["X-Content-Type-Options"] = noSniff
 	if isHealth(req) {

@@ -1,0 +1,85 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWeight: the page of one integration weighs at most 30 kB with everything that it
+// loads, however long its history is.
+func TestWeight(t *testing.T) {
+	d := newDesk(t, nil)
+	d.aLife(1, ordinary)
+	d.deliver(created(2, ordinary))
+	for n := range 60 {
+		d.deliver(later([]string{"IntegrationDisabled", "IntegrationEnabled"}[n%2], 2))
+	}
+	loads := d.get("/style.css").Body.Len() + d.get("/icon.svg").Body.Len()
+	for n := 1; n <= 2; n++ {
+		page := d.get("/integration?id=" + id(1, n)).Body.Len()
+		t.Logf("hotel %d: %d bytes, and %d that it loads", n, page, loads)
+		if page+loads > 30_000 {
+			t.Errorf("hotel %d: %d bytes", n, page+loads)
+		}
+	}
+}
+
+// TestSpeed: over many integrations in memory, half of all requests for one integration are
+// answered within 10 ms, and for a list or the overview within 50 ms, and none of them takes
+// 2 MB of memory. With KEYRACK_LONG there are a hundred thousand of them, with ten entries
+// each. By default there are 2,000, and only the memory counts: the time is a busy machine's.
+func TestSpeed(t *testing.T) {
+	integrations, long := 2_000, os.Getenv("KEYRACK_LONG") != ""
+	if long {
+		integrations = 100_000
+	}
+	d := newDesk(t, nil)
+	for n := range integrations { // a delivery at a time, which is what takes this test so long
+		d.deliver(created(n, names{"Channel", fmt.Sprint("Hotel ", n*7919%integrations), ""}))
+		for i := range 9 {
+			d.deliver(later([]string{"IntegrationDisabled", "IntegrationEnabled"}[i%2], n))
+		}
+	}
+	for strings.Contains(d.get("/").Body.String(), "being counted") {
+		time.Sleep(10 * time.Millisecond) // once, in the background
+	}
+	for path, limit := range map[string]time.Duration{
+		"/integration?id=" + id(1, 7): 10 * time.Millisecond,
+		"/":                           50 * time.Millisecond,
+		"/integrations":               50 * time.Millisecond,
+		"/integrations?q=hotel+77&sort=oldest&status=invalid": 50 * time.Millisecond,
+		"/deliveries": 50 * time.Millisecond,
+	} {
+		var took []time.Duration
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		const times = 21
+		for range times {
+			req := httptest.NewRequest(http.MethodGet, path, nil)
+			w := httptest.NewRecorder()
+			began := time.Now()
+			d.page.ServeHTTP(w, req)
+			took = append(took, time.Since(began))
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s: %d", path, w.Code)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		slices.Sort(took)
+		each := (after.TotalAlloc - before.TotalAlloc) / times
+		t.Logf("%s: half within %v, %d kB of memory", path, took[times/2], each/1000)
+		if long && took[times/2] > limit {
+			t.Errorf("%s: half within %v, want %v", path, took[times/2], limit)
+		}
+		if each > 2_000_000 {
+			t.Errorf("%s takes %d bytes of memory", path, each)
+		}
+	}
+}
