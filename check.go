@@ -25,8 +25,12 @@ func (r *Rack) Check(token string) Verdict {
 // CheckIntegration says whether the current token of an integration is valid. Like
 // Check, it needs no I/O and does not allocate.
 func (r *Rack) CheckIntegration(id string) Verdict {
-	record := r.view.Record(lifecycle.CanonicalID(id))
+	id = lifecycle.CanonicalID(id)
+	record := r.view.Record(id)
 	if record == nil {
+		if r.aside.Has(id) {
+			return unavailable(Verdict{})
+		}
 		return Verdict{}
 	}
 	return r.verdict(record, r.clock.Instant())
@@ -71,7 +75,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		held = &view.Sealed{Digest: key.Digest, Token: sealed}
 		slot.KeepToken(held)
 	}
-	token, err := r.unsealToken(held.Token, id)
+	token, err := r.unsealToken(ctx, held.Token, id)
 	if err != nil {
 		slot.DropToken(held) // it may have been sealed anew meanwhile
 		return Token{}, unavailable(v), err
@@ -79,11 +83,13 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	return token, v, nil
 }
 
-func (r *Rack) unsealToken(sealed []byte, id string) (Token, error) {
+func (r *Rack) unsealToken(ctx context.Context, sealed []byte, id string) (Token, error) {
 	plain, err := r.sealer.Open(sealed, id)
 	if err != nil {
+		r.unopened(ctx, id, err)
 		return Token{}, fmt.Errorf("keyrack: opening the token: %w", err)
 	}
+	r.unopenable.Clear(id)
 	return lifecycle.NewToken(string(plain)), nil
 }
 

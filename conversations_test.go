@@ -118,7 +118,7 @@ var conversations = []struct {
 			{about: "one that does not answer", line: delivery, body: enabledBody, faults: []fault{hangs}},
 			{about: "one that commits and does not answer", line: delivery, body: enabledBody, faults: []fault{hangsAfter}},
 			{about: "one where another instance was faster", line: delivery, body: enabledBody, faults: []fault{conflicts}},
-			{about: "one where somebody is always faster", line: delivery, body: enabledBody, faults: slices.Repeat([]fault{conflicts, noFault}, 40)},
+			{about: "one where somebody is always faster", line: delivery, body: enabledBody, faults: slices.Repeat([]fault{conflicts, noFault}, 4000)},
 			{about: "one that panics", line: delivery, body: enabledBody, faults: []fault{panics, panics}},
 			{about: "one that panics over what names no integration", line: delivery, body: `[]`, faults: []fault{panics, panics}},
 			{about: "and is well again", line: delivery, body: enabledBody},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/entry"
@@ -25,6 +27,9 @@ import (
 // known whether the delivery was stored, and it should be sent again. Deliver does not
 // retain the body.
 func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
+	if r.closed.Load() {
+		return Receipt{}, ErrClosed
+	}
 	now := r.clock.Now()
 	event, err := events.Decode(body)
 	if errors.Is(err, events.ErrSyntax) {
@@ -79,9 +84,23 @@ type taking struct {
 	conflicts int // other instances' commits that came first
 }
 
-// attempts bounds how often one piece of evidence is decided anew because
-// another instance was faster.
-const attempts = 16
+const (
+	// attempts bounds how often what is done when the Rack is opened is tried anew because
+	// another instance was faster.
+	attempts = 16
+	// crowded is how often evidence is decided anew without a pause.
+	crowded = 4
+)
+
+// yield pauses for a random time before evidence is decided anew, so that of many instances
+// each gets its turn. That goes on until the time for the evidence is up.
+func yield(ctx context.Context, tries int) error {
+	if tries <= crowded {
+		return nil
+	}
+	pause(ctx, rand.N(time.Millisecond<<min(tries-crowded, 5)))
+	return ctx.Err()
+}
 
 // take decides what a piece of evidence does to its integration, and commits
 // it. On a conflict it decides again on what the store has by then.
@@ -90,6 +109,9 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	defer func() {
 		r.tell.taken(began, Taken{Kind: t.evidence.Kind, Receipt: receipt, Conflicts: t.conflicts, Err: err})
 	}()
+	if r.closed.Load() {
+		return Receipt{}, ErrClosed
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
 	if t.evidence.Integration.ID == "" {
@@ -113,12 +135,16 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	}
 	defer lock.Unlock()
 	base := r.base(id)
-	for range attempts {
+	for tries := 0; ; tries++ {
 		if err != nil {
 			return Receipt{}, err
 		}
+		if err := yield(ctx, tries); err != nil {
+			return Receipt{}, fmt.Errorf("keyrack: other instances were always faster: %w", err)
+		}
 		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated {
 			if base, err = r.upgrade(ctx, base, e); errors.Is(err, store.ErrConflict) {
+				t.conflicts++
 				base, err = r.loadRecord(ctx, id)
 			}
 			continue
@@ -146,7 +172,6 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			t.evidence.Owner, err = owned.Owner, nil
 		}
 	}
-	return Receipt{}, fmt.Errorf("keyrack: %d other commits in a row: %w", attempts, store.ErrConflict)
 }
 
 // upgrade journals that a record folded by earlier rules goes on under the current ones.

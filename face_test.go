@@ -30,7 +30,7 @@ const (
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   114,
+	"keyrack":   116,
 	"lifecycle": 180,
 }
 

@@ -86,6 +86,9 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 		if r.sync.note(from, asked, r.clock.Now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
+				if errors.Is(err, store.ErrGone) {
+					r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmStore})
+				}
 			} else {
 				r.log.InfoContext(ctx, "the journal is followed again")
 			}
@@ -114,9 +117,7 @@ func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position
 		}
 		if known := r.view.Record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
 			err := r.reload(ctx, e.Integration)
-			if errors.Is(err, lifecycle.ErrNewer) { // nobody else has to wait
-				r.log.WarnContext(ctx, "a newer version of keyrack wrote a record; its tokens are Unknown here", "integration", e.Integration)
-			} else if err != nil {
+			if err != nil && !errors.Is(err, errUnreadable) { // for that nobody else has to wait
 				return from, err
 			}
 		}
@@ -140,20 +141,15 @@ func (r *Rack) startOver(ctx context.Context, from store.Position) (store.Positi
 
 // load reads all integrations of the store into the view.
 func (r *Rack) load(ctx context.Context) error {
-	unreadable := 0
 	var misspelled []string
 	for stored, err := range r.store.Scan(ctx, "") {
 		if err != nil {
 			return fmt.Errorf("keyrack: reading the store: %w", err)
 		}
-		record, err := lifecycle.ParseRecord(stored.Record)
-		if errors.Is(err, lifecycle.ErrNewer) {
-			unreadable++
-			r.view.Drop(stored.Integration)
-			continue
-		}
+		record, err := parseStored(stored)
 		if err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
+			r.setAside(ctx, stored.Integration, err)
+			continue
 		}
 		if r.spelled.Add(record.ID) {
 			misspelled = append(misspelled, record.ID)
@@ -164,9 +160,6 @@ func (r *Rack) load(ctx context.Context) error {
 		if err := r.join(ctx, id); err != nil {
 			return err
 		}
-	}
-	if unreadable > 0 {
-		r.log.WarnContext(ctx, "a newer version of keyrack wrote some records; their tokens are Unknown here", "records", unreadable)
 	}
 	return nil
 }
@@ -180,19 +173,19 @@ func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("keyrack: loading: %w", err)
 	}
-	return lifecycle.ParseRecord(stored.Record)
+	return parseStored(stored)
 }
 
-// reload publishes the store's record of an integration. If a newer version wrote it,
-// what is known is out of date and dropped, and the error is lifecycle.ErrNewer.
+// reload publishes the store's record of an integration. If it cannot be read, it is set
+// aside, and the error wraps errUnreadable.
 func (r *Rack) reload(ctx context.Context, id string) error {
 	if r.spelled.Add(id) {
 		return r.join(ctx, id)
 	}
 	record, err := r.loadRecord(ctx, id)
 	switch {
-	case errors.Is(err, lifecycle.ErrNewer):
-		r.view.Drop(id)
+	case errors.Is(err, errUnreadable):
+		r.setAside(ctx, id, err)
 	case err == nil && record.Version > 0:
 		r.publish(record)
 	}
@@ -211,8 +204,9 @@ func (r *Rack) join(ctx context.Context, spelling string) error {
 		Store: r.store, Sealer: r.sealer, Now: r.clock.Now,
 		Verdict: func(record *Record) Verdict { return record.Verdict(lifecycle.Digest{}, &r.policy, r.clock.Instant()) },
 	}, id, r.spelled.Of(id)...)
-	if errors.Is(err, join.ErrUnopened) || errors.Is(err, lifecycle.ErrNewer) {
+	if errors.Is(err, join.ErrUnopened) || errors.Is(err, join.ErrUnread) {
 		r.log.WarnContext(ctx, "an id in two spellings is not joined; its tokens are Unknown here", "integration", id, "error", err)
+		r.setAside(ctx, id, err)
 		return nil
 	}
 	if err != nil {
@@ -236,8 +230,51 @@ func (r *Rack) publish(record Record) {
 		return
 	}
 	r.view.Publish(record)
+	r.aside.Clear(record.ID)
 	r.news.Notify()
 	if r.schedule != nil {
 		r.schedule.Touch(record.ID)
+	}
+}
+
+// errUnreadable: what the store holds of an integration cannot be read by this version.
+var errUnreadable = errors.New("keyrack: what the store holds of the integration cannot be read")
+
+// parseStored reads a record. One that is another integration's, or of another version than
+// the store says, cannot be read either: somebody else has written it.
+func parseStored(stored store.Stored) (Record, error) {
+	record, err := lifecycle.ParseRecord(stored.Record)
+	switch {
+	case err != nil:
+		return Record{}, fmt.Errorf("%w: %w", errUnreadable, err)
+	case record.ID != stored.Integration || record.Version != stored.Version:
+		return Record{}, fmt.Errorf("%w: the record is that of another integration or version", errUnreadable)
+	}
+	return record, nil
+}
+
+// setAside stops serving an integration whose record cannot be read: its verdict is Unknown
+// until a record of it can be read. It alarms once.
+func (r *Rack) setAside(ctx context.Context, id string, err error) {
+	id = lifecycle.CanonicalID(id)
+	r.view.Drop(id)
+	if r.aside.Add(id) {
+		r.log.ErrorContext(ctx, "a record in the store cannot be read; its tokens are Unknown here", "integration", id, "error", err)
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
+	}
+}
+
+// unreadable tells of an integration whose record is sound and whose journal cannot be read.
+func (r *Rack) unreadable(ctx context.Context, id string, err error) {
+	r.log.ErrorContext(ctx, "what the journal has of an integration cannot be read", "integration", id, "error", err)
+	r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
+}
+
+// unopened tells that a sealed value does not open, once for each integration until one of
+// its values opens again.
+func (r *Rack) unopened(ctx context.Context, id string, err error) {
+	if r.unopenable.Add(id) {
+		r.log.ErrorContext(ctx, "a sealed token does not open: is its key missing among the sealing keys?", "integration", id, "error", err)
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
 	}
 }

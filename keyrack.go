@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
@@ -59,8 +60,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.respell(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.keepSeen(ctx); err != nil {
-		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
+	if err := r.keepSeen(ctx); err != nil { // statistics alone need it
+		r.log.WarnContext(ctx, "which actions were seen is not known yet", "error", err)
 	}
 	r.sync.note(last, asked, r.clock.Now(), nil)
 	background, stop := context.WithCancel(context.Background())
@@ -86,17 +87,37 @@ func (r *Rack) Store() store.Store { return r.given }
 
 // Close ends the background work and waits for it, and for the note in the journal of
 // how the latest deliveries were answered. Handlers of subscriptions see their contexts
-// end, so neither they nor any other function that the Rack was given may call Close.
-// Deliveries that are under way are finished by their callers. Check and the other
-// questions go on answering from memory.
+// end. Deliveries that are under way are finished by their callers; later ones, and all
+// other evidence, are refused with ErrClosed. Check and the other questions go on answering
+// from memory.
+//
+// Close waits for at most 10 s. What has not ended by then is a function that the
+// application gave, which ignores the end of its context or has called Close itself: the
+// error says so, and the goroutine is left behind.
 func (r *Rack) Close() error {
 	r.mu.Lock()
-	r.closed = true
+	r.closed.Store(true)
 	r.mu.Unlock()
 	r.stop()
-	r.done.Wait()
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.done.Wait()
+	}()
+	late := time.NewTimer(closePatience)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-late.C:
+		return errStuck
+	}
 }
+
+// closePatience is how long Close waits: for a store that hangs, twice.
+const closePatience = 10 * time.Second
+
+var errStuck = errors.New("keyrack: closing: a handler, or another function that the application gave, has not returned")
 
 // unseal gets the key of the token digests from the store, or begins the store
 // with a new one. That the sealer opens it proves that it is the right one.

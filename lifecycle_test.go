@@ -249,7 +249,7 @@ var trips = []struct {
 		{0, imported("A", "k1", "H"), "applied", "enabled", "valid live"},
 		{minute, imported("A", "k1", "H"), "duplicate", "enabled", "valid live"},
 		{hour, imported("A", "k2", "other"), "conflict: another enterprise", "enabled", "valid live"},
-		{hour, imported("B", "k1", "H"), "conflict: token owned by another integration", "unseen", "unknown unseen, guess invalid"},
+		{hour, imported("B", "k1", "H"), "conflict: token owned by another integration", "", "unknown unfamiliar, guess invalid"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
 		{hour, imported("A", "k2", ""), "applied", "disabled", "invalid disabled"},
 		{0, checked("A", "k1"), "invalid superseded", "disabled", "invalid disabled"},

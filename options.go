@@ -165,7 +165,8 @@ type Retention struct {
 	// negative age for ever.
 	Age time.Duration
 	// Entries is how many entries are kept of one integration, and of the deliveries
-	// that name none. 0 means 1000, and a negative number all.
+	// that name none. 0 means 1000, and a negative number all. Entries that say who got a
+	// token do not count, up to ten times that number.
 	Entries int
 }
 

@@ -78,7 +78,7 @@ func (a asked) Token(ctx context.Context, id string, d lifecycle.Digest) (Token,
 	if err != nil {
 		return Token{}, fmt.Errorf("keyrack: reading the token: %w", err)
 	}
-	return a.rack.unsealToken(sealed, id)
+	return a.rack.unsealToken(ctx, sealed, id)
 }
 
 // Take journals an answer.

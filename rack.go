@@ -54,30 +54,32 @@ var (
 // Rack holds the keys of all integrations. Make one with Open, and Close it. All
 // methods are safe for concurrent use.
 type Rack struct {
-	given    store.Store // as Open got it
-	store    store.Store // the same, contained
-	options  Options
-	policy   Policy
-	log      *slog.Logger
-	tell     *teller // nil where nobody wants to know
-	sealer   seal.Sealer
-	digester seal.Digester
-	clock    clock.Clock
-	view     *view.View
-	locks    *striped.Lock     // of integrations: what this instance decides does not conflict with itself
-	news     notifier.Notifier // of the journal
-	answers  answers
-	seen     seen
-	spelled  join.Spellings
-	schedule *probe.Schedule // nil without a prober
-	trouble  atomic.Bool     // Mews refuses this instance's questions, whatever the token
-	watched  chan seenAnswer
+	given      store.Store // as Open got it
+	store      store.Store // the same, contained
+	options    Options
+	policy     Policy
+	log        *slog.Logger
+	tell       *teller // nil where nobody wants to know
+	sealer     seal.Sealer
+	digester   seal.Digester
+	clock      clock.Clock
+	view       *view.View
+	locks      *striped.Lock     // of integrations: what this instance decides does not conflict with itself
+	news       notifier.Notifier // of the journal
+	answers    answers
+	seen       seen
+	aside      view.Aside // whose records cannot be read
+	unopenable view.Aside // whose tokens do not open
+	spelled    join.Spellings
+	schedule   *probe.Schedule // nil without a prober
+	trouble    atomic.Bool     // Mews refuses this instance's questions, whatever the token
+	watched    chan seenAnswer
 
 	sync syncStatus
 
 	mu      sync.Mutex
-	running map[string]bool // subscriptions
-	closed  bool
+	running map[string]bool             // subscriptions
+	closed  atomic.Bool                 // set with mu held
 	launch  func(func(context.Context)) // runs something until Close
 
 	stop func()
@@ -101,7 +103,7 @@ func (r *Rack) afterwards(ctx context.Context) (context.Context, context.CancelF
 func (r *Rack) start(name string, run func(context.Context)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	if r.closed.Load() {
 		return ErrClosed
 	}
 	if r.running[name] {

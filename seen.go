@@ -3,6 +3,7 @@ package keyrack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,8 @@ func (r *Rack) keepSeen(ctx context.Context) error {
 	var names []string
 	if err == nil {
 		if err := json.Unmarshal(old, &names); err != nil {
-			return err
+			r.log.WarnContext(ctx, "which actions were seen before cannot be read, and begins anew", "error type", fmt.Sprintf("%T", err))
+			names = nil
 		}
 	}
 	stored := uint32(0)

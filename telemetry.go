@@ -189,6 +189,13 @@ const (
 	// AlarmUnknownAction: a webhook with an action that this version does not know. It is
 	// raised once for each name, by each process.
 	AlarmUnknownAction AlarmKind = "unknown_action"
+	// AlarmStore: the store no longer has what it had: it was removed or replaced under the
+	// running process. Deliveries are refused until that is put right.
+	AlarmStore AlarmKind = "store"
+	// AlarmUnreadable: what the store holds of an integration cannot be read: its record,
+	// or a sealed token that none of the sealer's keys opens. The integration's verdict is
+	// Unknown, or it cannot be asked about. It is raised once, until it can be read again.
+	AlarmUnreadable AlarmKind = "unreadable"
 )
 
 // Alarm is something that a person should look at. It holds no secret.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/lease"
@@ -64,6 +65,9 @@ func (r *Rack) housekeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		for _, id := range r.aside.All() { // somebody may have repaired them
+			_ = r.reload(ctx, id)
+		}
 		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil { // Open has done so at the start
 			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)
 		}
@@ -121,8 +125,10 @@ const (
 )
 
 // Trim trims the journal to Options.Retention now, and returns how many integrations
-// have fewer entries. One of the instances does so once a day without being asked. What
-// a subscription has yet to handle is not trimmed.
+// have fewer entries. One of the instances does so once a day without being asked, unless
+// its clock may be wrong: it waits until the journal has an entry that is between one and
+// two days old by that clock. Trim itself believes the clock. What a subscription has yet to
+// handle is not trimmed, nor an integration whose entries cannot be read.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
 	worked, err := subscription.DoneBefore(ctx, r.store, r.SyncStatus().Position)
 	if err != nil {
@@ -131,6 +137,10 @@ func (r *Rack) Trim(ctx context.Context) (int, error) {
 	n := 0
 	trim := func(stored store.Stored) error {
 		done, err := r.trim(ctx, stored, worked)
+		if errors.Is(err, errUnreadable) {
+			r.unreadable(ctx, stored.Integration, err)
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("keyrack: trimming: %w", err)
 		}
@@ -174,6 +184,9 @@ func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
 		return nil
 	}
 	if last != 0 { // else there is nothing that is a day old
+		if known, err := r.clockIsKnown(ctx, now); err != nil || !known {
+			return err
+		}
 		if _, err := r.Trim(ctx); err != nil {
 			return err
 		}
@@ -181,7 +194,49 @@ func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
 	return r.store.Advance(ctx, l, store.Position(now))
 }
 
-// trim shortens the history of one integration.
+// clockIsKnown reports whether the journal has an entry that is between one and two days old
+// by this clock: one that has jumped ahead finds none until it has been wrong for a day. Such
+// a clock would trim everything.
+func (r *Rack) clockIsKnown(ctx context.Context, now lifecycle.Instant) (bool, error) {
+	first, last, err := r.store.Bounds(ctx)
+	if err != nil {
+		return false, err
+	}
+	// The first entry that is not older than two days.
+	oldest := lifecycle.At(now.Time().Add(-2 * trimEvery))
+	var found lifecycle.Instant
+	for low, high := first, last; low < high; {
+		middle := low + (high-low)/2
+		next, err := r.entryAfter(ctx, middle)
+		switch {
+		case err != nil:
+			return false, err
+		case next.Position == 0 || next.At >= oldest:
+			high = middle
+			if next.Position > 0 {
+				found = next.At
+			}
+		default:
+			low = next.Position
+		}
+	}
+	known := found != 0 && now.Sub(found) >= trimEvery
+	if !known {
+		r.log.InfoContext(ctx, "trimming waits until the journal has an entry that is between one and two days old by this clock")
+	}
+	return known, nil
+}
+
+// entryAfter returns the journal's first entry after a position; a zero one for none.
+func (r *Rack) entryAfter(ctx context.Context, after store.Position) (store.Entry, error) {
+	for e, err := range r.store.Journal(ctx, after) {
+		return e, err
+	}
+	return store.Entry{}, nil
+}
+
+// trim shortens the history of one integration. Its error wraps errUnreadable if what is left
+// cannot be folded.
 func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
 	now := r.clock.Instant()
 	before, keep := r.options.Retention.limits(now)
@@ -189,7 +244,7 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 	if stored.BaseVersion > 0 {
 		var err error
 		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
-			return false, err
+			return false, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 	}
 	var left []store.Entry
@@ -199,10 +254,10 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 		}
 		left = append(left, e)
 	}
-	drop := 0
+	drop, count := 0, counted(left, keep)
 	for drop < len(left) {
 		e := left[drop]
-		tooMany := keep >= 0 && len(left)-drop > keep
+		tooMany := keep >= 0 && (count[drop] > keep || len(left)-drop > handOutsPer*keep)
 		if e.Position == 0 || e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
 			break
 		}
@@ -224,9 +279,32 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 		}
 		evidence, err := lifecycle.ParseEvidence(e.Evidence)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 		record, _ = record.Apply(evidence)
 	}
 	return true, r.store.Trim(ctx, stored.Integration, last.Version, lifecycle.AppendRecord(nil, record))
+}
+
+// handOutsPer is how many entries are kept at most for each that Retention.Entries allows,
+// where tokens were handed out.
+const handOutsPer = 10
+
+// counted returns, for each entry, how many from it on count for Retention.Entries: all but
+// those that say who got a token. They are read only where it matters.
+func counted(left []store.Entry, keep int) []int {
+	count := make([]int, len(left))
+	n := 0
+	for i, e := range slices.Backward(left) {
+		handOut := false
+		if keep >= 0 && len(left) > keep {
+			evidence, err := lifecycle.ParseEvidence(e.Evidence)
+			handOut = err == nil && evidence.Kind == lifecycle.KindIssue
+		}
+		if !handOut {
+			n++
+		}
+		count[i] = n
+	}
+	return count
 }

@@ -60,7 +60,9 @@ func Rewind(ctx context.Context, s store.Store, name string, after store.Positio
 }
 
 // Unsubscribe forgets a subscription that no instance runs any more: its dead letters
-// and what was wanted of it. Trimming the journal no longer waits for it.
+// and what was wanted of it. Trimming the journal no longer waits for it. While an instance
+// runs it, the error is ErrInvalid, and nothing is forgotten; the same holds for up to
+// Options.Takeover after an instance died.
 func Unsubscribe(ctx context.Context, s store.Store, name string) error {
 	return control(s, name, func(s store.Store) error { return subscription.Forget(ctx, s, name) })
 }
@@ -73,7 +75,7 @@ func control(s store.Store, name string, do func(store.Store) error) error {
 	}
 	err := do(guard.Store(s, nil))
 	switch {
-	case errors.Is(err, subscription.ErrBeyond):
+	case errors.Is(err, subscription.ErrBeyond), errors.Is(err, subscription.ErrRunning):
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	case err != nil:
 		return fmt.Errorf("atrest: controlling a subscription: %w", err)

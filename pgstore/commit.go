@@ -33,9 +33,14 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (receipt store.Commi
 	return receipt, err
 }
 
-// commit tries until c is applied or there is a reason why it cannot be.
+// attemptsWithoutReason bounds how often a commit is tried again that was not applied for no
+// reason that can be found: what stands in the way comes and goes, or the tables contradict
+// each other.
+const attemptsWithoutReason = 100
+
+// commit tries until it is applied or there is a reason why it cannot be.
 func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, error) {
-	for {
+	for range attemptsWithoutReason {
 		var done bool
 		var err error
 		switch {
@@ -59,6 +64,7 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, e
 		}
 		// The obstacle is gone by now.
 	}
+	return store.Committed{}, &Error{Code: codeUnique, kind: ErrOther}
 }
 
 // fresh returns the receipt of a commit that was applied just now.

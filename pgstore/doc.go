@@ -64,14 +64,12 @@
 //
 // # Other databases
 //
-// The tests run on PostgreSQL alone, under each isolation level. The store uses only
-// what CockroachDB, YugabyteDB and Aurora document as well: tables, partial indexes,
-// views; WITH that changes data, each table at most once in a statement; INSERT … ON
-// CONFLICT; SELECT … FOR UPDATE of one row; arrays as parameters; clock_timestamp. It
-// does not use advisory locks, SKIP LOCKED, xmin and snapshot functions, sequences,
-// triggers, user-defined functions, collations or foreign keys. If LISTEN or NOTIFY is
-// not supported the store works without them. The database must be the primary: a
-// standby lags behind what was answered.
+// It takes PostgreSQL 13 or newer, or what is that inside, such as Aurora. The tests run on
+// PostgreSQL alone, under each level of isolation. Databases that speak its protocol with an
+// engine of their own lack the numbers of transactions and the snapshots by which entries
+// without a position are found. Not used are advisory locks, SKIP LOCKED, sequences,
+// triggers, collations and foreign keys. Where LISTEN or NOTIFY is not supported the store
+// does without. The database is to be the primary: a standby lags behind what was answered.
 //
 // # The schema
 //

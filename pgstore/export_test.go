@@ -15,3 +15,6 @@ func (s *Store) CommitStatement(claims bool) (whole string, steps [4]string) {
 	return s.in(commitStatements[shape{hasBody: true, claims: claims}]),
 		[4]string{s.in(stepMove), s.in(stepEntry), s.in(stepBody), s.in(stepClaim)}
 }
+
+// Poll returns what one look at the journal sends where nothing is new.
+func (s *Store) Poll() string { return s.in(journalPage) }

@@ -11,25 +11,27 @@ import (
 )
 
 const (
-	// The order and the limit leave the planner only the index entry_pending, whatever
-	// it estimates.
-	pending = `exists (select 1 from (
-  select arrived from keyrack.entry where position is null
-  order by integration, version, id limit 1
-) p)`
-	getBounds = `select trimmed, last, ` + pending + ` from keyrack.bounds where one = 1`
+	// What came after the snapshot by which positions were given last: entries of
+	// transactions that had not begun then, or had not ended. A snapshot of another
+	// cluster, out of a dump, may lie in the future; then everything is looked at.
+	freshFrom = `(case when b.seen is null or pg_snapshot_xmax(b.seen) > pg_snapshot_xmax(pg_current_snapshot())
+  then '0'::xid8 else pg_snapshot_xmax(b.seen) end)`
+	unended = `any(array(select pg_snapshot_xip(b.seen)))`
+	pending = `(exists (select 1 from keyrack.entry where position is null and xact >= ` + freshFrom + `)
+  or exists (select 1 from keyrack.entry where position is null and xact = ` + unended + `))`
+	getBounds = `select b.trimmed, b.last, ` + pending + ` from keyrack.bounds b where b.one = 1`
 
 	// A page comes with the bounds of the same moment. If there is no entry it is one
 	// row without one.
 	journalPage = `select b.trimmed, b.last, b.pending, ` + entryColumns + `
-from (select trimmed, last, ` + pending + ` as pending from keyrack.bounds where one = 1) b
+from (select b.trimmed, b.last, ` + pending + ` as pending from keyrack.bounds b where b.one = 1) b
 left join (
   select * from keyrack.entry where position > $1::bigint and position <= $2::bigint order by position limit $3::bigint
 ) e on true
 order by e.position`
 
 	historyPage = `select ` + entryColumns + ` from keyrack.entry e
-where e.integration = $1::bytea and e.version > $2::bigint order by e.version limit $3::bigint`
+where e.integration = $1::bytea and e.version > $2::bigint and e.version > 0 order by e.version limit $3::bigint`
 	namelessPage = `select ` + entryColumns + ` from keyrack.entry e
 where e.integration = ''::bytea and e.version = 0 and e.position > $1::bigint and e.position <= $2::bigint
 order by e.position limit $3::bigint`
@@ -41,24 +43,34 @@ type bounds struct {
 	pending       bool // there are entries without a position
 }
 
-// sequence assigns positions to all entries that were committed before it began. It
-// takes the lock of the bounds, and only then looks for such entries. So positions
-// become visible in their order, and no new position lies before one that a reader has
-// seen. The order is that of arrival. A long backlog gets its positions in parts, by
-// integration. Either way each integration's entries keep the order of their versions.
+// sequence gives positions to all entries that were committed before it began: it
+// takes the lock of the bounds, and only then looks which ones there are. So
+// positions become visible in their order, and what is given one is never
+// before what a reader has seen. The order is that of arrival; a long backlog gets
+// its positions in parts, by transaction. Either way each integration's entries
+// keep the order of their versions, since no transaction commits a version before it could
+// see the one before. Once all have theirs, the snapshot of the statement is kept: what it
+// saw nobody has to look at again.
 //
 // Both statements run in one transaction and one round trip.
 const (
-	// The order and the small limit of the innermost query keep the planner from
-	// reading a large table whole, whatever it estimates.
+	// The order and the small limit of the innermost parts keep the planner from
+	// reading a large table whole, whatever it believes.
 	givePositions = `with pending as (
   select id, row_number() over (order by arrived, id) as place
   from (
-    select arrived, id from keyrack.entry where position is null
-    order by integration, version, id limit 1000
+    (select e.arrived, e.id from keyrack.bounds b, keyrack.entry e
+     where b.one = 1 and e.position is null and e.xact >= ` + freshFrom + `
+     order by e.xact, e.integration, e.version, e.id limit 1000)
+    union all
+    (select e.arrived, e.id from keyrack.bounds b, keyrack.entry e
+     where b.one = 1 and e.position is null and e.xact = ` + unended + ` and e.xact < ` + freshFrom + `
+     order by e.xact, e.integration, e.version, e.id limit 1000)
   ) next
 ), counted as (
-  update keyrack.bounds set last = last + (select count(*) from pending) where one = 1
+  update keyrack.bounds set last = last + (select count(*) from pending),
+    seen = case when (select count(*) from pending) < 1000 then pg_current_snapshot() else seen end
+  where one = 1
   returning last - (select count(*) from pending) as base
 )
 update keyrack.entry set position = counted.base + pending.place

@@ -59,7 +59,8 @@ func (o *Options) listens() bool { return o == nil || !o.NoListen && !o.Pooler }
 // of processes may use at the same time. It is safe for concurrent use. Make one with
 // Open or New, and Close it.
 //
-// Its leases run by the clock of the database. Its errors unwrap to the sentinels of
+// Its leases run by the clock of the database, and end whatever that says once another
+// process has seen them unrenewed for their length. Its errors unwrap to the sentinels of
 // package store, of this package, or of context.
 type Store struct {
 	pool       *pgxpool.Pool
@@ -71,6 +72,7 @@ type Store struct {
 	closed     atomic.Bool
 	stop       context.CancelFunc
 	done       sync.WaitGroup
+	sightings  sightings // of leases
 }
 
 var _ store.Store = (*Store)(nil)

@@ -100,8 +100,8 @@ values ($1, $2::bigint + 1, $3, ` + clock + `) on conflict (id) do nothing`
 where id = $1 and version = $2`
 	stepRebase = `update keyrack.integration set base = record, base_version = version where id = $1`
 
-	stepForgetBodies  = `delete from keyrack.body where entry in (select id from keyrack.entry where integration = $1)`
-	stepForgetEntries = `delete from keyrack.entry where integration = $1`
+	stepForgetBodies  = `delete from keyrack.body where entry in (select id from keyrack.entry where integration = $1 and version > 0)`
+	stepForgetEntries = `delete from keyrack.entry where integration = $1 and version > 0`
 	stepForgetDigests = `delete from keyrack.token where integration = $1 and digest <> all($2::bytea[])`
 	stepForgetTokens  = `update keyrack.token set sealed = null where integration = $1 and sealed is not null`
 

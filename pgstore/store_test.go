@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +56,14 @@ func harness(settings ...string) storetest.Harness {
 			return again
 		},
 		Join: join,
+		Ahead: func(t *testing.T, s store.Store, by time.Duration) {
+			how, _ := opened.Load(s)
+			name := pgx.Identifier{how.(opening).opts.Schema, "lease"}.Sanitize()
+			_, err := pgtest.Shared(t).Connect(t).Exec(t.Context(), "update "+name+" set until = until + $1::bigint * interval '1 microsecond'", by.Microseconds())
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
 		Dump: func(t *testing.T, s store.Store) []byte {
 			how, _ := opened.Load(s)
 			return dump(t, how.(opening).opts.Schema)

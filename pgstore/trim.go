@@ -18,7 +18,7 @@ based as (
   returning id
 ), gone as (
   delete from keyrack.entry using based
-  where entry.integration = based.id and entry.version <= $2::bigint
+  where entry.integration = based.id and entry.version <= $2::bigint and entry.version > 0
   returning entry.id, entry.position
 ), bodies as (
   delete from keyrack.body using gone where body.entry = gone.id

@@ -16,19 +16,27 @@ var (
 	ErrNotDurable = store.NewFailure("sqlitestore: not durable: the database does not do WAL with synchronous=FULL")
 	// ErrNewer: a newer version of Keyrack has changed the schema. Use that version.
 	ErrNewer = store.NewFailure("sqlitestore: the file has the schema of a newer version of Keyrack")
-	// ErrForeign: the file is a database that belongs to something else.
+	// ErrPath: the folder of the file does not exist, or the path leads to a folder. Make
+	// the folder, or name a file in it.
+	ErrPath = store.NewFailure("sqlitestore: the path leads to no file: its folder does not exist, or it is a folder itself")
+	// ErrForeign: the file is a database of something else, or no database.
 	ErrForeign = store.NewFailure("sqlitestore: the file is not a Keyrack database")
 	// ErrPool: the application's handle allows fewer connections than the store needs.
 	ErrPool = store.NewFailure("sqlitestore: the pool is limited to too few connections")
 
-	// ErrBusy: another process is writing and did not finish in time.
+	// ErrReplaced: the database, or a file beside it, was removed or replaced under the
+	// running process. What is committed would be lost. Put the files back as they were,
+	// or start the process anew. It wraps store.ErrGone.
+	ErrReplaced = store.NewFailure("sqlitestore: the file was removed or replaced under the running process")
+
+	// ErrBusy: another process writes, and did not finish in time.
 	ErrBusy = store.NewFailure("sqlitestore: another process holds the database")
 	// ErrFull: the disk is full. The store works again once there is room.
 	ErrFull = store.NewFailure("sqlitestore: the disk is full")
 	// ErrReadOnly: the file, its folder or its disk cannot be written to.
 	ErrReadOnly = store.NewFailure("sqlitestore: the database cannot be written to")
-	// ErrCorrupt: the file is damaged or is not a database. Check says more. Restore a
-	// backup.
+	// ErrCorrupt: the file is damaged. Check says more; the way
+	// back is a backup.
 	ErrCorrupt = store.NewFailure("sqlitestore: the database is damaged")
 	// ErrIO: the disk, or the operating system, failed.
 	ErrIO = store.NewFailure("sqlitestore: input or output failed")
@@ -58,7 +66,10 @@ func (e *Error) Failure() string { return e.Error() }
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.kind }
 
-// Those of SQLite's primary result codes that matter here.
+// Is reports whether the error is store.ErrGone, besides what it unwraps to.
+func (e *Error) Is(target error) bool { return e.kind == ErrReplaced && target == store.ErrGone }
+
+// SQLite's primary result codes, of those that mean something here.
 const (
 	codePerm     = 3
 	codeBusy     = 5

@@ -66,9 +66,10 @@ func TestOpenRefuses(t *testing.T) {
 		{newer, sqlitestore.ErrNewer},
 		{path("tables.db"), sqlitestore.ErrForeign},
 		{path("application.db"), sqlitestore.ErrForeign},
-		{path("text"), sqlitestore.ErrCorrupt},
-		{path("missing/keyrack.db"), sqlitestore.ErrIO},
-		{dir, sqlitestore.ErrIO},
+		{path("text"), sqlitestore.ErrForeign},
+		{path("missing/keyrack.db"), sqlitestore.ErrPath},
+		{path("text/keyrack.db"), sqlitestore.ErrPath},
+		{dir, sqlitestore.ErrPath},
 		{"", sqlitestore.ErrNotDurable},
 		{":memory:", sqlitestore.ErrNotDurable},
 	} {

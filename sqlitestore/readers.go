@@ -49,6 +49,9 @@ func (s *Store) reading(ctx context.Context, f func(*link) error) error {
 		return ErrClosed
 	default:
 	}
+	if err := s.watch.checkLately(); err != nil {
+		return err
+	}
 	var l *link
 	select {
 	case l = <-s.readers.places:

@@ -17,6 +17,8 @@ var schema string
 // is the file's user_version. A migration that was released never changes.
 var migrations = []string{
 	0: schema,
+	// How long a lease lasts without being renewed, in microseconds; 0: not known.
+	1: `ALTER TABLE lease ADD COLUMN length INTEGER NOT NULL DEFAULT 0;`,
 }
 
 // migrate brings the schema to this version, in one transaction. It returns ErrForeign

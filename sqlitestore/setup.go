@@ -129,6 +129,8 @@ func ioError(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
+		return &Error{kind: ErrPath}
 	case errors.Is(err, syscall.ENOSPC):
 		return &Error{kind: ErrFull}
 	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):

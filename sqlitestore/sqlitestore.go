@@ -106,7 +106,8 @@ func (o *Options) eraseWithin() time.Duration {
 // Store keeps all promises of [store.Store], in a file. It is safe for concurrent use,
 // also by several processes. Make one with Open or New, and Close it.
 //
-// Its leases run by the wall clock of the machine. Its errors unwrap to
+// Its leases run by the wall clock of the machine, and end whatever that says once another
+// process has seen them unrenewed for their length. Its errors unwrap to
 // the sentinels of package store, of this package, or of context.
 type Store struct {
 	db      *sql.DB
@@ -115,6 +116,9 @@ type Store struct {
 	readers readers
 	setup   setup
 	closing sync.Once
+
+	watch     watch
+	sightings map[string]sighting // of leases; the goroutine that writes has it to itself
 }
 
 var _ store.Store = (*Store)(nil)
@@ -123,7 +127,7 @@ var _ store.Store = (*Store)(nil)
 // owner can read; the folder must exist. Open starts one goroutine, which Close ends.
 // nil options mean the zero Options. The context bounds only the opening.
 //
-// Errors are ErrNewer, ErrForeign, ErrNotDurable, or those of any other method.
+// Errors are ErrPath, ErrNewer, ErrForeign, ErrNotDurable, or those of any other method.
 func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return nil, ErrNotDurable
@@ -168,15 +172,23 @@ func create(path string) error {
 	}
 }
 
-// unopened explains why a file could not be opened. SQLite does not distinguish a
-// folder that it cannot write to from one that does not exist.
+// unopened explains why a file could not be opened: SQLite does not tell a folder
+// that it cannot write to from one that is not there, and calls what never was a database a
+// damaged one.
 func unopened(path string, err error) error {
-	if failed, ok := errors.AsType[*Error](err); !ok || failed.Code&0xff != codeCantOpen {
+	failed, ok := errors.AsType[*Error](err)
+	if ok && failed.Code&0xff == codeNotADB {
+		return &Error{kind: ErrForeign, Code: failed.Code}
+	}
+	if !ok || failed.Code&0xff != codeCantOpen {
 		return err
 	}
-	probe, failed := os.CreateTemp(filepath.Dir(path), "keyrack-*")
-	if failed != nil {
-		return ioError(failed)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return &Error{kind: ErrPath}
+	}
+	probe, refused := os.CreateTemp(filepath.Dir(path), "keyrack-*")
+	if refused != nil {
+		return ioError(refused)
 	}
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
@@ -219,10 +231,15 @@ func open(ctx context.Context, db *sql.DB, opts *Options, rewrite func(string) s
 			erase:      opts.eraseWithin(),
 			rewrite:    rewrite,
 		},
-		readers: newReaders(opts.readers()),
+		readers:   newReaders(opts.readers()),
+		sightings: make(map[string]sighting),
 	}
 	l, err := s.dial(ctx, true)
 	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	if err := s.watch.begin(ctx, l); err != nil {
+		l.discard()
 		return nil, failure(ctx, err)
 	}
 	s.writer = startWriter(s, l)

@@ -3,9 +3,11 @@ package sqlitestore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
@@ -36,6 +38,9 @@ func TestStore(t *testing.T) {
 				t.Fatalf("Close: %v", err)
 			}
 			return open(t, paths[s])
+		},
+		Ahead: func(t *testing.T, s store.Store, by time.Duration) {
+			execute(t, paths[s], fmt.Sprint("UPDATE lease SET until = until + ", by.Microseconds()))
 		},
 		Join: func(t *testing.T, s store.Store) store.Store { return open(t, paths[s]) },
 		Dump: func(t *testing.T, s store.Store) []byte {

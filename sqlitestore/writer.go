@@ -229,7 +229,9 @@ func (t *turn) transact(more bool) bool {
 		t.answer(failure(ctx, err))
 		return true
 	}
-	t.answer(nil)
+	// What went into a file that is no longer there, or that another has taken the place of,
+	// is as good as lost.
+	t.answer(t.store.watch.check())
 	return true
 }
 
@@ -255,11 +257,19 @@ func (t *turn) connect(ctx context.Context) error {
 	if t.link != nil {
 		return nil
 	}
-	l, err := t.store.dial(ctx, true)
-	if err == nil {
-		t.link = l
+	if err := t.store.watch.check(); err != nil {
+		return err // nobody is to write into another's file
 	}
-	return err
+	l, err := t.store.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err := t.store.watch.begin(ctx, l); err != nil {
+		l.discard()
+		return err
+	}
+	t.link = l
+	return nil
 }
 
 // rollback undoes the transaction, unless SQLite has done so already.

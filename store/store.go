@@ -33,6 +33,9 @@ var (
 	ErrFenced = errors.New("store: the lease has another holder")
 	// ErrTrimmed: entries after the given position have been removed.
 	ErrTrimmed = errors.New("store: the journal was trimmed beyond that position")
+	// ErrGone: what the store kept was removed or replaced under the running process. It
+	// can keep nothing until that is put back, or the process is started anew.
+	ErrGone = NewFailure("store: what it kept was removed or replaced")
 	// ErrInvalid: the arguments contradict each other or what is stored, which is a
 	// mistake in the caller's code. Nothing was changed.
 	ErrInvalid = errors.New("store: invalid arguments")
@@ -180,7 +183,9 @@ type Store interface {
 
 	// Acquire takes or renews the lease of a name for ttl. It succeeds if the lease
 	// is free, has expired by the store's clock, or already belongs to this holder,
-	// and returns ErrFenced otherwise. Renewing keeps the fence; a change of holder,
+	// and returns ErrFenced otherwise. A lease that lies in the future, because that clock
+	// was wrong, ends all the same: once who asks for it has seen it unrenewed for its length
+	// by a monotonic clock. Renewing keeps the fence; a change of holder,
 	// or taking the lease after Release, increases it. Workers with the same holder's
 	// name share the lease. An empty name or holder is ErrInvalid.
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (Lease, error)

@@ -40,7 +40,7 @@ func Foreign(whose string, err error) error {
 // sentinels are errors whose text is known to be fixed.
 var sentinels = []error{
 	context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
-	store.ErrConflict, store.ErrOwned, store.ErrNotFound, store.ErrFenced, store.ErrTrimmed, store.ErrInvalid,
+	store.ErrConflict, store.ErrOwned, store.ErrNotFound, store.ErrFenced, store.ErrTrimmed, store.ErrInvalid, store.ErrGone,
 	lifecycle.ErrNewer, seal.ErrKeySize, seal.ErrNoKey, seal.ErrOpen,
 }
 

@@ -22,8 +22,12 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// ErrUnopened: the sealer does not open a token. Nothing was joined, lest it be lost.
-var ErrUnopened = errors.New("keyrack: a token does not open")
+var (
+	// ErrUnopened: the sealer does not open a token. Nothing was joined, lest it be lost.
+	ErrUnopened = errors.New("keyrack: a token does not open")
+	// ErrUnread: a record cannot be read. Nothing was joined.
+	ErrUnread = errors.New("keyrack: a record cannot be read")
+)
 
 // Joined is what became of a joining.
 type Joined struct {
@@ -38,7 +42,7 @@ const attempts = 16
 
 // Join joins what a store holds under other spellings of an id into the record under its
 // canonical spelling. It does nothing if that has been done. The error is ErrUnopened,
-// lifecycle.ErrNewer if a later version wrote a record, or the store's.
+// ErrUnread, or the store's.
 func Join(ctx context.Context, o Options, id string, spellings ...string) (Joined, error) {
 	j := joiner{Options: o, store: o.Store, sealer: o.Sealer, id: id, spellings: spellings}
 	for range attempts {
@@ -96,6 +100,9 @@ func (j *joiner) load(ctx context.Context, spelling string) (lifecycle.Record, s
 		return lifecycle.Record{}, stored, err
 	}
 	record, err := lifecycle.ParseRecord(stored.Record)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnread, err)
+	}
 	return record, stored, err
 }
 
@@ -292,6 +299,7 @@ func (j *joiner) part(ctx context.Context, stored store.Stored, one span) (p par
 	after := one.After
 	if stored.BaseVersion > after {
 		if p.base, err = lifecycle.ParseRecord(stored.Base); err != nil {
+			err = fmt.Errorf("%w: %w", ErrUnread, err)
 			return p, err
 		}
 		after = stored.BaseVersion

@@ -10,27 +10,51 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// maxWaiting bounds how many entries wait behind others that failed, in memory.
-const maxWaiting = 4096
+const (
+	// maxQueue bounds how many entries of one integration wait in memory, and maxWaiting
+	// how many of all. What waits beyond that is read from the journal again when its turn
+	// comes. The first entry of each integration that fails is always in memory, so no
+	// integration holds up another.
+	maxQueue   = 256
+	maxWaiting = 4096
+)
 
 // waiting is an entry that failed, or that waits behind one that did.
 type waiting[T any] struct {
-	id       store.EntryID
-	position store.Position
-	item     T
-	attempts int
-	due      time.Time
+	id         store.EntryID
+	position   store.Position
+	item       T
+	unreadable error // why there is no item
+	attempts   int
+	due        time.Time
+}
+
+// queue is what waits of one integration, in order.
+type queue[T any] struct {
+	entries []waiting[T]
+	// till is the position of the entry that was taken into the queue last, and beyond
+	// whether others after it were read and left in the journal.
+	till   store.Position
+	beyond bool
+}
+
+// done returns the position up to which the integration's entries are done.
+func (q *queue[T]) done() store.Position {
+	if len(q.entries) > 0 {
+		return q.entries[0].position - 1
+	}
+	return q.till
 }
 
 // backlog is what a subscriber has read of the journal and not finished.
 type backlog[T any] struct {
 	*Subscriber[T]
 	lease   store.Lease
-	read    store.Position          // how far the journal was read
-	kept    store.Position          // where the cursor in the store stands
-	failing map[string][]waiting[T] // by integration, in order; the first is the one that failed
-	waiting int
-	enough  time.Time // when the stride ends
+	read    store.Position       // how far the journal was read
+	kept    store.Position       // where the cursor in the store stands
+	failing map[string]*queue[T] // by integration; the first entry is the one that failed
+	waiting int                  // entries in all queues
+	enough  time.Time            // when the stride ends
 }
 
 // obey reads what the operator wants, and rewinds if that is wanted.
@@ -74,24 +98,12 @@ func (b *backlog[T]) proceed(ctx context.Context) (more bool, err error) {
 		if errors.Is(err, store.ErrTrimmed) {
 			return false, b.skip(ctx)
 		}
-		var item T
-		if err == nil {
-			item, err = b.Parse(e)
-		}
 		if err != nil {
 			return false, err
 		}
-		if b.waiting >= maxWaiting {
-			return false, nil
-		}
-		if b.Wants(item) {
-			queue := b.failing[e.Integration]
-			b.failing[e.Integration] = append(queue, waiting[T]{id: e.ID, position: e.Position, item: item})
-			b.waiting++
-			if len(queue) == 0 {
-				if err := b.retry(ctx, e.Integration); err != nil {
-					return false, err
-				}
+		if w, wanted := b.look(e); wanted {
+			if err := b.add(ctx, e.Integration, w); err != nil {
+				return false, err
 			}
 		}
 		if ctx.Err() != nil {
@@ -105,21 +117,98 @@ func (b *backlog[T]) proceed(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
+// look makes of an entry what may wait, and reports whether the handler is to hear of it.
+// An entry that cannot be read is wanted: it fails until a version that can read it
+// comes, or it becomes a dead letter.
+func (b *backlog[T]) look(e store.Entry) (waiting[T], bool) {
+	item, err := b.Parse(e)
+	return waiting[T]{id: e.ID, position: e.Position, item: item, unreadable: err}, err != nil || b.Wants(item)
+}
+
+// add takes up an entry that was read for the first time, and handles it unless others of
+// its integration come first.
+func (b *backlog[T]) add(ctx context.Context, integration string, w waiting[T]) error {
+	q := b.failing[integration]
+	switch {
+	case q == nil:
+		q = &queue[T]{entries: []waiting[T]{w}, till: w.position}
+		b.failing[integration] = q
+		b.waiting++
+		return b.retry(ctx, integration)
+	case q.beyond || len(q.entries) >= maxQueue || b.waiting >= maxWaiting:
+		q.beyond = true
+	default:
+		q.entries, q.till = append(q.entries, w), w.position
+		b.waiting++
+	}
+	return nil
+}
+
+// refill takes into an empty queue what was left in the journal.
+func (b *backlog[T]) refill(ctx context.Context, integration string, q *queue[T]) error {
+	first, _, err := b.Store.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	if first > q.till {
+		b.Log.ErrorContext(ctx, "a subscription missed what was trimmed from the journal", "subscription", b.Name, "integration", integration)
+	}
+	q.beyond = false
+	till := q.till
+	for e, err := range b.Store.History(ctx, integration) {
+		if err != nil {
+			q.beyond = true
+			return err
+		}
+		if e.Position <= till || e.Position > b.read { // the latter the journal will bring
+			continue
+		}
+		w, wanted := b.look(e)
+		if !wanted {
+			continue
+		}
+		if len(q.entries) >= maxQueue {
+			q.beyond = true
+			break
+		}
+		q.entries, q.till = append(q.entries, w), w.position
+		b.waiting++
+	}
+	return nil
+}
+
 // retry works off what waits for an integration, until the first is not due, fails
 // again, or the stride ends.
 func (b *backlog[T]) retry(ctx context.Context, integration string) error {
-	for queue := b.failing[integration]; len(queue) > 0; queue = b.failing[integration] {
-		first := &queue[0]
-		if now := time.Now(); first.due.After(now) || now.After(b.enough) {
+	q := b.failing[integration]
+	for len(q.entries) > 0 || q.beyond {
+		if time.Now().After(b.enough) {
 			return nil
 		}
-		err := b.Handle(ctx, first.item, first.attempts+1)
+		if len(q.entries) == 0 {
+			if err := b.refill(ctx, integration, q); err != nil {
+				return err
+			}
+			continue
+		}
+		first := &q.entries[0]
+		if first.due.After(time.Now()) {
+			return nil
+		}
+		err := first.unreadable
+		if err == nil {
+			err = b.Handle(ctx, first.item, first.attempts+1)
+		}
 		if ctx.Err() != nil {
 			return nil // not the handler's failure
 		}
 		if err != nil {
 			if first.attempts++; first.attempts < b.Attempts {
 				first.due = time.Now().Add(backoff.Wait(first.attempts, 0, nil))
+				if first.unreadable != nil && first.attempts == 1 {
+					b.Log.ErrorContext(ctx, "a change cannot be read; later changes of its integration wait", "subscription", b.Name,
+						"entry", first.id.String(), "integration", integration)
+				}
 				return nil
 			}
 			b.Log.ErrorContext(ctx, "a change becomes a dead letter", "subscription", b.Name,
@@ -129,7 +218,7 @@ func (b *backlog[T]) retry(ctx context.Context, integration string) error {
 				return err
 			}
 		}
-		b.failing[integration] = queue[1:]
+		q.entries = q.entries[1:]
 		b.waiting--
 	}
 	delete(b.failing, integration)
@@ -139,8 +228,8 @@ func (b *backlog[T]) retry(ctx context.Context, integration string) error {
 // keep moves the cursor to where everything before is done.
 func (b *backlog[T]) keep(ctx context.Context) error {
 	done := b.read
-	for _, queue := range b.failing {
-		done = min(done, queue[0].position-1)
+	for _, q := range b.failing {
+		done = min(done, q.done())
 	}
 	if done == b.kept {
 		return nil
@@ -163,12 +252,19 @@ func (b *backlog[T]) skip(ctx context.Context) error {
 	return nil
 }
 
+// retryGrain is how far apart two rounds of retries are at least, so that many integrations
+// that fail do not cost a round each.
+const retryGrain = 50 * time.Millisecond
+
 // pause returns how long there is nothing to do unless the journal grows: until the
 // first retry is due, at most a second, after which the operator's wishes are read.
 func (b *backlog[T]) pause(now time.Time) time.Duration {
 	pause := time.Second
-	for _, queue := range b.failing {
-		pause = min(pause, max(0, queue[0].due.Sub(now)))
+	for _, q := range b.failing {
+		if len(q.entries) == 0 || !q.entries[0].due.After(now) {
+			return 0 // the stride ended first
+		}
+		pause = min(pause, max(retryGrain, q.entries[0].due.Sub(now)))
 	}
 	return pause
 }

@@ -120,9 +120,9 @@ func TestTrimmedJournal(t *testing.T) {
 	})
 }
 
-// TestWaitingIsBounded: a subscriber reads no further than 4,096 entries beyond those
-// that fail.
-func TestWaitingIsBounded(t *testing.T) {
+// TestLongQueueHoldsUpNobodyElse: however many entries wait behind one that fails, those
+// of others are handled, and those that wait come in their order, each once.
+func TestLongQueueHoldsUpNobodyElse(t *testing.T) {
 	sitting(t, func(d desk) {
 		for range 5000 {
 			d.commit("a")
@@ -132,10 +132,73 @@ func TestWaitingIsBounded(t *testing.T) {
 		sub := subscriber(d.store, e)
 		sub.Attempts = 3
 		defer start(sub)()
-		e.wants(t, "while a1 fails")
+		e.wants(t, "while a1 fails", "b1")
+		d.commit("a", "b")
 		time.Sleep(time.Minute)
-		if all := e.all(); len(all) != 5000 || all[0] != "a2" || all[4998] != "a5000" || !slices.Contains(all, "b1") {
-			t.Errorf("%d calls after a1 became a dead letter", len(all))
+		d.commit("a")
+		time.Sleep(time.Minute)
+		all := slices.DeleteFunc(e.all(), func(what string) bool { return what[0] == 'b' })
+		if len(all) != 5001 {
+			t.Fatalf("%d entries handled after a1 became a dead letter", len(all))
+		}
+		for i, what := range all {
+			if want := fmt.Sprint("a", i+2); what != want {
+				t.Fatalf("%s comes where %s should", what, want)
+			}
+		}
+		if state := d.state(); state.Position != 5004 || state.Dead != 1 {
+			t.Errorf("%+v after all was done", state)
+		}
+	})
+}
+
+// TestEveryQueueIsServed: nobody is held up where more integrations fail than entries are
+// kept in memory.
+func TestEveryQueueIsServed(t *testing.T) {
+	sitting(t, func(d desk) {
+		const failing = 4200
+		for i := range failing {
+			d.commit(fmt.Sprint("a", i, " "), fmt.Sprint("a", i, " "))
+		}
+		d.commit("b")
+		e := &ear{fails: func(what string) bool { return what[0] == 'a' }}
+		defer start(subscriber(d.store, e))()
+		time.Sleep(time.Second)
+		e.wants(t, "while the others fail", "b1")
+		e.failing(nil)
+		time.Sleep(time.Hour)
+		if all := e.all(); len(all) != 2*failing+1 {
+			t.Errorf("%d entries handled once nothing fails", len(all))
+		}
+	})
+}
+
+// TestUnreadableEntry: an entry that cannot be read holds up its own integration until it
+// becomes a dead letter, and no other.
+func TestUnreadableEntry(t *testing.T) {
+	sitting(t, func(d desk) {
+		d.commit("a", "b", "a")
+		e := new(ear)
+		sub := subscriber(d.store, e)
+		sub.Attempts = 3
+		var log bytes.Buffer
+		sub.Log = slog.New(slog.NewTextHandler(&log, nil))
+		sub.Parse = func(e store.Entry) (store.Entry, error) {
+			if what(e) == "a1" {
+				return store.Entry{}, errMadeUp
+			}
+			return e, nil
+		}
+		defer start(sub)()
+		e.wants(t, "while a1 cannot be read", "b1")
+		time.Sleep(time.Minute)
+		e.wants(t, "after the last attempt", "b1", "a2")
+		letters, err := subscription.DeadLetters(t.Context(), d.store, "mail")
+		if err != nil || len(letters) != 1 || letters[0].Position != 1 {
+			t.Errorf("dead letters: %+v, %v", letters, err)
+		}
+		if !strings.Contains(log.String(), "integration=a") {
+			t.Errorf("the log does not name the integration: %s", &log)
 		}
 	})
 }

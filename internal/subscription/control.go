@@ -164,9 +164,26 @@ func DoneBefore(ctx context.Context, s store.Store, end store.Position) (store.P
 	return end, nil
 }
 
+// ErrRunning: an instance works for the subscription, or one that worked for it died less
+// than its lease ago.
+var ErrRunning = errors.New("an instance runs the subscription: stop it there, then try again")
+
+// forgetTTL is how long the removal of a subscription keeps instances off that would begin
+// it meanwhile.
+const forgetTTL = time.Minute
+
 // Forget removes a subscription from the store: its dead letters, what was wanted of it,
-// and that it exists. Its cursor stays, and a new subscription of the name ignores it.
+// and that it exists. Its cursor stays, and a new subscription of the name ignores it. The
+// error is ErrRunning, and nothing is removed, while an instance works for it.
 func Forget(ctx context.Context, s store.Store, name string) error {
+	l, err := s.Acquire(ctx, LeaseName(name), store.NewEntryID(time.Now()).String(), forgetTTL)
+	if errors.Is(err, store.ErrFenced) {
+		return ErrRunning
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Release(context.WithoutCancel(ctx), l) }() // else it runs out
 	letters, err := DeadLetters(ctx, s, name)
 	if err != nil {
 		return err

@@ -134,10 +134,12 @@ func TestNames(t *testing.T) {
 	sitting(t, func(d desk) {
 		names := []string{"a", "a dead b", "mark a", "a control"}
 		e := &ear{fails: always}
+		stops := map[string]func(){}
 		for _, name := range names {
 			sub := subscriber(d.store, e)
 			sub.Name, sub.Attempts = name, 1
-			defer start(sub)()
+			stops[name] = start(sub)
+			defer stops[name]()
 		}
 		d.commit("x")
 		time.Sleep(2 * time.Second)
@@ -156,6 +158,7 @@ func TestNames(t *testing.T) {
 				t.Errorf("%+v", state)
 			}
 		}
+		stops["a"]()
 		d.do(subscription.Forget(t.Context(), d.store, "a"))
 		if states, err = subscription.States(t.Context(), d.store); err != nil || len(states) != len(names)-1 {
 			t.Fatalf("%d subscriptions after one was forgotten, %v", len(states), err)
@@ -198,6 +201,33 @@ func TestDoneBefore(t *testing.T) {
 		}
 		if at, err := subscription.DoneBefore(t.Context(), d.store, 2); at != 2 || err != nil {
 			t.Errorf("%d, %v, where 2 is the end", at, err)
+		}
+	})
+}
+
+// TestForgettingARunningSubscription: it is refused and forgets nothing, until the
+// subscription has ended.
+func TestForgettingARunningSubscription(t *testing.T) {
+	sitting(t, func(d desk) {
+		d.commit("a")
+		e := &ear{fails: always}
+		sub := subscriber(d.store, e)
+		sub.Attempts = 1
+		stop := start(sub)
+		for _, do := range []func(context.Context, store.Store, string) error{subscription.Resume, subscription.Pause} {
+			d.do(do(t.Context(), d.store, "mail"))
+			time.Sleep(2 * time.Second)
+			if err := subscription.Forget(t.Context(), d.store, "mail"); !errors.Is(err, subscription.ErrRunning) {
+				t.Errorf("forgetting what runs: %v", err)
+			}
+			if state := d.state(); state.Dead != 1 {
+				t.Errorf("%+v after forgetting was refused", state)
+			}
+		}
+		stop()
+		d.do(subscription.Forget(t.Context(), d.store, "mail"))
+		if states, err := subscription.States(t.Context(), d.store); err != nil || len(states) != 0 {
+			t.Errorf("left: %+v, %v", states, err)
 		}
 	})
 }

@@ -24,7 +24,8 @@ type Subscriber[T any] struct {
 	// Attempts is how often an entry is tried before it becomes a dead letter.
 	Attempts int
 
-	// Parse makes a T of an entry. Its error interrupts the subscription.
+	// Parse makes a T of an entry. An entry that it cannot read fails as one does that the
+	// handler refuses, and is not parsed again by this instance.
 	Parse func(store.Entry) (T, error)
 	// Wants reports whether the handler is to hear of a T.
 	Wants func(T) bool
@@ -58,7 +59,7 @@ func (s *Subscriber[T]) work(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
-	b := backlog[T]{Subscriber: s, lease: l, read: at, kept: at, failing: make(map[string][]waiting[T])}
+	b := backlog[T]{Subscriber: s, lease: l, read: at, kept: at, failing: make(map[string]*queue[T])}
 	for ctx.Err() == nil {
 		news := s.News()
 		wait := time.Second

@@ -34,6 +34,7 @@ type View struct {
 	byID     index.Table[string, Slot]
 	byDigest index.Table[lifecycle.Digest, Slot]
 	seed     maphash.Seed
+	gone     atomic.Int64 // integrations that were forgotten
 
 	mu         sync.Mutex
 	enterprise map[string][]string // integrations of an enterprise, in order of arrival
@@ -50,8 +51,22 @@ func (v *View) hash(id string) uint32 { return uint32(maphash.String(v.seed, id)
 // digestHash is a part of the digest, which is evenly spread as it is.
 func digestHash(d *lifecycle.Digest) uint32 { return binary.LittleEndian.Uint32(d[:]) }
 
-// Slot returns an integration's slot, or nil.
-func (v *View) Slot(id string) *Slot { return v.byID.Get(v.hash(id), id) }
+// Slot returns an integration's slot, or nil. One whose integration was forgotten is not
+// shown: all that is left of it is a version, so that no older record takes its place.
+func (v *View) Slot(id string) *Slot {
+	if s := v.slot(id); s != nil && !forgotten(s.Record()) {
+		return s
+	}
+	return nil
+}
+
+func (v *View) slot(id string) *Slot { return v.byID.Get(v.hash(id), id) }
+
+// forgotten reports whether a record says nothing, which is so after everything about its
+// integration was erased.
+func forgotten(r *lifecycle.Record) bool {
+	return r.State == lifecycle.Unseen && r.Arrived == 0 && r.Basis == (lifecycle.Basis{}) && len(r.Keys) == 0 && len(r.Parked) == 0
+}
 
 // Record returns an integration's record, or nil. Nobody may write to it.
 func (v *View) Record(id string) *lifecycle.Record {
@@ -71,12 +86,15 @@ func (v *View) Owner(d lifecycle.Digest) *lifecycle.Record {
 }
 
 // Len returns the number of integrations.
-func (v *View) Len() int { return v.byID.Len() }
+func (v *View) Len() int { return v.byID.Len() - int(v.gone.Load()) }
 
 // All calls yield with every record, in no given order, until it returns false.
 // Records that come meanwhile may be left out. Nobody may write to them.
 func (v *View) All(yield func(*lifecycle.Record) bool) {
-	v.byID.All(func(s *Slot) bool { return yield(s.Record()) })
+	v.byID.All(func(s *Slot) bool {
+		record := s.Record()
+		return forgotten(record) || yield(record)
+	})
 }
 
 // Enterprise returns the records of an enterprise's integrations, in the order in
@@ -99,7 +117,7 @@ func (v *View) Enterprise(id string) []*lifecycle.Record {
 func (v *View) Publish(next lifecycle.Record) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := v.Slot(next.ID)
+	s := v.slot(next.ID)
 	var before *lifecycle.Record
 	if s == nil {
 		s = new(Slot)
@@ -107,6 +125,7 @@ func (v *View) Publish(next lifecycle.Record) {
 		return
 	}
 	s.record.Store(&next)
+	v.count(before, &next)
 	if held := s.token.Load(); held != nil && held.Digest != currentOf(&next) {
 		s.token.Store(nil) // nobody is given it any more
 	}
@@ -136,16 +155,27 @@ func (v *View) Publish(next lifecycle.Record) {
 func (v *View) Drop(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := v.Slot(id)
+	s := v.slot(id)
 	if s == nil {
 		return
 	}
 	record := s.Record()
+	v.count(record, nil)
 	for i := range record.Keys {
 		v.disown(record.Keys[i].Digest, s)
 	}
 	v.byID.Delete(v.hash(id), id)
 	v.move(id, record.Enterprise.ID, "")
+}
+
+// count keeps the number of those that were forgotten. v.mu is held.
+func (v *View) count(before, after *lifecycle.Record) {
+	if before != nil && forgotten(before) {
+		v.gone.Add(-1)
+	}
+	if after != nil && forgotten(after) {
+		v.gone.Add(1)
+	}
 }
 
 // disown takes a digest from a slot. Another integration may have taken it up, and

@@ -74,6 +74,7 @@ func TestViewIsItsModel(t *testing.T) {
 			record := lifecycle.Record{
 				ID:         rapid.SampledFrom(ids).Draw(t, "id"),
 				Version:    rapid.Uint64Range(1, 8).Draw(t, "version"),
+				Arrived:    1,
 				Enterprise: lifecycle.Named{ID: rapid.SampledFrom(enterprises).Draw(t, "enterprise")},
 			}
 			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 3, rapid.ID).Draw(t, "tokens") {

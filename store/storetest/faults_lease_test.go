@@ -104,6 +104,37 @@ var leaseFaults = []fault{
 			return l, err
 		}
 	}},
+	{"a date is believed", "Acquire/of a lease from the future succeeds once it was seen unrenewed for its length", func(s *planted) {
+		wrong := false
+		s.ahead = func(time.Duration) { wrong = true }
+		s.acquire = func(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+			if wrong {
+				return store.Lease{}, store.ErrFenced
+			}
+			return s.sound.Acquire(ctx, name, holder, ttl)
+		}
+	}},
+	{"a date that cannot be is no date", "Acquire/of a lease from the future succeeds once it was seen unrenewed for its length", func(s *planted) {
+		s.ahead = func(time.Duration) {
+			s.acquire = func(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+				return store.Lease{Name: name, Holder: holder, Fence: 2, Until: time.Now().Add(ttl)}, nil
+			}
+		}
+	}},
+	{"that a lease is renewed is not seen", "Acquire/of a lease from the future is refused for as long as it is renewed", func(s *planted) {
+		first := map[string]time.Time{}
+		s.acquire = func(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
+			l, err := s.sound.Acquire(ctx, name, holder, ttl)
+			if errors.Is(err, store.ErrFenced) {
+				if since, ok := first[name]; !ok {
+					first[name] = time.Now()
+				} else if time.Since(since) > time.Second {
+					return store.Lease{Name: name, Holder: holder, Fence: 2, Until: time.Now().Add(ttl)}, nil
+				}
+			}
+			return l, err
+		}
+	}},
 	{"nobody is a holder, too", "Acquire/without a name or a holder is ErrInvalid", func(s *planted) {
 		s.acquire = func(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, error) {
 			return s.sound.Acquire(ctx, name, cmp.Or(holder, "nobody"), ttl)

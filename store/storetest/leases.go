@@ -78,6 +78,36 @@ var leasePromises = []promise{
 			}
 		}
 	}},
+	{"Acquire/of a lease from the future succeeds once it was seen unrenewed for its length", func(p *probe) {
+		if p.ahead == nil {
+			p.Skipf("the store's leases have no dates")
+		}
+		const length = 200 * time.Millisecond
+		one := p.acquire("name", "one", length)
+		p.ahead(p.s, 30*24*time.Hour)
+		began := time.Now()
+		p.unavailable("name", "two")
+		two := p.await("name", "two", length)
+		if waited := time.Since(began); waited < length {
+			p.Errorf("a lease of %v is void after %v", length, waited)
+		}
+		p.is(p.s.Advance(p.Context(), one, 1), store.ErrFenced, "Advance of the holder before")
+		p.same("fence", two.Fence > one.Fence, true)
+	}},
+	{"Acquire/of a lease from the future is refused for as long as it is renewed", func(p *probe) {
+		if p.ahead == nil {
+			p.Skipf("the store's leases have no dates")
+		}
+		const length = time.Second
+		one := p.acquire("name", "one", length)
+		for range 6 {
+			p.ahead(p.s, 30*24*time.Hour)
+			p.unavailable("name", "two")
+			time.Sleep(length / 4)
+			p.acquire("name", "one", length)
+		}
+		p.is(p.s.Advance(p.Context(), one, 1), nil, "Advance of the holder")
+	}},
 	{"Acquire/without a name or a holder is ErrInvalid", func(p *probe) {
 		_, err := p.s.Acquire(p.Context(), "", "one", time.Hour)
 		p.is(err, store.ErrInvalid, "no name")

@@ -98,6 +98,7 @@ func brokenPromises(ctx context.Context, plant func(*planted), wanted func(name 
 		s := newPlanted()
 		plant(s)
 		p := &probe{tb: r, s: s, histories: 50, patience: 3 * time.Second, dump: dumped}
+		p.ahead = func(_ store.Store, by time.Duration) { s.ahead(by) }
 		p.reopen = func(store.Store) store.Store { return s.reopened() }
 		p.join = func(store.Store) store.Store { return s.joined() }
 		done := make(chan struct{})
@@ -179,6 +180,7 @@ type planted struct {
 	// dump shows besides what can be read.
 	reopened func() store.Store
 	joined   func() store.Store
+	ahead    func(by time.Duration)
 	remains  [][]byte
 }
 
@@ -192,6 +194,7 @@ func newPlanted() *planted {
 	}
 	p.reopened = func() store.Store { return p }
 	p.joined = func() store.Store { return p }
+	p.ahead = func(time.Duration) {} // leases in memory have no dates
 	return p
 }
 

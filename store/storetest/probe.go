@@ -31,6 +31,7 @@ type probe struct {
 	reopen    func(store.Store) store.Store
 	join      func(store.Store) store.Store
 	dump      func(store.Store) []byte
+	ahead     func(store.Store, time.Duration)
 	histories int
 	patience  time.Duration // how long an immediate call may take
 

@@ -38,6 +38,9 @@ type Harness struct {
 	// first erases what the store erases late on purpose. Nil for a store that cannot
 	// be looked into.
 	Dump func(t *testing.T, s store.Store) []byte
+	// Ahead moves the dates of all leases that a store keeps into the future, as somebody
+	// writes them whose clock is ahead. Nil for a store whose leases have no dates.
+	Ahead func(t *testing.T, s store.Store, by time.Duration)
 	// Histories is how many concurrent histories are recorded and checked. 0
 	// means 1000.
 	Histories int
@@ -66,6 +69,9 @@ func (h Harness) probe(t *testing.T) *probe {
 	}
 	if h.Join != nil {
 		p.join = func(s store.Store) store.Store { return h.Join(t, s) }
+	}
+	if h.Ahead != nil {
+		p.ahead = func(s store.Store, by time.Duration) { h.Ahead(t, s, by) }
 	}
 	if h.Dump != nil {
 		p.dump = func(s store.Store) []byte { return h.Dump(t, s) }

@@ -2,10 +2,12 @@ package api
 
 import (
 	_ "embed"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // The paths of health checks. They want no key, whatever keys there are, and they are
@@ -38,23 +40,28 @@ const (
 	wordOK       = "ok"
 	wordReady    = "ready"
 	wordDegraded = "degraded"
+	wordGone     = "the store was removed or replaced"
 	wordEnding   = "shutting down"
 )
 
 // IsHealthWord reports whether a health check answers with this word.
 func IsHealthWord(word string) bool {
-	return word == wordOK || word == wordReady || word == wordDegraded || word == wordEnding
+	return word == wordOK || word == wordReady || word == wordDegraded || word == wordGone || word == wordEnding
 }
 
 // livez answers as long as the process serves.
 func (a *Server) livez(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, wordOK+"\n") }
 
 // readyz says whether webhooks are accepted. If the store cannot be read the answer says so
-// and is still 200: this process answers from memory, and without it nobody would.
+// and is still 200: this process answers from memory, and without it nobody would. A store
+// that was removed or replaced under this process is 503: nothing is accepted until it is
+// started anew.
 func (a *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case !a.Ready.Load():
 		say(w, http.StatusServiceUnavailable, wordEnding+"\n")
+	case errors.Is(a.Rack.SyncStatus().Err, store.ErrGone):
+		say(w, http.StatusServiceUnavailable, wordGone+"\n")
 	case a.Rack.SyncStatus().Err != nil:
 		say(w, http.StatusOK, wordDegraded+"\n")
 	default:

@@ -57,7 +57,7 @@ func New(version string) *Metrics {
 	}
 	for _, one := range []keyrack.AlarmKind{
 		keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness,
-		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction,
+		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore,
 	} {
 		m.alarms.add(0, string(one))
 	}
