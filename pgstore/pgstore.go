@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,10 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error) {
 	s := &Store{pool: pool, schema: opts.schema(), poll: opts.poll(), stop: func() {}}
 	if len(s.schema) > 63 {
-		return nil, ErrSettings
+		return nil, fmt.Errorf("%w: Options.Schema has %d bytes; it must have at most 63", ErrSettings, len(s.schema))
+	}
+	if s.poll < time.Millisecond || s.poll > 24*time.Hour {
+		return nil, fmt.Errorf("%w: Options.Poll is %v; it must be from 1ms to 24h, or 0 for the default", ErrSettings, s.poll)
 	}
 	if err := s.prepare(ctx, opts); err != nil {
 		return nil, err

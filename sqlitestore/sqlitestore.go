@@ -35,6 +35,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -74,6 +75,26 @@ const (
 	defaultCheckpointPages = 4096
 	defaultEraseWithin     = time.Minute
 )
+
+// check returns store.ErrInvalid for what cannot be meant: it names the option, its value
+// and what is allowed.
+func (o *Options) check() error {
+	if o == nil {
+		return nil
+	}
+	for name, d := range map[string]time.Duration{"BusyTimeout": o.BusyTimeout, "EraseWithin": o.EraseWithin} {
+		if d != 0 && (d < time.Millisecond || d > 24*time.Hour) {
+			return fmt.Errorf("sqlitestore: %w: Options.%s is %v; it must be from 1ms to 24h, or 0 for the default", store.ErrInvalid, name, d)
+		}
+	}
+	switch {
+	case o.Readers < 0 || o.Readers > 1000:
+		return fmt.Errorf("sqlitestore: %w: Options.Readers is %d; it must be from 1 to 1000, or 0 for the default", store.ErrInvalid, o.Readers)
+	case o.CheckpointPages < 0 || o.CheckpointPages > 1<<30:
+		return fmt.Errorf("sqlitestore: %w: Options.CheckpointPages is %d; it must be from 1 to %d, or 0 for the default", store.ErrInvalid, o.CheckpointPages, 1<<30)
+	}
+	return nil
+}
 
 func (o *Options) busyTimeout() time.Duration {
 	if o == nil || o.BusyTimeout <= 0 {
@@ -131,6 +152,9 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return nil, ErrNotDurable
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
 	}
 	if opts == nil || !opts.Fsync {
 		_, _ = sqlite.Fdatasync(true) // a system without it uses fsync
@@ -220,6 +244,9 @@ func New(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
 }
 
 func open(ctx context.Context, db *sql.DB, opts *Options, rewrite func(string) string) (*Store, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
 	if most := db.Stats().MaxOpenConnections; most > 0 && most < opts.readers()+2 {
 		return nil, ErrPool
 	}
