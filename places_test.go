@@ -3,6 +3,7 @@ package keyrack_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,5 +120,39 @@ func TestEveryFileHasItsTests(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPagesNameTestsThatExist: a page that names a file of tests sends nobody astray. What
+// CONTRIBUTING makes up for its examples is left out.
+func TestPagesNameTestsThatExist(t *testing.T) {
+	known := map[string]bool{"x_test.go": true, "verb_count_test.go": true}
+	for _, p := range goList(t, nil, "work") {
+		files, err := filepath.Glob(filepath.Join(p.Dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			known[filepath.Base(file)] = true
+		}
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`\w+_test\.go`).FindAllString(string(text), -1) {
+			if named++; !known[name] {
+				t.Errorf("%s names %s, which is no file", page, name)
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no page names a test")
 	}
 }
