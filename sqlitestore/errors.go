@@ -19,7 +19,8 @@ var (
 	// ErrPath: the folder of the file does not exist, or the path leads to a folder. Make
 	// the folder, or name a file in it.
 	ErrPath = store.NewFailure("sqlitestore: the path leads to no file: its folder does not exist, or it is a folder itself")
-	// ErrForeign: the file is a database of something else, or no database.
+	// ErrForeign: the file is a database of something else, or no database; one of
+	// Keyrack's whose first bytes are damaged looks like that too.
 	ErrForeign = store.NewFailure("sqlitestore: the file is not a Keyrack database")
 	// ErrPool: the application's handle allows fewer connections than the store needs.
 	ErrPool = store.NewFailure("sqlitestore: the pool is limited to too few connections")

@@ -220,7 +220,8 @@ func TestHandlerOnADamagedFile(t *testing.T) {
 		}
 		if err != nil {
 			refused++
-			if !errors.Is(err, sqlitestore.ErrCorrupt) {
+			// Without its header a file is not known to have been a database.
+			if !errors.Is(err, sqlitestore.ErrCorrupt) && (n != 0 || !errors.Is(err, sqlitestore.ErrForeign)) {
 				t.Errorf("page %d: opening says: %v", n, err)
 			}
 		}
