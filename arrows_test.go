@@ -56,6 +56,7 @@ var rooms = map[string]string{
 	"internal/striped":      "",
 	"internal/notifier":     "",
 	"internal/typed":        "lifecycle",
+	"internal/owncall":      "lifecycle",
 	"internal/join":         "lifecycle seal store internal/entry",
 	"internal/subscription": "store internal/backoff internal/lease",
 	"internal/digestkey":    "seal store",
@@ -66,7 +67,7 @@ var rooms = map[string]string{
 	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/entry internal/join internal/view internal/striped internal/notifier " +
-		"internal/clock internal/digestkey internal/guard internal/lease internal/probe internal/subscription internal/typed",
+		"internal/clock internal/digestkey internal/guard internal/lease internal/owncall internal/probe internal/subscription internal/typed",
 	"console":             "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",

@@ -3,7 +3,11 @@ package keyrack
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/go-json-experiment/json"
+
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -88,4 +92,79 @@ func (r *Rack) takeAbout(ctx context.Context, integration string, e lifecycle.Ev
 	now := r.clock.Now()
 	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.options.horizon(), integration
 	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+}
+
+// Settlement is how things are with an integration, as a person found out. What is left
+// out is not said.
+type Settlement struct {
+	// Enabled and Canceled say how the two flags stand.
+	Enabled, Canceled lifecycle.Flag
+	// Current is the token that is the current one, by its digest: one of the record's Keys.
+	// A token that is not known yet is brought by Import.
+	Current lifecycle.Digest
+	// Enterprise is the integration's enterprise. What belongs to another one is refused.
+	Enterprise string
+	// AnsweredBy is the enterprise that Mews names in its answers for the integration's: a
+	// chain for its property, or the other way round.
+	AnsweredBy string
+	// Who says so, and Why. Both are required. They may name persons, so they are kept
+	// sealed beside the journal, as the bodies of deliveries are, and Body shows them to
+	// those who may see persons. As a Token, neither is
+	// printed by accident.
+	Who, Why Token
+	// By names the program or the API key through which it was said, and no person.
+	By string
+}
+
+// Settle takes in a person's word about an integration. It is evidence like any other:
+// journalled, older than every answer to a request that begins later, and followed by a
+// probe where there is a prober. It never moves an integration to another enterprise
+// (Conflict), never reopens a deleted one (Stale: Import does), and does not prove a token
+// (unproved). The error is ErrInvalid, ErrNotFound, or the store's as for Deliver.
+func (r *Rack) Settle(ctx context.Context, integration string, s Settlement) (Receipt, error) {
+	integration = typed.ID(integration)
+	if err := s.check(); err != nil {
+		return Receipt{}, err
+	}
+	if r.view.Record(integration) == nil {
+		return Receipt{}, ErrNotFound
+	}
+	body, err := json.Marshal(map[string]any{"Requestor": map[string]string{"Name": s.Who.Reveal(), "Reason": s.Why.Reveal()}})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%w: Settlement.Who and Why must be UTF-8", ErrInvalid)
+	}
+	now := r.clock.Now()
+	t := taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
+		Kind: lifecycle.KindSettle, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Integration: lifecycle.Named{ID: integration}, Enterprise: lifecycle.Named{ID: typed.ID(s.Enterprise)},
+		AnsweredBy: typed.ID(s.AnsweredBy), Token: s.Current, IsEnabled: s.Enabled, IsCanceled: s.Canceled, By: s.By,
+	}}
+	if t.body, err = r.sealer.Seal(body, t.id.String()); err != nil {
+		return Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
+	}
+	return r.take(ctx, &t)
+}
+
+// wordLimit is how much a person may say, in bytes: as much as Body shows of it.
+const wordLimit = 256
+
+// check returns ErrInvalid for what says nothing, or does not say who and why.
+func (s *Settlement) check() error {
+	who, why := s.Who.Reveal(), s.Why.Reveal()
+	switch {
+	case strings.TrimSpace(who) == "" || strings.TrimSpace(why) == "":
+		return fmt.Errorf("%w: a Settlement needs Who and Why", ErrInvalid)
+	case len(who) > wordLimit || len(why) > wordLimit:
+		return fmt.Errorf("%w: Settlement.Who and Why are at most 256 bytes each", ErrInvalid)
+	case s.Enabled > lifecycle.Yes || s.Canceled > lifecycle.Yes:
+		return fmt.Errorf("%w: Settlement names a flag that there is not", ErrInvalid)
+	case s.Enabled == lifecycle.Unset && s.Canceled == lifecycle.Unset && s.Current == lifecycle.Digest{} && s.AnsweredBy == "":
+		return fmt.Errorf("%w: a Settlement says nothing: set Enabled, Canceled, Current or AnsweredBy", ErrInvalid)
+	}
+	for _, id := range []string{s.Enterprise, s.AnsweredBy} {
+		if err := checkID(typed.ID(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

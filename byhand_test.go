@@ -1,13 +1,18 @@
 package keyrack_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -104,4 +109,59 @@ func TestErasingBodies(t *testing.T) {
 		}
 		audit(t, b.store, b.Rack)
 	})
+}
+
+// TestSettleSaysWho: the journal keeps who settled something and why, for those who may see
+// persons, until bodies are erased; nothing else shows it.
+func TestSettleSaysWho(t *testing.T) {
+	ctx := context.Background()
+	var log bytes.Buffer
+	rack, err := keyrack.Open(ctx, memstore.New(nil), &keyrack.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rack.Close()
+	if _, err := rack.Deliver(ctx, creation("a", "k", lifecycle.Yes)); err != nil {
+		t.Fatal(err)
+	}
+	word := keyrack.Settlement{Enabled: lifecycle.No, Who: keyrack.NewToken("Kim Canary"), Why: keyrack.NewToken("Mx. Canary of the hotel called"), By: "desk"}
+	receipt, err := rack.Settle(ctx, " {"+strings.ToUpper(integrationID("a"))+"}", word)
+	if err != nil || receipt.Decision.Outcome != lifecycle.Applied {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	for persons, want := range map[bool]bool{true: true, false: false} {
+		body, err := rack.Body(ctx, receipt.ID, persons)
+		if shown := bytes.Contains(body, []byte(word.Who.Reveal())) && bytes.Contains(body, []byte(word.Why.Reveal())); err != nil || shown != want {
+			t.Errorf("persons %v: %s, %v", persons, body, err)
+		}
+	}
+	explanation, err := rack.Explain(ctx, integrationID("a"))
+	if text := fmt.Sprintf("%+v %v %s", explanation, receipt, log.String()); err != nil || strings.Contains(text, "Canary") {
+		t.Errorf("somebody is named: %v", err)
+	}
+	if last := explanation.Changes[len(explanation.Changes)-1]; last.Evidence.Kind != lifecycle.KindSettle || last.Evidence.By != "desk" {
+		t.Errorf("the journal ends with %v", last)
+	}
+	if _, err := rack.EraseBodies(ctx, integrationID("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rack.Body(ctx, receipt.ID, true); !errors.Is(err, keyrack.ErrNotFound) {
+		t.Errorf("after the bodies were erased: %v", err)
+	}
+	for name, bad := range map[string]keyrack.Settlement{
+		"nobody says it":    {Enabled: lifecycle.Yes, Why: keyrack.NewToken("why")},
+		"for no reason":     {Enabled: lifecycle.Yes, Who: keyrack.NewToken("who"), Why: keyrack.NewToken(" ")},
+		"nothing":           {Who: keyrack.NewToken("who"), Why: keyrack.NewToken("why")},
+		"at great length":   {Enabled: lifecycle.Yes, Who: keyrack.NewToken("who"), Why: keyrack.NewToken(strings.Repeat("why", 100))},
+		"a flag of its own": {Enabled: 9, Who: keyrack.NewToken("who"), Why: keyrack.NewToken("why")},
+		"no identifier":     {AnsweredBy: "a\x00b", Who: keyrack.NewToken("who"), Why: keyrack.NewToken("why")},
+		"no text":           {Enabled: lifecycle.Yes, Who: keyrack.NewToken("\xff"), Why: keyrack.NewToken("why")},
+	} {
+		if _, err := rack.Settle(ctx, integrationID("a"), bad); !errors.Is(err, keyrack.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := rack.Settle(ctx, "nobody", word); !errors.Is(err, keyrack.ErrNotFound) {
+		t.Errorf("about nobody: %v", err)
+	}
 }

@@ -257,10 +257,12 @@ func (a *aviary) all() {
 	}
 	for _, token := range append(canaryTokens, "") {
 		for _, status := range []int{401, 200, 500} {
-			receipt, err := a.rack.Report(a.ctx, token, status, time.Now())
+			seen := keyrack.Report{Token: keyrack.NewToken(token), Status: status}
+			a.keep(seen)
+			receipt, err := a.rack.Report(a.ctx, seen)
 			a.err("Report", err)
 			a.keep(receipt)
-			time.Sleep(time.Millisecond)
+			time.Sleep(keyrack.ReportSlack + time.Millisecond)
 		}
 		explanation, err := a.rack.ExplainToken(a.ctx, token)
 		a.err("ExplainToken", err)
@@ -272,6 +274,14 @@ func (a *aviary) all() {
 		token, verdict, err := a.rack.Token(a.ctx, record.ID)
 		a.err("Token", err)
 		a.keep(token, verdict)
+		settlement := keyrack.Settlement{Enabled: lifecycle.Yes, Who: keyrack.NewToken(canaryNames[0]), Why: keyrack.NewToken(canaryNames[1]), By: "key 1"}
+		receipt, err := a.rack.Settle(a.ctx, record.ID, settlement)
+		a.err("Settle", err)
+		a.keep(receipt)
+		a.keep(settlement)
+		settlement.Why = keyrack.NewToken(strings.Repeat(canaryNames[1], 100))
+		_, err = a.rack.Settle(a.ctx, record.ID, settlement)
+		a.err("Settle", err)
 		_, _, err = a.rack.IssueToken(a.ctx, record.ID, "key 1")
 		a.err("IssueToken", err)
 		_, err = a.rack.Probe(a.ctx, record.ID, "key 1")

@@ -66,8 +66,8 @@ func (i *Import) check() error {
 		return fmt.Errorf("%w: an import needs an integration's id and a token", ErrInvalid)
 	}
 	for _, id := range []string{i.Integration.ID, i.Enterprise.ID, i.Service.ID} {
-		if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
-			return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
+		if err := checkID(id); err != nil {
+			return err
 		}
 	}
 	if len(i.Token.Reveal()) > 1024 {
@@ -75,6 +75,14 @@ func (i *Import) check() error {
 	}
 	if year := i.CreatedUtc.UTC().Year(); year < 0 || year > 9999 {
 		return fmt.Errorf("%w: a year has four digits", ErrInvalid)
+	}
+	return nil
+}
+
+// checkID returns ErrInvalid for anything that is not an identifier.
+func checkID(id string) error {
+	if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+		return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
 	}
 	return nil
 }

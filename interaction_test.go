@@ -200,11 +200,30 @@ func (s *scene) run(words []string) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		receipt, err := a.Report(ctx, tokenText(words[0]), status, time.Now().Add(-s.duration(option(words, "ago", "0s"))))
+		o := answered(words[0], status, s.duration(option(words, "ago", "0s")))
+		o.Operation = option(words, "operation", "")
+		receipt, err := a.Report(ctx, o)
 		if err == nil && receipt.ID.IsZero() {
 			s.result("nothing new")
 			return
 		}
+		s.receipt(receipt, err)
+	case "settle":
+		flags := map[string]lifecycle.Flag{"yes": lifecycle.Yes, "no": lifecycle.No}
+		word := keyrack.Settlement{
+			Enabled: flags[option(words, "enabled", "")], Canceled: flags[option(words, "canceled", "")],
+			Who: keyrack.NewToken("Kim"), Why: keyrack.NewToken("the hotel called"),
+		}
+		if enterprise := option(words, "by", ""); enterprise != "" {
+			word.AnsweredBy = enterpriseID(enterprise)
+		}
+		if enterprise := option(words, "of", ""); enterprise != "" {
+			word.Enterprise = enterpriseID(enterprise)
+		}
+		if token := option(words, "current", ""); token != "" {
+			word.Current = a.Digest(tokenText(token))
+		}
+		receipt, err := a.Settle(ctx, integrationID(words[0]), word)
 		s.receipt(receipt, err)
 	case "probe":
 		receipt, err := a.Probe(ctx, integrationID(words[0]), "operator")

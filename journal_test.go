@@ -49,7 +49,7 @@ func TestChanges(t *testing.T) {
 			created("A", "k", lifecycle.Yes), created("B", "b", lifecycle.No), disabled("A"), reinstated("A"),
 			delivered("", []byte(`[]`)), reported("A", "k", 200, 0), deleted("B", time.Time{}),
 		} {
-			time.Sleep(time.Second)
+			time.Sleep(time.Minute) // longer than ReportSlack
 			synctest.Wait()
 			before := len(*all)
 			d.do(tr)

@@ -247,7 +247,7 @@ var trips = []struct {
 	}},
 	{"an import of what was there before", keyrack.Options{}, []move{
 		{0, imported("A", "k1", "H"), "applied", "enabled", "valid live"},
-		{minute, imported("A", "k1", "H"), "duplicate", "enabled", "valid live"},
+		{minute, imported("A", "k1", "H"), "applied", "enabled", "valid live"},
 		{hour, imported("A", "k2", "other"), "conflict: another enterprise", "enabled", "valid live"},
 		{hour, imported("B", "k1", "H"), "conflict: token owned by another integration", "", "unknown unfamiliar, guess invalid"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},

@@ -63,7 +63,7 @@ func TestForgedDeliveriesProveNothing(t *testing.T) {
 				case 5:
 					o.set(func(o *oracle) { o.silent = !o.silent })
 				case 6:
-					if _, err := b.Report(context.Background(), tokenText("forged"), 200, time.Now()); err != nil && err != keyrack.ErrNotFound {
+					if _, err := b.Report(context.Background(), answered("forged", 200, 0)); err != nil && err != keyrack.ErrNotFound {
 						t.Fatal(err)
 					}
 				default:

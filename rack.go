@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
+	"github.com/keyrack-dev/keyrack/internal/owncall"
 	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
@@ -75,6 +76,9 @@ type Rack struct {
 	trouble    atomic.Bool     // Mews refuses this instance's questions, whatever the token
 	watched    chan seenAnswer
 
+	trials    owncall.Trials // where there is no prober
+	forbidden atomic.Int64   // 401s of the application's calls that lacked a permission
+
 	sync syncStatus
 
 	mu      sync.Mutex
@@ -91,7 +95,9 @@ type seenAnswer struct {
 	digest     lifecycle.Digest
 	generation uint64
 	status     int
-	began      time.Time
+	began      time.Time     // by the Rack's clock, at the earliest
+	slack      time.Duration // how much later it may have been
+	operation  string
 }
 
 // afterwards returns a context for what has to be done once ctx has ended.

@@ -21,7 +21,7 @@ func TestAnOld200VouchesForNobody(t *testing.T) {
 		b.is("k", lifecycle.Unknown, lifecycle.ReasonUnattributed)
 		for _, ago := range []time.Duration{2 * time.Hour, 0} {
 			for range 36 { // three minutes of them
-				if _, err := b.Report(context.Background(), tokenText("l"), 200, time.Now().Add(-ago)); err != nil {
+				if _, err := b.Report(context.Background(), answered("l", 200, ago)); err != nil {
 					t.Fatal(err)
 				}
 				settle(5 * time.Second)
@@ -32,7 +32,7 @@ func TestAnOld200VouchesForNobody(t *testing.T) {
 			b.deliver(webhook(lifecycle.IntegrationEnabled, "a", nil))
 		}
 		for range 72 {
-			if _, err := b.Report(context.Background(), tokenText("l"), 200, time.Now()); err != nil {
+			if _, err := b.Report(context.Background(), answered("l", 200, 0)); err != nil {
 				t.Fatal(err)
 			}
 			settle(5 * time.Second)

@@ -2,10 +2,14 @@ package keyrack
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/owncall"
 	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -14,25 +18,61 @@ import (
 // worth an entry in the journal.
 const refresh = time.Hour
 
-// Report takes in what the application saw on a call of its own to Mews: the
-// status of the answer to a request with this token that began at began. A 200
-// is proof that the token worked then. A 401 settles nothing, since it may be
-// about a permission: the verdict is Unknown until a probe. Every other status
-// says nothing of the token and is passed over.
+// ReportSlack is how much earlier than it says the request of a Report is taken to have
+// begun: the report itself may have been under way for that long, or have been repeated.
+const ReportSlack = 30 * time.Second
+
+// Report is the answer to a call of the application's own to Mews.
+type Report struct {
+	// Token is the access token that the request carried.
+	Token Token
+	// Status is the answer's HTTP status.
+	Status int
+	// Elapsed is how long ago the request began, by a clock that nobody sets. A time of
+	// day would be worth nothing: the caller's clock may be wrong.
+	Elapsed time.Duration
+	// Operation is the path of the request, such as "reservations/getAll/2023-06-06",
+	// with or without what all paths of the Connector API begin with. It tells a missing
+	// permission from a token that does not work. It may be left out.
+	Operation string
+}
+
+// Report takes in what the application saw on a call of its own to Mews. A 200 is proof
+// that the token worked when the request began, though not whose it is. A 401 settles
+// nothing, since it may be about a permission: the verdict is Unknown until a probe. An
+// operation that answers 401 while the token works lacks a permission, so that for 24
+// hours its 401s cost no more than a probe an hour. Every other status says nothing of the
+// token and is passed over.
+//
+// The request is taken to have begun ReportSlack earlier than it says. If a delivery, a
+// rotation or another answer has come since, the report settles nothing; where it
+// contradicts the verdict, it has Mews asked. An instance that makes its calls itself
+// needs no slack: see [Transport].
 //
 // It may be called for every request: what tells nothing new costs a look-up and
 // is not journalled (then the receipt is zero). The error is ErrNotFound for a
-// token that nobody knows, and otherwise as for Deliver.
-func (r *Rack) Report(ctx context.Context, token string, status int, began time.Time) (Receipt, error) {
-	return r.report(ctx, seenAnswer{r.digester.Sum(token), 0, status, began})
+// token that nobody knows, ErrInvalid for a negative Elapsed or an Operation that is no
+// path, and otherwise as for Deliver.
+func (r *Rack) Report(ctx context.Context, o Report) (Receipt, error) {
+	if o.Elapsed < 0 {
+		return Receipt{}, fmt.Errorf("%w: Report.Elapsed is negative; it is how long ago the request began", ErrInvalid)
+	}
+	name, ok := typed.Operation(o.Operation)
+	if token := o.Token.Reveal(); !ok || token != "" && strings.Contains(name, token) {
+		return Receipt{}, fmt.Errorf("%w: Report.Operation is not a path of the Connector API, such as reservations/getAll", ErrInvalid)
+	}
+	began := r.clock.Now().Add(-min(o.Elapsed, longAgo) - ReportSlack)
+	return r.report(ctx, seenAnswer{r.digest(o.Token), 0, o.Status, began, ReportSlack, name})
 }
+
+// longAgo is an age at which an answer settles nothing any more.
+const longAgo = 10 * 365 * 24 * time.Hour
 
 func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	now := r.clock.Now()
 	e := lifecycle.Evidence{
 		Kind: lifecycle.KindReport, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		// Nothing begins after its answer, though the caller's clock may say so.
-		Token: o.digest, Began: min(lifecycle.At(o.began), lifecycle.At(now)), Generation: o.generation,
+		Token: o.digest, Began: lifecycle.At(o.began), Generation: o.generation, Operation: o.operation,
 	}
 	switch o.status {
 	case http.StatusOK:
@@ -53,28 +93,115 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 		r.schedule.Heard(ctx, record.ID, e.Began.Time())
 	}
 	e.Integration.ID = record.ID
-	if !r.tells(record, &e) {
+	if r.schedule == nil && o.slack == 0 {
+		r.settleRefusals(ctx, record, &e)
+	}
+	if overtaken(record, &e) {
+		return r.wonder(ctx, record, &e, o.slack)
+	}
+	if o, _ := record.Operation(o.operation); e.Answer != lifecycle.Accepted && o.Lacks(e.At) {
+		r.forbidden.Add(1)
+		if r.schedule != nil {
+			r.schedule.Hint(record.ID) // at most once an hour
+		}
 		return Receipt{}, nil
 	}
-	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+	if !tells(record, &e, &r.policy) {
+		return Receipt{}, nil
+	}
+	receipt, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+	if err == nil && e.Answer != lifecycle.Accepted && r.schedule != nil {
+		r.schedule.Vouch(record.ID) // the answer to its own question will want a witness
+	}
+	return receipt, err
 }
 
-// reports whether an answer of the application's says anything that the record
-// does not know.
-func (r *Rack) tells(record *Record, e *lifecycle.Evidence) bool {
-	key, _ := record.Key(e.Token)
-	if e.Began < key.Began || e.Generation != 0 && e.Generation != record.Generation ||
-		e.Generation == 0 && e.Began <= record.Arrived {
-		return false // overtaken
+// tries reports whether a call is to be made although the verdict is Unknown: without a
+// prober the application's own calls are the questions. A token that may be somebody
+// else's is never sent.
+func (r *Rack) tries(record *Record, v Verdict, call *outbound) bool {
+	switch {
+	case r.schedule != nil || v.Status != lifecycle.Unknown:
+		return false
+	case v.Reason == lifecycle.ReasonDisputed, v.Reason == lifecycle.ReasonDeletedAccepted, v.Reason == lifecycle.ReasonUnavailable:
+		return false
 	}
+	key, _ := record.CurrentKey()
+	news := max(record.Arrived, record.Basis.At, key.Since)
+	// A doubt of the application's own says little of other operations.
+	likely := v.Likely || v.Reason == lifecycle.ReasonDoubted
+	call.trial = r.trials.Begin(record.ID, call.operation, likely, news.Time(), r.clock.Now())
+	return call.trial
+}
+
+// settleRefusals takes in what an answer to a call that this instance timed says of 401s of
+// other calls. Where nobody can be asked, that is all there is to attribute them with.
+func (r *Rack) settleRefusals(ctx context.Context, record *Record, e *lifecycle.Evidence) {
+	if e.Answer != lifecycle.Accepted {
+		r.trials.Refused(owncall.Refusal{
+			Integration: record.ID, Operation: e.Operation, Token: e.Token, Generation: e.Generation,
+			Began: e.Began.Time(), Answered: e.At.Time(),
+		})
+		return
+	}
+	for _, refusal := range r.trials.Heard(record.ID, e.Operation, e.Began.Time()) {
+		_, err := r.takeAbout(ctx, refusal.Integration, lifecycle.Evidence{
+			Kind: lifecycle.KindReport, Answer: lifecycle.Rejected, Token: refusal.Token, Operation: refusal.Operation,
+			Began: lifecycle.At(refusal.Began), Generation: refusal.Generation,
+		})
+		if err != nil {
+			r.log.WarnContext(ctx, "a rejection that calls of the application's own told is not stored", "error", err)
+		}
+	}
+}
+
+// overtaken reports whether a delivery, or an answer to a later request, may have come
+// after the request of an application's answer began.
+func overtaken(record *Record, e *lifecycle.Evidence) bool {
+	key, _ := record.Key(e.Token)
+	return e.Began < key.Began || e.Generation != 0 && e.Generation != record.Generation ||
+		e.Generation == 0 && e.Began <= record.Arrived
+}
+
+// wonder has Mews asked where an answer that was overtaken contradicts the verdict. What
+// may be the later all the same is worth a question a minute, a 401 one as soon as
+// questions may be put, and what is certainly the older one an hour.
+func (r *Rack) wonder(ctx context.Context, record *Record, e *lifecycle.Evidence, slack time.Duration) (Receipt, error) {
+	status := record.Verdict(e.Token, &r.policy, e.At).Status
+	accepted := e.Answer == lifecycle.Accepted
+	if r.schedule == nil || accepted == (status == lifecycle.Valid) || !accepted && status == lifecycle.Unknown {
+		return Receipt{}, nil
+	}
+	again := time.Minute
+	later := *e
+	later.Began += lifecycle.Instant(slack.Microseconds())
+	switch {
+	case overtaken(record, &later):
+		again = refresh
+	case !accepted:
+		again = probe.Gap
+	}
+	key, _ := record.Key(e.Token)
+	question, ok := record.Question(e.At)
+	if !ok || question.Open || e.At.Sub(key.Began) < again {
+		return Receipt{}, nil // there is nothing to ask with, it is being asked, or was a moment ago
+	}
+	return r.takeAbout(ctx, record.ID, lifecycle.Evidence{Kind: lifecycle.KindProbeRequest, By: "report"})
+}
+
+// tells reports whether an answer of the application's says anything that the record
+// does not know.
+func tells(record *Record, e *lifecycle.Evidence, p *Policy) bool {
+	key, _ := record.Key(e.Token)
+	operation, called := record.Operation(e.Operation)
 	if e.Answer == lifecycle.Accepted {
-		if e.Began.Sub(key.Accepted) >= refresh {
+		if e.Began.Sub(key.Accepted) >= refresh || operation.Refused != 0 || operation.Forbidden != 0 && operation.Name != "" {
 			return true
 		}
 		// What a 200 did not prove, the next does not either.
-		v := record.Verdict(e.Token, &r.policy, e.At)
+		v := record.Verdict(e.Token, p, e.At)
 		proved := key.Answer == lifecycle.Accepted && key.Generation == record.Generation && key.Doubt == 0
 		return v.Reason == lifecycle.ReasonLease || !proved && (v.Status != lifecycle.Valid || v.Assumed)
 	}
-	return key.Doubt == 0 && key.Answer != lifecycle.Rejected
+	return key.Answer != lifecycle.Rejected && (key.Doubt == 0 || !called || operation.Refused == 0)
 }

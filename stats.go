@@ -25,6 +25,9 @@ type Stats struct {
 	// another instance may take an hour to show. An action that never comes may be one
 	// that Mews was not asked to send.
 	Seen map[lifecycle.Action]bool
+	// Forbidden counts the 401s of the application's own calls, since this instance
+	// started, that a missing permission of their operation explains.
+	Forbidden int64
 }
 
 // Standing is a verdict without the integration that it is about.
@@ -57,6 +60,7 @@ func (r *Rack) Stats() Stats {
 			c.Oldest = max(c.Oldest, v.Age(now))
 		}
 	}
+	c.Forbidden = r.forbidden.Load()
 	for _, a := range lifecycle.Actions() {
 		if r.seen.has(a) {
 			c.Seen[a] = true

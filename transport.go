@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -52,7 +52,11 @@ func WithIntegration(ctx context.Context, id string) context.Context {
 //
 // A call whose context has [WithIntegration] gets that integration's current token as
 // the member AccessToken of its JSON body, in place of one that is there. If the
-// verdict is not Valid, the call is not sent, and the error is a *NotActiveError. A
+// verdict is not Valid, the call is not sent, and the error is a *NotActiveError. Without a
+// prober, nobody but the application's own calls could find out: there, a call whose verdict
+// is Unknown is made, one at a time for each integration and operation, after a 401 not again
+// before 1, 5, 30 minutes and 2 hours, and not before 2 hours where the token probably does
+// not work. A 200 settles. A
 // body that cannot take a token, because it is not a JSON object or is larger than
 // 1 MiB, is ErrInvalid. Every other call is sent as it is and only watched: the token
 // is read from its body. Bodies of another media type, and larger ones, pass unread.
@@ -103,8 +107,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	call.operation, _ = typed.Operation(req.URL.Path)
 	if carries {
-		err = t.carry(req.Context(), id, &call)
+		err = t.carry(req.Context(), lifecycle.CanonicalID(id), &call)
 	} else {
 		t.recognize(&call)
 	}
@@ -115,7 +120,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := t.rack.clock.Now()
 	resp, err := t.base.RoundTrip(call.request(req))
 	if err == nil && call.token != (lifecycle.Digest{}) {
-		t.rack.watch(call.token, call.generation, resp.StatusCode, began)
+		t.rack.watch(seenAnswer{call.token, call.generation, resp.StatusCode, began, 0, call.operation})
+	}
+	if carries && t.rack.schedule == nil {
+		status := 0
+		if err == nil {
+			status = resp.StatusCode
+		}
+		t.rack.trials.End(call.integration, call.operation, status, call.trial, t.rack.clock.Now())
 	}
 	return resp, err
 }
@@ -125,7 +137,7 @@ func (t *Transport) carry(ctx context.Context, id string, call *outbound) error 
 	record := t.rack.view.Record(id)
 	token, verdict, err := t.rack.Token(ctx, id)
 	switch {
-	case record != nil && err == nil && verdict.Active():
+	case record != nil && err == nil && (verdict.Active() || t.rack.tries(record, verdict, call)):
 	case err != nil && !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrNotFound):
 		return err
 	default:
@@ -133,10 +145,13 @@ func (t *Transport) carry(ctx context.Context, id string, call *outbound) error 
 	}
 	begin, end, closing := accessToken(call.body)
 	if closing < 0 {
+		if call.trial {
+			t.rack.trials.End(id, call.operation, 0, true, t.rack.clock.Now())
+		}
 		return fmt.Errorf("%w: the request's body is not a JSON object of at most 1 MiB to put a token in", ErrInvalid)
 	}
 	call.body = withToken(call.body, begin, end, closing, token.Reveal())
-	call.token, call.generation = t.rack.digest(token), record.Generation
+	call.token, call.generation, call.integration = t.rack.digest(token), record.Generation, id
 	return nil
 }
 
@@ -170,6 +185,10 @@ type outbound struct {
 
 	token      lifecycle.Digest // zero where the call carries none that could be read
 	generation uint64
+
+	integration string // on whose behalf it is made
+	operation   string
+	trial       bool // it is made although the verdict is Unknown
 }
 
 // readCall reads a request's body, unless its media type or its size says that it is
@@ -273,12 +292,12 @@ func withToken(body []byte, begin, end, closing int, token string) []byte {
 
 // watch notes an answer in the background. One that does not fit into the queue is
 // passed over: the next call tells the same.
-func (r *Rack) watch(d lifecycle.Digest, generation uint64, status int, began time.Time) {
-	if status != http.StatusOK && status != http.StatusUnauthorized {
+func (r *Rack) watch(o seenAnswer) {
+	if o.status != http.StatusOK && o.status != http.StatusUnauthorized {
 		return
 	}
 	select {
-	case r.watched <- seenAnswer{d, generation, status, began}:
+	case r.watched <- o:
 	default:
 	}
 }

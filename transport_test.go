@@ -98,9 +98,13 @@ func TestTransportLeavesOtherHostsAlone(t *testing.T) {
 				t.Errorf("to %s: the answer made the verdict %v", where, reason)
 			}
 			if carries {
-				time.Sleep(time.Second)
-				if _, err := b.Report(context.Background(), tokenText("k"), http.StatusOK, time.Now()); err != nil {
-					t.Fatal(err)
+				time.Sleep(keyrack.ReportSlack + time.Second)
+				for _, operation := range []string{"anything", "moved"} {
+					works := answered("k", http.StatusOK, 0)
+					works.Operation = operation
+					if _, err := b.Report(context.Background(), works); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}
@@ -287,5 +291,120 @@ func TestTransportTakesAnswersAsEvidence(t *testing.T) {
 		if entries != 3 {
 			t.Errorf("%d entries, want the creation, one 401 and one 200", entries)
 		}
+	})
+}
+
+// TestUnknownIsTried: without a prober the application's own calls are the questions. One
+// own 401 locks nobody out: the operation is tried again after 1, 5, 30 min and 2 h, others
+// at once, and a 200 settles.
+func TestUnknownIsTried(t *testing.T) {
+	calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		time.Sleep(time.Hour)
+		u.status = http.StatusUnauthorized
+		if err := call("a", `{}`); err != nil {
+			t.Fatal(err)
+		}
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonDoubted)
+		for _, pause := range []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour} {
+			time.Sleep(pause - time.Second)
+			if err := call("a", `{}`); !errors.Is(err, keyrack.ErrNotActive) {
+				t.Errorf("a second before %v: %v", pause, err)
+			}
+			time.Sleep(time.Second)
+			if err := call("a", `{}`); err != nil {
+				t.Errorf("after %v: %v", pause, err)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		u.status = http.StatusOK
+		if err := call("a", `{}`); err != nil {
+			t.Fatal(err)
+		}
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+	})
+}
+
+// TestABurstIsTried: off, and on after 20 minutes with the first sent twice, is Unknown for
+// the webhooks; the guess is that it does not work, so it is tried two hours later.
+func TestABurstIsTried(t *testing.T) {
+	calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		time.Sleep(time.Hour)
+		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+		time.Sleep(20 * time.Minute)
+		b.deliver(webhook(lifecycle.IntegrationEnabled, "a", nil))
+		time.Sleep(time.Minute)
+		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonSuspectEnabled)
+		time.Sleep(time.Hour)
+		if err := call("a", `{}`); !errors.Is(err, keyrack.ErrNotActive) || len(u.bodies) != 0 {
+			t.Errorf("after an hour: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if err := call("a", `{}`); err != nil {
+			t.Errorf("after two hours: %v", err)
+		}
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		if err := call("a", `{}`); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestUnknownIsNotTried where somebody is asked, nor ever a token that may be another's.
+func TestUnknownIsNotTried(t *testing.T) {
+	o := newOracle("k")
+	o.silent = true
+	probing(t, o, func(b bench) {
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(3 * time.Hour)
+		transport, err := b.Transport("https://mews.invalid", &upstream{status: http.StatusOK})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := keyrack.WithIntegration(context.Background(), integrationID("a"))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://mews.invalid/api/connector/v1/x", strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := transport.RoundTrip(req); !errors.Is(err, keyrack.ErrNotActive) {
+			t.Errorf("sent, though there is a prober: %v", err)
+		}
+	})
+}
+
+// TestOwnCallsReject: a 401 of an operation that worked, between 200s of two other hotels
+// within a minute, is about the token, for two hours. Invalid is not sent; then a call tells.
+func TestOwnCallsReject(t *testing.T) {
+	calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
+		for _, name := range []string{"a", "b", "c"} {
+			b.deliver(creation(name, "key of "+name, lifecycle.Yes))
+		}
+		time.Sleep(time.Hour)
+		answer := func(name string, status int) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			u.status = status
+			if err := call(name, `{}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer("a", http.StatusOK)
+		answer("b", http.StatusOK)
+		answer("a", http.StatusUnauthorized)
+		b.is("key of a", lifecycle.Unknown, lifecycle.ReasonDoubted)
+		answer("c", http.StatusOK)
+		b.is("key of a", lifecycle.Invalid, lifecycle.ReasonRejected)
+		for _, name := range []string{"b", "c"} {
+			b.is("key of "+name, lifecycle.Valid, lifecycle.ReasonLive)
+		}
+		if err := call("a", `{}`); !errors.Is(err, keyrack.ErrNotActive) {
+			t.Errorf("sent, though Invalid: %v", err)
+		}
+		time.Sleep(2 * time.Hour)
+		b.is("key of a", lifecycle.Unknown, lifecycle.ReasonDoubted)
+		answer("a", http.StatusOK)
+		b.is("key of a", lifecycle.Valid, lifecycle.ReasonLive)
 	})
 }

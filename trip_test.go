@@ -210,7 +210,7 @@ func reported(about, token string, status int, ago time.Duration) deed {
 	return deed{about, func(tr *trip) string {
 		// What began at the very moment of a delivery's arrival proves nothing.
 		time.Sleep(time.Millisecond)
-		receipt, err := tr.rack.Report(tr.ctx, tokenText(token), status, time.Now().Add(-ago))
+		receipt, err := tr.rack.Report(tr.ctx, answered(token, status, ago))
 		switch {
 		case errors.Is(err, keyrack.ErrNotFound):
 			return "not found"
@@ -221,6 +221,11 @@ func reported(about, token string, status int, ago time.Duration) deed {
 		}
 		return tr.outcome(receipt)
 	}}
+}
+
+// answered is the answer to a call with a token that began some time ago.
+func answered(token string, status int, ago time.Duration) keyrack.Report {
+	return keyrack.Report{Token: keyrack.NewToken(tokenText(token)), Status: status, Elapsed: ago}
 }
 
 // checked asks about one token.

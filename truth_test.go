@@ -161,7 +161,7 @@ func tellTheTruth(t *rapid.T) {
 				status = http.StatusOK
 			}
 			// A Rack that does not know the token, or failed to store this, just goes on.
-			_, _ = s.racks[0].Report(s.ctx, tokenText(token), status, time.Now())
+			_, _ = s.racks[0].Report(s.ctx, answered(token, status, 0))
 		}
 		if len(under) == 0 {
 			compare()
@@ -172,13 +172,13 @@ func tellTheTruth(t *rapid.T) {
 	}
 	compare()
 	// A 200 that began after the last change settles it.
-	time.Sleep(time.Second)
+	time.Sleep(keyrack.ReportSlack + time.Second)
 	for _, h := range hotels {
 		if !h.valid() {
 			continue
 		}
 		token := tokenText(h.tokens[len(h.tokens)-1])
-		if _, err := s.racks[0].Report(s.ctx, token, http.StatusOK, time.Now()); err != nil {
+		if _, err := s.racks[0].Report(s.ctx, keyrack.Report{Token: keyrack.NewToken(token), Status: http.StatusOK}); err != nil {
 			t.Errorf("Report: %v", err)
 		} else if v := s.racks[0].Check(token); v.Status != lifecycle.Valid {
 			t.Errorf("%s works, and is %s", h.name, verdictText(v))

@@ -255,7 +255,7 @@ func TestClosedRackTakesNothingIn(t *testing.T) {
 			},
 			"Report": func() error {
 				settle(time.Minute)
-				_, err := b.Report(context.Background(), tokenText("k"), 401, time.Now())
+				_, err := b.Report(context.Background(), answered("k", 401, 0))
 				return err
 			},
 			"Forget": func() error { _, err := b.Forget(context.Background(), integrationID("a")); return err },

@@ -16,19 +16,34 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 		d.Outcome = Fenced
 		return
 	}
+	if o, _ := r.Operation(e.Operation); e.Kind == KindReport && e.Answer != Accepted && o.Lacks(e.At) {
+		d.Outcome = Duplicate
+		return
+	}
 	d.Outcome = Applied
 	k := &r.writableKeys()[i]
+	if e.Answer != Accepted && e.Kind == KindProbe {
+		r.explain(func(*operation) {}) // the 401s of the application's calls were the token's, or nobody's
+	}
 	if e.Answer == Withdrawn {
-		k.Answer, k.Generation, k.Doubt = NoAnswer, 0, 0
+		k.Answer, k.Generation, k.Doubt, k.Provisional = NoAnswer, 0, 0, false
+		return
+	}
+	if e.Kind == KindReport && e.Answer == Rejected {
+		// No prober says so, but other integrations' calls did.
+		k.Answer, k.Began, k.Generation, k.Doubt, k.Provisional = Rejected, e.Began, r.Generation, 0, true
 		return
 	}
 	if e.Kind == KindReport && e.Answer != Accepted {
 		// Other end points answer 401 for a missing permission too: it settles
 		// nothing, and asks for a probe.
 		k.Doubt = firstOf(e.Began, e.At)
+		if k.usable() {
+			r.called(e.Operation).Refused = k.Doubt
+		}
 		return
 	}
-	k.Answer, k.Began, k.Generation, k.Doubt = e.Answer, e.Began, r.Generation, 0
+	k.Answer, k.Began, k.Generation, k.Doubt, k.Provisional = e.Answer, e.Began, r.Generation, 0, false
 	if e.Kind == KindProbe {
 		k.Probed = r.Generation
 	}
@@ -60,10 +75,10 @@ func (e *Evidence) overtaken(by Instant) bool { return e.Began < by && by <= e.A
 func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	k := &r.Keys[i]
 	if r.yields(k, e) {
-		r.Enterprise, r.Service, r.CreatedUtc = Named{}, Named{}, 0
+		r.Enterprise, r.AnsweredBy, r.Service, r.CreatedUtc = Named{}, "", Named{}, 0
 		d.Cause, d.Alarm = causeYielded, true
 	}
-	if !e.Portfolio && differ(r.Enterprise.ID, e.Enterprise.ID) {
+	if !e.Portfolio && differ(r.Enterprise.ID, e.Enterprise.ID) && e.Enterprise.ID != r.AnsweredBy {
 		k.Dispute = causeEnterprise
 		d.Outcome, d.Cause = Conflict, causeEnterprise
 		return
@@ -109,6 +124,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	}
 	r.Course.settle(e)
 	r.worked(e)
+	r.served(e)
 	if !e.Portfolio {
 		r.complete(e)
 	}
@@ -150,8 +166,14 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 		d.Outcome = Stale
 		return
 	case i >= 0 && r.Keys[i].Status == Current && r.State != Unseen:
-		d.Outcome = Duplicate
-		r.complete(e)
+		e.IsCanceled = No
+		r.settle(e, d) // a person says how things are
+		if d.Outcome == Applied {
+			r.complete(e)
+			if e.Integration.Name != "" {
+				r.Name = e.Integration.Name
+			}
+		}
 		return
 	}
 	if i < 0 && !e.Token.isZero() {

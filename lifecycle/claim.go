@@ -20,5 +20,5 @@ func (r *Record) claim(e *Evidence, d *Decision) {
 // yields reports whether a 200 confirms the claim of a token's IntegrationCreated, against
 // what nobody has proved.
 func (r *Record) yields(k *Key, e *Evidence) bool {
-	return k.Claim != "" && e.Kind == KindProbe && !e.Portfolio && e.Enterprise.ID == k.Claim && r.State != Deleted && !r.proved()
+	return k.Claim != "" && e.Kind == KindProbe && !e.Portfolio && e.Enterprise.ID == k.Claim && e.Enterprise.ID != r.AnsweredBy && r.State != Deleted && !r.proved()
 }

@@ -15,8 +15,10 @@ import (
 //  1. had one time for all facts, and no proofs.
 //  2. had what was suspect of each pair, and not what is possible.
 //  3. had nothing of tokens that rest.
-//  4. is written now.
-const format = 4
+//  4. had nothing of the operations that the application calls.
+//  5. had nothing of what a person says.
+//  6. is written now.
+const format = 6
 
 type recordFile struct {
 	Format int

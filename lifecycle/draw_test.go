@@ -26,7 +26,7 @@ type question struct {
 // anything is everything that can happen, webhooks most of all.
 var everything = []string{
 	"toggle", "toggle", "toggle", "toggle", "toggle", "toggle", "rotated", "rotated", "created",
-	"probe", "probe", "own", "import", "deleted", "ask",
+	"probe", "probe", "own", "import", "deleted", "ask", "settle",
 }
 
 // webhooks are deliveries alone.
@@ -49,6 +49,12 @@ func (s *source) draw(t *rapid.T, r *Record) Evidence {
 		return delivery(IntegrationDeleted, s.now)
 	case "import":
 		return imported(rapid.SampledFrom([]Flag{Unset, No, Yes}).Draw(t, "IsEnabled"), digest, s.now)
+	case "settle":
+		e := settled(rapid.SampledFrom([]Flag{Unset, No, Yes}).Draw(t, "IsEnabled"), rapid.SampledFrom([]Flag{Unset, No, Yes}).Draw(t, "IsCanceled"), s.now)
+		if rapid.Bool().Draw(t, "names a token") {
+			e.Token = digest
+		}
+		return e
 	case "ask":
 		return Evidence{Kind: KindProbeRequest, At: s.now, Horizon: horizon, Integration: Named{ID: integration}}
 	case "probe":

@@ -30,6 +30,7 @@ func AppendRecord(b []byte, r Record) []byte {
 	w.instant("CanceledAt", r.CanceledAt)
 	w.text("Name", r.Name)
 	w.named("Enterprise", r.Enterprise)
+	w.text("AnsweredBy", r.AnsweredBy)
 	w.named("Service", r.Service)
 	w.instant("CreatedUtc", r.CreatedUtc)
 	w.instant("DeletedUtc", r.DeletedUtc)
@@ -51,6 +52,9 @@ func AppendRecord(b []byte, r Record) []byte {
 	}
 	if len(r.Keys) > 0 {
 		w.array("Keys", len(r.Keys), func(w *writer, i int) { w.key(&r.Keys[i]) })
+	}
+	if len(r.Operations) > 0 {
+		w.array("Operations", len(r.Operations), func(w *writer, i int) { w.operation(&r.Operations[i]) })
 	}
 	return w.end()
 }
@@ -74,6 +78,8 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.instant("CreatedUtc", e.CreatedUtc)
 	w.instant("DeletedUtc", e.DeletedUtc)
 	w.enum("IsEnabled", flagNames[:], uint8(e.IsEnabled))
+	w.enum("IsCanceled", flagNames[:], uint8(e.IsCanceled))
+	w.text("AnsweredBy", e.AnsweredBy)
 	w.text("Unread", e.Unread)
 	w.text("Owner", e.Owner)
 	w.text("By", e.By)
@@ -81,6 +87,7 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.instant("Began", e.Began)
 	w.count("Generation", e.Generation)
 	w.flag("Portfolio", e.Portfolio)
+	w.text("Operation", e.Operation)
 	w.text("Record", e.Record)
 	return w.end()
 }
@@ -236,6 +243,13 @@ func (w *writer) pair(name string, p *pair) {
 	w.close(inner)
 }
 
+func (w *writer) operation(o *operation) {
+	w.text("Name", o.Name)
+	w.instant("Accepted", o.Accepted)
+	w.instant("Refused", o.Refused)
+	w.instant("Forbidden", o.Forbidden)
+}
+
 func (w *writer) key(k *Key) {
 	w.digest("Digest", k.Digest)
 	w.enum("Status", keyStatusNames[:], uint8(k.Status))
@@ -255,5 +269,6 @@ func (w *writer) key(k *Key) {
 	w.flag("Rival", k.Rival)
 	w.flag("Shed", k.Shed)
 	w.text("Claim", k.Claim)
+	w.flag("Provisional", k.Provisional)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
 }

@@ -38,6 +38,8 @@ const (
 	// that stays the record is Evidence.Record from here on. Under another nothing is left,
 	// and Evidence.Owner is the one that stays.
 	KindJoin
+	// KindSettle: a person said how things are.
+	KindSettle
 	numKinds
 )
 
@@ -50,7 +52,8 @@ const (
 	NoAnswer Answer = iota
 	// Accepted: 200; the token worked when the request began.
 	Accepted
-	// Rejected: 401 that is known to be about this token.
+	// Rejected: 401 that is known to be about this token. An application's own counts for
+	// two hours.
 	Rejected
 	// Unattributed: 401 that may be about the token, the ClientToken or a permission.
 	Unattributed
@@ -113,7 +116,10 @@ type Evidence struct {
 	Token       Digest  `json:",omitzero"` // the token that the evidence carries or is about
 	CreatedUtc  Instant `json:",omitzero"` // IntegrationCreated
 	DeletedUtc  Instant `json:",omitzero"` // IntegrationDeleted
-	IsEnabled   Flag    `json:",omitzero"` // IntegrationCreated, an import
+	IsEnabled   Flag    `json:",omitzero"` // IntegrationCreated, an import, a person's word
+	IsCanceled  Flag    `json:",omitzero"` // a person's word
+	// AnsweredBy is the enterprise that answers for the integration's, by a person's word.
+	AnsweredBy string `json:",omitzero"`
 	// Unread names the properties of a delivery that could not be read and count as
 	// missing, separated by blanks. An essential one that was missing is among them.
 	Unread string `json:",omitzero"`
@@ -132,6 +138,9 @@ type Evidence struct {
 	// Portfolio: the token covers several enterprises, and it is unknown whether the
 	// integration's is one of them. The enterprise in the answer may be another one.
 	Portfolio bool `json:",omitzero"`
+	// Operation is which operation of the Connector API the application called, such as
+	// "reservations/getAll"; empty if that is not known.
+	Operation string `json:",omitzero"`
 
 	// Record is the record of a KindUpgrade or a KindJoin, as AppendRecord writes it.
 	Record string `json:",omitzero"`

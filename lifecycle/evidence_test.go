@@ -68,6 +68,11 @@ func imported(isEnabled Flag, d Digest, at Instant) Evidence {
 	}
 }
 
+// settled is what a person says of the two flags.
+func settled(isEnabled, isCanceled Flag, at Instant) Evidence {
+	return Evidence{Kind: KindSettle, At: at, Horizon: horizon, Integration: Named{ID: integration}, IsEnabled: isEnabled, IsCanceled: isCanceled}
+}
+
 // fold applies evidence to an empty record.
 func fold(all ...Evidence) Record {
 	var r Record

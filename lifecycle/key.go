@@ -71,6 +71,9 @@ type Key struct {
 	// Claim is the enterprise that its IntegrationCreated named, where that contradicted
 	// what nobody has proved.
 	Claim string `json:",omitzero"`
+	// Provisional: the rejection was seen by the application's own calls alone, without
+	// a prober, and counts for two hours.
+	Provisional bool `json:",omitzero"`
 	// Dispute is why the token may belong to another enterprise or integration; zero
 	// if it is undisputed.
 	Dispute Cause `json:",omitzero"`
@@ -265,7 +268,7 @@ func (r *Record) revokeAll(at Instant) {
 	for i := range r.writableKeys() {
 		k := &r.Keys[i]
 		k.Status, k.Until = Revoked, firstOf(k.Until, at)
-		k.Answer, k.Began, k.Generation, k.Doubt = NoAnswer, 0, 0, 0
+		k.Answer, k.Began, k.Generation, k.Doubt, k.Provisional = NoAnswer, 0, 0, 0, false
 		k.Refused, k.Rests, k.Rival = 0, 0, false
 	}
 }

@@ -241,9 +241,11 @@ func TestImport(t *testing.T) {
 	// The person who imports a rejected token may know better, or may not: ask.
 	rejected := then(r, probe(&r, token(0), Rejected, minute(1)), rotated(token(1), minute(50)), imported(Yes, token(0), minute(51)))
 	says(t, "rejected, then imported", rejected, token(0), minute(51), Unknown, ReasonDoubted, Valid)
-	if _, d := r.Apply(imported(Yes, token(0), minute(2))); d.Outcome != Duplicate {
+	twice, d := then(r, delivery(IntegrationDisabled, minute(1))).Apply(imported(Yes, token(0), minute(2)))
+	if d.Outcome != Applied {
 		t.Errorf("imported twice: %+v", d)
 	}
+	says(t, "disabled, and imported again", twice, token(0), minute(2), Valid, ReasonLive, Valid)
 	other := imported(Yes, token(0), minute(2))
 	other.Enterprise.ID = "another"
 	if next, d := r.Apply(other); d.Outcome != Conflict || d.Cause != CauseEnterprise || next.Enterprise.ID != hotel {

@@ -44,15 +44,21 @@ func (m *model) course() (c *modelCourse, latest Outcome) {
 		if began.IsEnabled != No {
 			c = m.begin(Enabled)
 		}
+	case KindSettle:
+		c = m.begin(map[bool]State{true: Enabled, false: Disabled}[began.IsEnabled == Yes])
+		c.say(began)
 	default:
 		c = m.begin(Enabled)
 		c.works()
 	}
 	latest = Applied
 	for _, e := range m.heard[m.begun+1:] {
-		if e.Kind == KindDelivery {
+		switch e.Kind {
+		case KindDelivery:
 			latest = m.toggle(c, e)
-		} else {
+		case KindSettle:
+			c.say(e)
+		default:
 			c.works()
 		}
 	}
@@ -68,6 +74,8 @@ func (m *model) take(e Evidence) Outcome {
 		return m.deliver(e)
 	case KindImport:
 		return m.imported(e)
+	case KindSettle:
+		return m.settled(e)
 	case KindProbeRequest:
 		m.asks++
 		return Applied
@@ -129,8 +137,9 @@ func (m *model) imported(e Evidence) Outcome {
 		return Conflict
 	}
 	m.enterprise = e.Enterprise.ID
-	if t := m.token(e.Token); t != nil && t.status == Current && m.begun >= 0 {
-		return Duplicate
+	if t := m.token(e.Token); t != nil && t.status == Current && m.begun >= 0 && !m.deleted {
+		e.Kind, e.IsCanceled = KindSettle, No
+		return m.settled(e)
 	}
 	if m.token(e.Token) == nil {
 		m.tokens = append(m.tokens, modelToken{digest: e.Token, since: e.At, from: KindImport})
@@ -144,6 +153,48 @@ func (m *model) imported(e Evidence) Outcome {
 	m.becomesCurrent(e.Token)
 	m.doubtRejections(e.At)
 	return Applied
+}
+
+// settled takes in how things are, as a person says.
+func (m *model) settled(e Evidence) Outcome {
+	t := m.token(e.Token)
+	switch {
+	case m.deleted:
+		return Stale
+	case m.enterprise != "" && e.Enterprise.ID != "" && e.Enterprise.ID != m.enterprise:
+		return Conflict
+	case t == nil && !e.Token.IsZero():
+		return Conflict
+	case m.begun < 0 && e.IsEnabled == Unset && e.IsCanceled != Unset:
+		return Parked
+	}
+	m.asks++
+	if e.IsEnabled != Unset || e.IsCanceled != Unset {
+		m.heard = append(m.heard, e)
+		if m.begun < 0 {
+			m.begun = len(m.heard) - 1
+		}
+	}
+	if t != nil {
+		m.becomesCurrent(e.Token)
+	} else if t = m.likeliest(); t == nil || e.IsEnabled != Yes && e.IsCanceled != No {
+		return Applied
+	}
+	t.doubt = 0
+	if t.answer == Rejected || t.answer == Unattributed {
+		t.doubt = e.At
+	}
+	return Applied
+}
+
+// likeliest is the token in use: of several candidates the latest that was not rejected.
+func (m *model) likeliest() (best *modelToken) {
+	for _, t := range m.inUse() {
+		if best == nil || t.status == Current || t.answer != Rejected || best.answer == Rejected {
+			best = t
+		}
+	}
+	return best
 }
 
 func (m *model) answered(e Evidence) Outcome {

@@ -56,6 +56,45 @@ func (c *modelCourse) works() {
 	}
 }
 
+// say takes in what a person says of the flags.
+func (c *modelCourse) say(e Evidence) {
+	enabled, canceled := c.state.Enabled(), c.state.Canceled()
+	if e.IsEnabled != Unset {
+		enabled, c.enabled.waiting = e.IsEnabled == Yes, nil
+	}
+	if e.IsCanceled != Unset {
+		canceled, c.canceled.waiting = e.IsCanceled == Yes, nil
+	}
+	if enabled == c.state.Enabled() && canceled == c.state.Canceled() {
+		return
+	}
+	states := map[bool]State{true: Enabled, false: Disabled}
+	switch {
+	case canceled:
+		states = map[bool]State{true: CanceledEnabled, false: CanceledDisabled}
+	case c.state.Canceled(), c.state == ReinstatedEnabled, c.state == ReinstatedDisabled:
+		states = map[bool]State{true: ReinstatedEnabled, false: ReinstatedDisabled}
+	}
+	c.state = states[enabled]
+}
+
+// stated is what a person leaves possible.
+func stated(possible belief.Presents, e Evidence) (p belief.Presents) {
+	kinds := map[[2]bool]belief.Presents{
+		{false, false}: belief.Off, {true, false}: belief.Live, {false, true}: belief.CanceledDisabled, {true, true}: belief.CanceledEnabled,
+	}
+	for flags, one := range kinds {
+		for was, before := range kinds {
+			told := e.IsEnabled == FlagOf(flags[0]) || e.IsEnabled == Unset && flags[0] == was[0]
+			told = told && (e.IsCanceled == FlagOf(flags[1]) || e.IsCanceled == Unset && flags[1] == was[1])
+			if told && possible&before != 0 {
+				p |= one
+			}
+		}
+	}
+	return p
+}
+
 // believes tells package belief, which is judged by brute force in its own tests, all
 // that was heard, from the beginning.
 func (m *model) believes() (s belief.State, a belief.Answers) {
@@ -70,6 +109,22 @@ func (m *model) believes() (s belief.State, a belief.Answers) {
 			if i > 0 && state.Enabled() != (e.IsEnabled != No) {
 				s, a = s.Doubted(at, span)
 			}
+		case e.Kind == KindSettle:
+			every := belief.Live | belief.Off | belief.CanceledEnabled | belief.CanceledDisabled
+			possible := belief.Presents(0)
+			for _, level := range a {
+				for _, reinstating := range level {
+					possible |= reinstating[0] | reinstating[1]
+				}
+			}
+			if possible == 0 {
+				possible = every
+				if i == 0 && e.IsCanceled == Unset {
+					possible = belief.Live | belief.Off
+				}
+			}
+			said := stated(possible, e)
+			s, a = belief.Known(true, said, said, at, at)
 		case e.Kind != KindDelivery:
 			s, a = s.Worked(int64(e.Began), span)
 		case e.Action == IntegrationCreated:

@@ -323,6 +323,8 @@ func unsound(before, after *Record, e Evidence) string {
 	switch {
 	case current > 1:
 		return "two tokens are current"
+	case len(after.Operations) > 16:
+		return "too many operations"
 	case len(after.Keys) > MaxKeys:
 		return "too many tokens"
 	case before.Enterprise.ID != "" && after.Enterprise.ID != before.Enterprise.ID && (e.Kind != KindProbe || slices.ContainsFunc(before.Keys, func(k Key) bool { return k.Proved != 0 })):

@@ -34,6 +34,9 @@ type Record struct {
 
 	Name       string `json:",omitzero"`
 	Enterprise Named  `json:",omitzero"` // never changes once it is known
+	// AnsweredBy is the enterprise that Mews names in its answers for this one's, such as
+	// a chain for a property, as a person confirmed; empty where it is the same.
+	AnsweredBy string `json:",omitzero"`
 	Service    Named  `json:",omitzero"` // of a service-scoped integration
 
 	CreatedUtc Instant `json:",omitzero"` // Mews's times: when it happened
@@ -53,10 +56,13 @@ type Record struct {
 
 	// Keys are the tokens that the integration has or had, in order of arrival.
 	Keys []Key `json:",omitzero"`
+	// Operations are what the application's own calls told of the operations of the
+	// Connector API, 16 at most.
+	Operations []operation `json:",omitzero"`
 }
 
 // rules is the version of the rules that this package folds by.
-const rules = 4
+const rules = 6
 
 // Upgrade reports whether the record was folded by earlier rules, or names an enterprise
 // or a service in another spelling than [CanonicalID]'s. It returns the evidence that the
@@ -110,6 +116,8 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.answer(&e, &d)
 	case KindImport:
 		r.takeImport(&e, &d)
+	case KindSettle:
+		r.settle(&e, &d)
 	case KindContest:
 		r.contest(&e, &d)
 	case KindErase, KindIssue:
@@ -249,7 +257,9 @@ func (r *Record) complete(e *Evidence) {
 		r.unprove()
 	}
 	r.Enterprise.ID = firstOf(r.Enterprise.ID, e.Enterprise.ID)
-	r.Enterprise.Name = firstOf(e.Enterprise.Name, r.Enterprise.Name)
+	if r.Enterprise.ID == e.Enterprise.ID || e.Enterprise.ID == "" {
+		r.Enterprise.Name = firstOf(e.Enterprise.Name, r.Enterprise.Name)
+	}
 	if r.Service.ID == "" {
 		r.Service.ID = e.Service.ID
 	}
@@ -364,6 +374,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	r.Parked = nil
 	r.Belief, r.Possible = belief.State{}, belief.Answers{}
 	r.EnabledAt, r.CanceledAt = 0, 0
+	r.Operations = nil
 	r.DeletedAt = e.At
 	r.revokeAll(e.At)
 }

@@ -273,6 +273,10 @@ func (r *Record) succeeded(i int, p *Policy) bool {
 	return false
 }
 
+// provisionalFor is how long a rejection counts that no probe confirmed. Then a call of the
+// application's own must tell.
+const provisionalFor = 2 * time.Hour
+
 // tally counts what is known of the token itself. Succeeded says whether one that was
 // superseded really was.
 func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
@@ -302,6 +306,8 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 	switch {
 	case k.Doubt != 0:
 		t.doubt(ReasonDoubted, k.Answer == Rejected)
+	case k.Answer == Rejected && k.Provisional && !fresh(now, k.Began, provisionalFor):
+		t.doubt(ReasonDoubted, false)
 	case k.Answer == Rejected:
 		t.deny(ReasonRejected)
 	case k.Answer == RejectedOnce:

@@ -51,6 +51,7 @@ type settings struct {
 	maxAge    time.Duration
 	levels    int
 	reinstate string // a key of reinstating
+	trust     bool
 	probeRate float64
 
 	healthAddr string // empty: no listener for health checks
@@ -145,14 +146,15 @@ The command line comes first.`,
 	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
 	flags.DurationVar(&s.maxAge, "max-age", 0, "how long valid lasts without news (default 24h if Mews is asked)")
 	flags.IntVar(&s.levels, "levels", 0, "switches that disable, 1 or 2 (default 1, or 2 if Mews is asked)")
-	flags.StringVar(&s.reinstate, "reinstating", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
+	flags.StringVar(&s.reinstate, "reinstated", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
+	flags.BoolVar(&s.trust, "trust-deliveries", false, "take a webhook's token for valid before Mews has confirmed it")
 	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
 	flags.DurationVar(&s.horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
 	s.log.flags(flags)
 	return serve
 }
 
-// reinstating are the values of --reinstating.
+// reinstating are the values of --reinstated.
 var reinstating = map[string]lifecycle.ReinstatedPolicy{
 	"": lifecycle.ReinstatedAsks, "asks": lifecycle.ReinstatedAsks, "keeps": lifecycle.ReinstatedKeeps, "sets": lifecycle.ReinstatedSets,
 }
@@ -171,7 +173,7 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 		return usage.Errorf("--levels must be 1 or 2; leave it out for the default")
 	}
 	if _, ok := reinstating[s.reinstate]; !ok {
-		return usage.Errorf("--reinstating must be asks, keeps or sets")
+		return usage.Errorf("--reinstated must be asks, keeps or sets")
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath ||
 		u.EscapedPath() != s.webhookPath || strings.TrimSuffix(path.Clean(s.webhookPath), "/") != strings.TrimSuffix(s.webhookPath, "/") {
@@ -314,7 +316,7 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 	}
 	options := keyrack.Options{
 		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: telemetry,
-		Policy: s.policy(),
+		Policy: s.policy(), TrustDeliveries: s.trust,
 	}
 	if s.client != nil {
 		options.Prober = s.client

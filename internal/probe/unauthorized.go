@@ -255,3 +255,23 @@ func (s *Schedule) tellNobody(ctx context.Context) {
 func (s *Schedule) Heard(ctx context.Context, id string, began time.Time) {
 	s.accepted(ctx, id, began)
 }
+
+// Vouch has a witness asked at once, beside the question about an integration whose token
+// the application saw a 401 for: unless somebody else worked a moment ago.
+func (s *Schedule) Vouch(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Owner.Now()
+	if !s.leading || s.attribution.trouble || s.attribution.vouched(id, now) && now.Sub(s.attribution.accepted[0].at) < Gap {
+		return
+	}
+	for other := range s.attribution.witnesses() {
+		w := s.queue.wait(other)
+		if other == id || w.inFlight || s.Owner.Record(other) == nil || now.Sub(w.asked) < Gap {
+			continue
+		}
+		s.queue.set(w, now, unknown)
+		s.poke()
+		return
+	}
+}

@@ -42,3 +42,27 @@ const byteOrderMark = '\ufeff'
 func trimTyped(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark })
 }
+
+// operationLimit is the longest name of an operation, in bytes.
+const operationLimit = 100
+
+// Operation returns the name of an operation of the Connector API, such as
+// "reservations/getAll/2023-06-06", of the path of a request. What all paths of the API
+// begin with, and a query, are dropped. It returns "" for "", and false for what is no
+// such path.
+func Operation(path string) (name string, ok bool) {
+	name, _, _ = strings.Cut(path, "?")
+	name = strings.TrimPrefix(name, "/")
+	name = strings.TrimPrefix(name, "api/connector/")
+	name = strings.Trim(strings.TrimPrefix(name, "v1/"), "/")
+	if len(name) > operationLimit || strings.ContainsFunc(name, foreign) {
+		return "", false
+	}
+	return name, true
+}
+
+// foreign reports whether no path of the Connector API has a character.
+func foreign(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !letter && !strings.ContainsRune("/-_.", r)
+}

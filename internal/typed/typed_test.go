@@ -44,3 +44,23 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// TestOperation: an operation has one name, however much of its path is given.
+func TestOperation(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                    "",
+		"reservations/getAll": "reservations/getAll",
+		"/api/connector/v1/reservations/getAll/2023-06-06": "reservations/getAll/2023-06-06",
+		"api/connector/v1/customers/search?x=1":            "customers/search",
+		"/v1/services/getAll/":                             "services/getAll",
+	} {
+		if got, ok := typed.Operation(given); !ok || got != want {
+			t.Errorf("%q is %q, %v; want %q", given, got, ok, want)
+		}
+	}
+	for _, given := range []string{"https://api.mews.com/api/connector/v1/x", "two words", "a\nb", "péage", strings.Repeat("a", 101)} {
+		if got, ok := typed.Operation(given); ok || got != "" {
+			t.Errorf("%q is accepted as %q", given, got)
+		}
+	}
+}

@@ -16,6 +16,7 @@ func (a *Server) adminRoutes() map[string]route {
 	return map[string]route{
 		IntegrationsPath + "/{id}/import": {http.MethodPost, ScopeAdmin, a.importToken},
 		IntegrationsPath + "/{id}/probe":  {http.MethodPost, ScopeAdmin, a.probe},
+		IntegrationsPath + "/{id}/settle": {http.MethodPost, ScopeAdmin, a.settle},
 		subscriptionsPath:                 {http.MethodGet, scopeRead, a.subscriptions},
 		subscriptionsPath + "/pause":      {http.MethodPost, ScopeAdmin, a.pause},
 		subscriptionsPath + "/resume":     {http.MethodPost, ScopeAdmin, a.resume},

@@ -102,6 +102,8 @@ type Change struct {
 	Action      string            `json:"action,omitempty"` // of a delivery
 	Unread      []string          `json:"unread,omitempty"` // properties that could not be read
 	By          string            `json:"by,omitempty"`     // name of the key that got a token or asked for a probe
+	Who         string            `json:"who,omitempty"`    // who settled it; for keys with the scope admin
+	Why         string            `json:"why,omitempty"`    // and why
 	Answered    *lifecycle.Answer `json:"mews_answered,omitempty"`
 	Outcome     lifecycle.Outcome `json:"outcome"`
 	Cause       string            `json:"cause,omitempty"`

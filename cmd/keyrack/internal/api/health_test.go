@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
@@ -64,9 +65,11 @@ func (f *fragile) History(ctx context.Context, integration string) iter.Seq2[sto
 
 // TestDegraded: while the store cannot be read, questions are answered from memory,
 // and /readyz and /metrics say so.
-func TestDegraded(t *testing.T) {
+func TestDegraded(t *testing.T) { synctest.Test(t, testDegraded) }
+
+func testDegraded(t *testing.T) {
 	s := &fragile{Store: memstore.New(nil)}
-	rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Poll: time.Millisecond})
+	rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Poll: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +81,7 @@ func TestDegraded(t *testing.T) {
 	if _, err := rack.Deliver(t.Context(), body); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(time.Minute) // longer than ReportSlack
 	var log testkit.Buffer
 	ready := new(atomic.Bool)
 	ready.Store(true)
@@ -115,7 +119,7 @@ func TestDegraded(t *testing.T) {
 	}
 	d := describe(t)
 	// What has to be in the journal first, or is read from there, is not answered.
-	report := fmt.Sprintf(`{"token":"%s","status":401,"began":"%s"}`, sidecartest.SampleToken, time.Now().UTC().Format(time.RFC3339Nano))
+	report := fmt.Sprintf(`{"token":"%s","status":401,"elapsed_ms":1}`, sidecartest.SampleToken)
 	for _, one := range []struct{ method, path, body string }{
 		{http.MethodGet, IntegrationsPath + "/{id}/history", ""},
 		{http.MethodGet, IntegrationsPath + "/{id}/explain", ""},
@@ -127,6 +131,7 @@ func TestDegraded(t *testing.T) {
 		{http.MethodPost, IntegrationsPath + "/{id}/token", ""},
 		{http.MethodPost, IntegrationsPath + "/{id}/import", `{"token":"canary-imported"}`},
 		{http.MethodPost, "/v1/report", report},
+		{http.MethodPost, IntegrationsPath + "/{id}/settle", `{"enabled":true,"who":"Kim","why":"the hotel called"}`},
 	} {
 		w := ask(one.method, strings.Replace(one.path, "{id}", sidecartest.SampleIntegration, 1), one.body)
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {

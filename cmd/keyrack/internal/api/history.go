@@ -61,6 +61,8 @@ func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 		refuseError(w, keyrack.ErrNotFound)
 		return
 	}
+	key := a.access.who(req)
+	operator := key != nil && key.scopes.allows(ScopeAdmin)
 	c := historyPage{Changes: []Change{}}
 	for e, err := range a.Rack.History(req.Context(), id) {
 		if err != nil {
@@ -75,7 +77,11 @@ func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 			c.Next = newCursor(positionCursor, strconv.FormatUint(uint64(last), 10))
 			break
 		}
-		c.Changes = append(c.Changes, changeOf(e))
+		one := changeOf(e)
+		if operator {
+			a.attribute(req.Context(), &e, &one)
+		}
+		c.Changes = append(c.Changes, one)
 	}
 	answer(w, http.StatusOK, c)
 }

@@ -8,22 +8,20 @@ import (
 	"github.com/keyrack-dev/keyrack"
 )
 
-const (
-	// clockSkew is how far the clock of a caller may be ahead of ours.
-	clockSkew = 5 * time.Second
-)
+const reportShape = "the body must be a JSON object with only token, status (a number), elapsed_ms (milliseconds since the request to Mews began) and, if you like, operation; a time of day is not taken, since clocks differ: send elapsed_ms"
 
-const reportShape = "the body must be a JSON object with only token, status (a number) and began (a time as in RFC 3339)"
-
-// reportRequest is what the application saw on a call of its own to Mews.
-type reportRequest struct {
-	Token  string    `json:"token"`
-	Status int       `json:"status"`
-	Began  time.Time `json:"began"`
+// ReportRequest is what the application saw on a call of its own to Mews.
+type ReportRequest struct {
+	Token  string `json:"token"`
+	Status int    `json:"status"`
+	// ElapsedMS is how long ago the request to Mews began.
+	ElapsedMS *int64 `json:"elapsed_ms"`
+	// Operation is the path of the request.
+	Operation string `json:"operation,omitempty"`
 }
 
-// reportAnswer is what became of a report, and the verdict on the token afterwards.
-type reportAnswer struct {
+// ReportResult is what became of a report, and the verdict on the token afterwards.
+type ReportResult struct {
 	// Journalled is false if the report brought nothing new.
 	Journalled bool `json:"journalled"`
 	Introspection
@@ -31,11 +29,11 @@ type reportAnswer struct {
 
 // report takes in what the application saw on a call of its own to Mews.
 func (a *Server) report(w http.ResponseWriter, req *http.Request) {
-	report, ok := readJSON[reportRequest](w, req, reportShape)
+	report, ok := readJSON[ReportRequest](w, req, reportShape)
 	if !ok {
 		return
 	}
-	now := time.Now()
+	repeat := req.Header.Get("Idempotency-Key")
 	switch {
 	case report.Token == "":
 		refuse(w, http.StatusBadRequest, "invalid_request", "token is missing")
@@ -43,21 +41,33 @@ func (a *Server) report(w http.ResponseWriter, req *http.Request) {
 	case report.Status < 100 || report.Status > 599:
 		refuse(w, http.StatusBadRequest, "invalid_request", "status must be the status of Mews's answer, from 100 to 599")
 		return
-	case report.Began.IsZero() || report.Began.After(now.Add(clockSkew)):
-		refuse(w, http.StatusBadRequest, "invalid_request", "began must be when the request to Mews began, not in the future")
+	case report.ElapsedMS == nil || *report.ElapsedMS < 0:
+		refuse(w, http.StatusBadRequest, "invalid_request", "elapsed_ms must be how many milliseconds ago the request to Mews began, 0 or more")
+		return
+	case len(repeat) > repeatLimit:
+		refuse(w, http.StatusBadRequest, "invalid_request", "Idempotency-Key has more than 255 bytes")
 		return
 	}
-	if report.Began.After(now) {
-		report.Began = now
+	var receipt keyrack.Receipt
+	var err error
+	if a.repeats.first(callerOf(req), repeat) {
+		const most = int64(1<<63-1) / int64(time.Millisecond)
+		receipt, err = a.Rack.Report(req.Context(), keyrack.Report{
+			Token: keyrack.NewToken(report.Token), Status: report.Status, Operation: report.Operation,
+			Elapsed: time.Duration(min(*report.ElapsedMS, most)) * time.Millisecond,
+		})
+		if err != nil {
+			a.repeats.forget(callerOf(req), repeat)
+		}
 	}
-	receipt, err := a.Rack.Report(req.Context(), report.Token, report.Status, report.Began)
-	if errors.Is(err, keyrack.ErrNotFound) {
+	switch {
+	case errors.Is(err, keyrack.ErrNotFound):
 		refuse(w, http.StatusNotFound, "unfamiliar_token", "no integration has or had this token")
-		return
-	}
-	if err != nil {
+	case errors.Is(err, keyrack.ErrInvalid):
+		refuse(w, http.StatusBadRequest, "invalid_request", "operation must be the path of the request, such as reservations/getAll/2023-06-06")
+	case err != nil:
 		a.fail(w, req, err)
-		return
+	default:
+		answer(w, http.StatusOK, ReportResult{!receipt.ID.IsZero(), introspectionOf(a.Rack.Check(report.Token), time.Now())})
 	}
-	answer(w, http.StatusOK, reportAnswer{!receipt.ID.IsZero(), introspectionOf(a.Rack.Check(report.Token), now)})
 }

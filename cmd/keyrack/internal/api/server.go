@@ -44,6 +44,7 @@ type Server struct {
 	access access
 
 	streams streams
+	repeats repeats
 	routes  map[string]route
 }
 

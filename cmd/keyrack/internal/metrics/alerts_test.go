@@ -330,5 +330,5 @@ func TestDashboard(t *testing.T) {
 // undrawn are the metrics without a panel.
 var undrawn = []string{
 	"keyrack_build_info", "process_start_time_seconds", "keyrack_tokens_issued_total", "keyrack_parked",
-	"keyrack_journal_synced_seconds", "keyrack_subscription_paused",
+	"keyrack_journal_synced_seconds", "keyrack_subscription_paused", "keyrack_forbidden_calls_total",
 }

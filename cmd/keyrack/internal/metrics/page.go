@@ -58,6 +58,8 @@ func writeStats(w *promWriter, c keyrack.Stats, m *Metrics) {
 	w.gauge("keyrack_suspects", "Integrations whose state the deliveries leave open.", float64(c.Suspect))
 	w.gauge("keyrack_parked", "Integrations whose IntegrationCreated has not arrived.", float64(c.Parked))
 	w.gauge("keyrack_orphans", "Parked integrations without news for a horizon, so that their IntegrationCreated is probably lost.", float64(c.Orphaned))
+	w.family("keyrack_forbidden_calls_total", "counter", "401s of the application's own calls that a missing permission of their operation explains.")
+	w.sample("keyrack_forbidden_calls_total", float64(c.Forbidden))
 	w.gauge("keyrack_oldest_evidence_seconds", "The age of the oldest evidence behind a verdict, deleted integrations excepted.", c.Oldest.Seconds())
 	w.family("keyrack_action_seen", "gauge", "1 for an action that a webhook ever brought; 0 may be one that Mews is not set up to send.")
 	for _, a := range lifecycle.Actions() {

@@ -1,0 +1,13 @@
+// Package owncall makes questions of the application's own calls, where there is no
+// prober to ask any. In come calls and their answers; out go whether a call may be made
+// although the verdict on its token is Unknown, and which of its 401s are about the token.
+//
+//	call ──▶ Trials.Begin ──▶ Mews ──▶ Trials.End
+//	         (one at a time,           (after a 401 not again
+//	          with back-off)            before 1, 5, 30 min, 2 h)
+//
+//	other's 200      401 of an operation that worked      another's 200
+//	     └── within a minute ──┴────── within a minute ───────┘  ──▶ Trials.Heard: rejected
+//
+// Everything is kept in memory alone: after a restart the first call is a question again.
+package owncall
