@@ -27,14 +27,15 @@ import (
 // inside of a bubble.
 type hotelFleet struct {
 	*testing.T
-	mews   *mewstest.World
-	floor  *floor
-	naive  [3]*naive // that hear what reaches the instances
-	prober connector.Prober
-	store  *heralding
-	sealer seal.Sealer
-	probes atomic.Int64
-	began  time.Time // when the World was made
+	mews    *mewstest.World
+	floor   *floor
+	naive   [3]*naive // that hear what reaches the instances
+	prober  connector.Prober
+	store   *heralding
+	sealer  seal.Sealer
+	changes []func(*keyrack.Options)
+	probes  atomic.Int64
+	began   time.Time // when the World was made
 
 	mu        sync.Mutex
 	instances []*keyrack.Rack // nil: it is down
@@ -50,13 +51,14 @@ type raised struct {
 
 var fleetSecret = lifecycle.NewToken("made-up secret")
 
-// newFleet connects so many hotels and opens so many instances, which ask Mews or do not.
-func newFleet(t *testing.T, hotels, instances int, asks bool, options mewstest.Options) *hotelFleet {
+// newFleet connects so many hotels and opens so many instances, which ask Mews or do not, with
+// changes to their options.
+func newFleet(t *testing.T, hotels, instances int, asks bool, options mewstest.Options, changes ...func(*keyrack.Options)) *hotelFleet {
 	options.Secret, options.LogMost = fleetSecret, -1
 	if options.Tick == 0 {
 		options.Tick = 10 * time.Minute
 	}
-	f := &hotelFleet{T: t, mews: mewstest.New(&options), store: &heralding{Store: memstore.New(nil)}, sealer: seal.Ephemeral(), began: time.Now()}
+	f := &hotelFleet{T: t, mews: mewstest.New(&options), store: &heralding{Store: memstore.New(nil)}, sealer: seal.Ephemeral(), began: time.Now(), changes: changes}
 	for n, take := range [...]func(*naiveHotel, lifecycle.Action, bool){lastEventWins, strictChain, parkingChain} {
 		f.naive[n] = &naive{take: take, hotels: map[string]*naiveHotel{}, tokens: map[string]string{}}
 	}
@@ -70,7 +72,7 @@ func newFleet(t *testing.T, hotels, instances int, asks bool, options mewstest.O
 	}
 	f.instances = make([]*keyrack.Rack, instances)
 	for n := range instances {
-		f.start(n, nil)
+		f.start(n)
 	}
 	f.mews.DeliverTo(f)
 	for n := range hotels {
@@ -81,7 +83,7 @@ func newFleet(t *testing.T, hotels, instances int, asks bool, options mewstest.O
 }
 
 // start opens an instance.
-func (f *hotelFleet) start(n int, change func(*keyrack.Options)) {
+func (f *hotelFleet) start(n int) {
 	f.Helper()
 	options := keyrack.Options{
 		Sealer: f.sealer, Prober: f.prober, Poll: time.Hour,
@@ -91,7 +93,7 @@ func (f *hotelFleet) start(n int, change func(*keyrack.Options)) {
 			f.alarms = append(f.alarms, raised{a, time.Now()})
 		}},
 	}
-	if change != nil {
+	for _, change := range f.changes {
 		change(&options)
 	}
 	rack, err := keyrack.Open(context.Background(), f.store, &options)
@@ -149,7 +151,7 @@ func (f *hotelFleet) live(world hotelWorld, until time.Time) {
 			n %= len(f.instances)
 			f.stop(n)
 			time.Sleep(90 * time.Second)
-			f.start(n, nil)
+			f.start(n)
 		})
 	}
 	<-ctx.Done()
