@@ -177,6 +177,9 @@ func (e Explanation) String() string {
 	if v.Assumed {
 		b.WriteString(", assumed")
 	}
+	if v.Trouble {
+		b.WriteString(", as before Mews refused whatever it was asked")
+	}
 	if v.Status == lifecycle.Unknown {
 		fmt.Fprintf(&b, ", best guess %v", v.Guess())
 	}

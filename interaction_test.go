@@ -372,6 +372,9 @@ func verdictLine(v keyrack.Verdict) string {
 	if v.Assumed {
 		text += ", assumed"
 	}
+	if v.Trouble {
+		text += ", in trouble"
+	}
 	if v.Status == lifecycle.Unknown {
 		text += fmt.Sprintf(", best guess %v", v.Guess())
 	}

@@ -26,7 +26,7 @@ func (r *Record) answer(e *Evidence, d *Decision) {
 		r.explain(func(*operation) {}) // the 401s of the application's calls were the token's, or nobody's
 	}
 	if e.Answer == Withdrawn {
-		k.Answer, k.Generation, k.Doubt, k.Provisional = NoAnswer, 0, 0, false
+		k.Answer, k.Began, k.Generation, k.Doubt, k.Provisional = Withdrawn, max(k.Began, e.Began), 0, 0, false
 		return
 	}
 	if e.Kind == KindReport && e.Answer == Rejected {
@@ -106,7 +106,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 			newer = r.later(i, j)
 			switch current := &r.Keys[j]; {
 			case newer, current.elsewhere():
-			case current.Answer == Accepted || current.Answer == NoAnswer:
+			case current.Answer == Accepted || current.Answer == NoAnswer || current.Answer == Withdrawn:
 				return // it proves nothing of the newer token, which is the one in use
 			case e.Began < current.Began:
 				k.Doubt = e.At // the rejection is the later: ask again

@@ -173,7 +173,7 @@ func (k *Key) againAt(slow bool, generation uint64) Instant {
 // open reports whether no answer about the token has settled the newest evidence yet.
 func (r *Record) open(k *Key) bool {
 	switch {
-	case k.Answer == NoAnswer, k.Answer == Unattributed, k.Answer == RejectedOnce, k.Doubt != 0, k.Generation != r.Generation:
+	case k.Answer == NoAnswer, k.Answer == Withdrawn, k.Answer == Unattributed, k.Answer == RejectedOnce, k.Doubt != 0, k.Generation != r.Generation:
 		return true
 	}
 	// An answer to the application does not say whose the token is.

@@ -62,7 +62,7 @@ type Record struct {
 }
 
 // rules is the version of the rules that this package folds by.
-const rules = 6
+const rules = 7
 
 // Upgrade reports whether the record was folded by earlier rules, or names an enterprise
 // or a service in another spelling than [CanonicalID]'s. It returns the evidence that the

@@ -22,7 +22,7 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	birth.CreatedUtc = minute(-5)
 	r := fold(named(delivery(IntegrationEnabled, minute(0)), "First", "", ""), birth)
 	want := Record{
-		ID: integration, Rules: 6, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
+		ID: integration, Rules: 7, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
 		Name: "First", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), Created: true,
 		EnabledAt: minute(0), CanceledAt: minute(1),
 		Course: Course{State: CreatedEnabled, Enabled: Pair{Since: minute(1), Early: []Instant{minute(0)}}},
@@ -50,7 +50,7 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	deletion.DeletedUtc = minute(8)
 	r = fold(deletion, named(birth, "Fourth", "Hotel", ""))
 	want = Record{
-		ID: integration, Rules: 6, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
+		ID: integration, Rules: 7, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
 		Name: "Third", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), DeletedUtc: minute(8), DeletedAt: minute(9), Created: true,
 		Course: Course{State: Deleted},
 		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), At: minute(1)}},

@@ -114,6 +114,9 @@ type Verdict struct {
 	State State
 	// Assumed: Status is a guess that Policy.Assume allowed.
 	Assumed bool
+	// Trouble: the latest answers about the token were 401s that are laid to the
+	// ClientToken or to Mews, so the status is what it was before them.
+	Trouble bool
 	// Likely: Status is Unknown, and the token probably works. Never set for an
 	// unfamiliar or a disputed token.
 	Likely bool
@@ -191,6 +194,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 	}
 	t := tally{guess: Valid}
 	k := &r.Keys[i]
+	v.Trouble = k.Answer == Withdrawn
 	if r.State == Deleted {
 		if k.Answer == Accepted {
 			t.doubt(ReasonDeletedAccepted, false)

@@ -86,6 +86,9 @@ func tellIntrospection(o *output, i api.Introspection) error {
 	case i.Status == lifecycle.Unknown:
 		head += fmt.Sprintf(" (probably %v)", i.Guess)
 	}
+	if i.Trouble {
+		head += ", as before Mews refused whatever it was asked"
+	}
 	if err := o.printf("%s\n", head); err != nil {
 		return err
 	}

@@ -85,6 +85,9 @@ func (l *looking) show(ctx context.Context, id string) error {
 	} else if d.Status == lifecycle.Unknown {
 		status += fmt.Sprintf(" (probably %v)", d.Guess)
 	}
+	if d.Trouble {
+		status += ", as before Mews refused whatever it was asked"
+	}
 	add("integration", describeNamed(&d.Integration))
 	add("enterprise", describeNamed(d.Enterprise))
 	add("service", describeNamed(d.Service))

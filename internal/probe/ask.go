@@ -92,7 +92,7 @@ func (s *Schedule) put(ctx context.Context, id string, tried int) (said lifecycl
 		s.Log.WarnContext(ctx, "a probe's answer is not stored", "error", err)
 		return said, backoff.Wait(tried+1, 0, nil), false
 	}
-	if e.Answer == lifecycle.Unattributed {
+	if e.Answer == lifecycle.Unattributed || e.Answer == lifecycle.Withdrawn {
 		return e.Answer, min(longestPause, 30*time.Second<<min(tried, 10)), false
 	}
 	return e.Answer, 0, true

@@ -28,6 +28,9 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 	}
 	now := lifecycle.At(s.Owner.Now())
 	s.begin(now, last)
+	if s.resumeTrouble() {
+		s.Owner.Alarm(ctx, Trouble)
+	}
 	s.alive = now
 	tick := time.NewTicker(s.Takeover / 3)
 	defer tick.Stop()

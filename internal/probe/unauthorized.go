@@ -30,16 +30,40 @@ func (s *Schedule) unauthorized(ctx context.Context, record *lifecycle.Record, t
 	}
 	s.mu.Unlock()
 	switch {
+	case trouble && valid && key.Answer != lifecycle.Withdrawn:
+		return lifecycle.Withdrawn // the verdict stays, and says so
 	case trouble:
 		return lifecycle.NoAnswer // as silent as no answer at all
 	case begins:
 		s.Owner.Alarm(ctx, Trouble)
 		s.takeBack(ctx, record.ID, since)
-		return lifecycle.NoAnswer
+		return lifecycle.Withdrawn
 	case refused:
 		return lifecycle.NoAnswer // known, and not worth another entry
 	}
 	return lifecycle.Unattributed
+}
+
+// resumeTrouble goes on with a trouble that was not over when the former leader ended: the
+// records tell whom it had touched. It reports whether there was one.
+func (s *Schedule) resumeTrouble() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.attribution.trouble {
+		return false
+	}
+	var touched []string
+	for record := range s.Owner.Records() {
+		if key, _ := record.CurrentKey(); key.Answer == lifecycle.Withdrawn {
+			touched = append(touched, record.ID)
+		}
+	}
+	if len(touched) < 2 {
+		return false
+	}
+	slices.Sort(touched)
+	s.attribution.trouble, s.touched = true, touched
+	return true
 }
 
 // another reports whether another token of the integration works, so that the 401 to a
@@ -65,7 +89,8 @@ func (s *Schedule) takeBack(ctx context.Context, id string, since time.Time) {
 		}
 		concerned := false
 		for _, k := range record.Keys {
-			refused := k.Answer == lifecycle.Unattributed || k.Answer == lifecycle.RejectedOnce || k.Answer == lifecycle.Rejected
+			// What is rejected was settled by a 200 that came later, and then said again.
+			refused := k.Answer == lifecycle.Unattributed || k.Answer == lifecycle.RejectedOnce
 			if !(refused && k.Began.Time().After(since)) && !(k.Doubt != 0 && k.Doubt.Time().After(since)) {
 				continue
 			}

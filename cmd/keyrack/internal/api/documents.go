@@ -43,6 +43,7 @@ type Integration struct {
 	Row
 	Guess      lifecycle.Status `json:"guess"`
 	Assumed    bool             `json:"assumed"`
+	Trouble    bool             `json:"trouble"` // the status is what it was before Mews refused whatever it was asked
 	Evidence   *Evidence        `json:"evidence,omitempty"`
 	AgeSeconds *int64           `json:"age_seconds,omitempty"`
 	Service    *Named           `json:"service,omitempty"`
@@ -75,7 +76,7 @@ func timeOf(i lifecycle.Instant) *time.Time {
 func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integration {
 	i := introspectionOf(v, now)
 	d := Integration{
-		Row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
+		Row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
 		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
 		Version: r.Version, Tokens: make([]Token, 0, len(r.Keys)),
 	}

@@ -25,11 +25,14 @@ type Introspection struct {
 	Status lifecycle.Status `json:"status"`
 	Reason lifecycle.Reason `json:"reason"`
 	// Guess is always valid or invalid.
-	Guess       lifecycle.Status `json:"guess"`
-	Assumed     bool             `json:"assumed"`
-	State       lifecycle.State  `json:"state"`
-	Integration string           `json:"integration,omitempty"`
-	Enterprise  string           `json:"enterprise,omitempty"`
+	Guess   lifecycle.Status `json:"guess"`
+	Assumed bool             `json:"assumed"`
+	// Trouble: Mews refuses questions whatever the token, and the status is what it was
+	// before.
+	Trouble     bool            `json:"trouble"`
+	State       lifecycle.State `json:"state"`
+	Integration string          `json:"integration,omitempty"`
+	Enterprise  string          `json:"enterprise,omitempty"`
 	// Evidence is the evidence behind the status, and AgeSeconds its age. Both may be
 	// missing.
 	Evidence   *Evidence `json:"evidence,omitempty"`
@@ -45,7 +48,7 @@ type Evidence struct {
 
 func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
 	i := Introspection{
-		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed,
+		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble,
 		State: v.State, Integration: v.Integration, Enterprise: v.Enterprise,
 	}
 	if v.Evidence.At == 0 {
@@ -68,6 +71,7 @@ func (i *Introspection) appendJSON(b []byte) []byte {
 	b = append(append(b, `","reason":"`...), i.Reason.String()...)
 	b = append(append(b, `","guess":"`...), i.Guess.String()...)
 	b = strconv.AppendBool(append(b, `","assumed":`...), i.Assumed)
+	b = strconv.AppendBool(append(b, `,"trouble":`...), i.Trouble)
 	b = append(append(b, `,"state":"`...), i.State.String()...)
 	b = append(b, '"')
 	if i.Integration != "" {
