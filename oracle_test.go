@@ -28,6 +28,7 @@ type oracle struct {
 	works   map[string]string // token: its enterprise; absent: 401
 	silent  bool              // nothing answers
 	deny    bool              // 401 for everyone
+	mute    string            // a token to which nothing answers
 	delay   time.Duration
 	asked   []time.Time
 	askedBy map[string]int // questions by token
@@ -59,7 +60,7 @@ func (o *oracle) Probe(ctx context.Context, token lifecycle.Token, _ string) (co
 	o.asked = append(o.asked, time.Now())
 	o.askedBy[token.Reveal()]++
 	enterprise, works := o.works[token.Reveal()]
-	silent, deny, delay := o.silent, o.deny, o.delay
+	silent, deny, delay := o.silent || token.Reveal() == o.mute, o.deny, o.delay
 	o.mu.Unlock()
 	select {
 	case <-time.After(delay):

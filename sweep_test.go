@@ -198,3 +198,80 @@ func TestWhatIsDueSurvivesARestart(t *testing.T) {
 		}
 	})
 }
+
+// TestRestartAsksNobody: after seconds without an instance nobody is asked anew, though one
+// hotel is never answered for; after an hour everybody is, spread over the budget.
+func TestRestartAsksNobody(t *testing.T) {
+	const hotels = 50
+	for name, takeover := range map[string]bool{"restart": false, "takeover": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, sealer, o := memstore.New(nil), seal.Ephemeral(), newOracle()
+				open := func() bench {
+					rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Prober: o, Sealer: sealer, ProbeRate: 1})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return bench{T: t, Rack: rack, oracle: o}
+				}
+				asked := func() (all []time.Time) {
+					o.set(func(o *oracle) { all, o.asked = o.asked, nil })
+					return all
+				}
+				b := open()
+				for i := range hotels {
+					name := fmt.Sprint(i)
+					o.set(func(o *oracle) { o.works[tokenText(name)] = enterpriseID("H") })
+					b.deliver(creation(name, name, lifecycle.Yes))
+				}
+				settle(time.Hour)
+				o.set(func(o *oracle) { o.mute = tokenText("7") })
+				next := b
+				for range 3 {
+					if takeover {
+						next = open()
+						settle(time.Second)
+					}
+					b.Close()
+					settle(5 * time.Second)
+					if !takeover {
+						next = open()
+					}
+					b = next
+					before := o.questions("7")
+					asked()
+					settle(10 * time.Minute)
+					if n := len(asked()) - (o.questions("7") - before); n != 0 {
+						t.Errorf("%d questions about hotels that were asked about before", n)
+					}
+				}
+				b.Close()
+				settle(time.Hour)
+				b = open()
+				defer func() { b.Close() }()
+				asked()
+				settle(5 * time.Minute)
+				all := asked()
+				if len(all) < hotels {
+					t.Errorf("after an hour %d of %d hotels were asked about", len(all), hotels)
+				}
+				for i := 1; i < len(all); i++ {
+					if apart := all[i].Sub(all[i-1]); apart < time.Second {
+						t.Fatalf("two questions are %v apart, with a budget of one a second", apart)
+					}
+				}
+				// The sweep waits for the hotel that is never answered for, and nobody else
+				// is asked about again because of that.
+				b.Close()
+				settle(5 * time.Second)
+				b = open()
+				before := o.questions("7")
+				asked()
+				settle(10 * time.Minute)
+				if n := len(asked()) - (o.questions("7") - before); n != 0 {
+					t.Errorf("%d questions about hotels that were swept before", n)
+				}
+			})
+		})
+	}
+}

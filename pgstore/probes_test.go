@@ -138,3 +138,65 @@ func TestEachProbeIsMadeOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestRestartAsksNobody: an instance that follows on another within seconds, by a restart or
+// a takeover, asks nothing anew.
+func TestRestartAsksNobody(t *testing.T) {
+	const hotels = 20
+	c := pgtest.Shared(t)
+	schema := c.Schema(t)
+	ctx := t.Context()
+	d := &deployment.Deployment{Sealer: seal.Ephemeral(), Heard: new(deployment.Heard)}
+	open := func() (*asker, deployment.InProcess, func() error) {
+		t.Helper()
+		a := &asker{asked: map[string]int{}}
+		options := hasty(d.Sealer)
+		options.Prober, options.ProbeRate = a, 1000
+		instance, end, err := startRack(ctx, d, c, schema, options)
+		if err != nil {
+			_ = end()
+			t.Fatal(err)
+		}
+		return a, instance, end
+	}
+	a, rack, end := open()
+	for hotel := range hotels {
+		e := events.Event{
+			Action: lifecycle.IntegrationCreated, Name: lifecycle.IntegrationCreated.String(),
+			Integration: lifecycle.Named{ID: fmt.Sprintf("%08x-974d-4f16-9662-ab2200f27cb1", hotel), Name: "Spa"},
+			Enterprise:  deployment.Enterprise, AccessToken: lifecycle.NewToken(deployment.Token(hotel)),
+			CreatedUtc: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), IsEnabled: lifecycle.Yes,
+		}
+		body, err := events.Encode(e)
+		if err == nil {
+			_, err = rack.Deliver(ctx, body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(settling); a.total() < hotels; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d questions", a.total(), hotels)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(2 * time.Second) // of a leader's life, which it notes every third of a second
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	first, _, endFirst := open() // a restart
+	time.Sleep(2 * time.Second)
+	second, _, endSecond := open()
+	time.Sleep(time.Second)
+	if err := endFirst(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second) // a takeover
+	if err := endSecond(); err != nil {
+		t.Fatal(err)
+	}
+	if first.total() != 0 || second.total() != 0 {
+		t.Errorf("after a restart %d questions, after a takeover %d", first.total(), second.total())
+	}
+}

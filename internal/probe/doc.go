@@ -19,8 +19,9 @@
 //
 //	[ waiting ] ── lease ──► [ leading ] ── lost, or the end ──► [ waiting ]
 //	                            │
-//	                places all records, and asks anew about all
-//	                of them if no leader was alive for 5 minutes
+//	                places all records, and asks anew about all of them
+//	                if no leader was alive for 5 minutes; a sweep that
+//	                is not finished is left to the next leader
 //
 // A 401 alone says little: the token, the ClientToken or a permission may be what is
 // refused. Type attribution weighs it against what else was heard within a minute.

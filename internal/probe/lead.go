@@ -9,6 +9,10 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
+// sweepName is the name whose cursor says from which instant on answers are good enough: a
+// sweep that is not finished asks for all others again. 0: there is none.
+const sweepName = "probe sweep"
+
 // Lead asks for the lease of the name "probe" and leads while it has it, until the
 // context ends. The cursor of that name says when a leader was last alive.
 func (s *Schedule) Lead(ctx context.Context) {
@@ -26,8 +30,11 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
+	if s.kept, err = s.cursor(ctx, sweepName); err != nil {
+		return err
+	}
 	now := lifecycle.At(s.Owner.Now())
-	s.begin(now, last)
+	s.begin(now, last, s.kept)
 	if s.resumeTrouble() {
 		s.Owner.Alarm(ctx, Trouble)
 	}
@@ -35,9 +42,9 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 	tick := time.NewTicker(s.Takeover / 3)
 	defer tick.Stop()
 	for {
-		// A sweep that is not finished begins anew after a crash: until then the cursor
-		// stays where it was.
-		if s.swept() {
+		// A leader is said to be alive once what it has to sweep is kept, so that a crash
+		// loses none of it, and the next leader asks for nothing twice.
+		if s.keepSweep(ctx, l.Holder) {
 			s.advance(ctx, l, s.alive)
 		}
 		s.mu.Lock()
@@ -50,7 +57,7 @@ func (s *Schedule) lead(ctx context.Context, l store.Lease) error {
 			return nil
 		}
 		if now = lifecycle.At(s.Owner.Now()); now.Sub(s.alive) > away { // the machine slept
-			s.begin(now, s.alive)
+			s.begin(now, s.alive, s.kept)
 		}
 		s.alive = now
 	}
@@ -70,22 +77,37 @@ func (s *Schedule) advance(ctx context.Context, l store.Lease, now lifecycle.Ins
 	_ = s.Leases.Advance(ctx, l, store.Position(now))
 }
 
+// keepSweep has the store keep what there is to sweep, and reports whether it does.
+func (s *Schedule) keepSweep(ctx context.Context, holder string) bool {
+	sweep := s.swept()
+	if sweep == s.kept {
+		return true
+	}
+	k := lease.Keeper{Store: s.Leases, Name: sweepName, Holder: holder, TTL: s.Takeover, Patience: s.Patience}
+	err := k.Hold(ctx, func(ctx context.Context, l store.Lease) error {
+		return s.Leases.Advance(ctx, l, store.Position(sweep))
+	})
+	if err == nil {
+		s.kept = sweep
+	}
+	return err == nil
+}
+
 func (s *Schedule) stepDown() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leading = false
 }
 
-// begin takes the lead: it looks at all integrations, and asks anew about all of them
-// if nobody was there for a while, or ever: then they came from another store.
-func (s *Schedule) begin(now, last lifecycle.Instant) {
+// begin takes the lead: it looks at all integrations, and asks anew about all of them if
+// nobody was there for a while, or ever: then they came from another store. Otherwise it
+// goes on with the sweep that a former leader left, if there is one.
+func (s *Schedule) begin(now, last, left lifecycle.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leading = true
-	switch {
-	case now.Sub(last) <= away:
-		s.sweep = 0
-	case s.sweep == 0 || now.Sub(s.alive) > away: // else it goes on
+	s.sweep = left
+	if now.Sub(last) > away {
 		s.sweep = now
 	}
 	for record := range s.Owner.Records() {
@@ -94,19 +116,19 @@ func (s *Schedule) begin(now, last lifecycle.Instant) {
 	s.poke()
 }
 
-// swept reports whether no answer from before the sweep is left to be renewed, but
-// those that were asked for in vain.
-func (s *Schedule) swept() bool {
+// swept returns from which instant on answers are good enough; 0 once none from before it
+// is left to be renewed, but those that were asked for in vain.
+func (s *Schedule) swept() lifecycle.Instant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweep == 0 {
-		return true
+		return 0
 	}
 	for _, w := range s.queue.waits {
 		if w.unswept && w.backoff < s.MaxAge { // else there is nothing to ask with
-			return false
+			return s.sweep
 		}
 	}
 	s.sweep = 0
-	return true
+	return 0
 }

@@ -1,9 +1,11 @@
 package probe
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -55,7 +57,7 @@ func TestSteppingDown(t *testing.T) {
 			t.Errorf("asked %v", got)
 		}
 		now := lifecycle.At(time.Now())
-		s.begin(now, now)
+		s.begin(now, now, 0)
 		settle(time.Minute)
 		if got := s.questions(); len(got) != 2 {
 			t.Errorf("leading again, asked %v, want the two that were never asked about", got)
@@ -86,37 +88,59 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestCursorIsTheLeadersLife: while a leader lives, the cursor says so; while a sweep is
-// not finished it stays where it was, so that the sweep begins anew after a crash.
-func TestCursorIsTheLeadersLife(t *testing.T) {
+// TestSweepIsLeftToTheNext: while a leader lives, the cursor says so, in the middle of a
+// sweep too. What is left of the sweep the next leader does, and no more.
+func TestSweepIsLeftToTheNext(t *testing.T) {
 	scheduling(t, func(s *stage) {
-		age := func() time.Duration {
+		cursor := func(name string) lifecycle.Instant {
 			t.Helper()
-			at, err := s.leases.Cursor(t.Context(), "probe")
+			at, err := s.leases.Cursor(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return time.Since(lifecycle.Instant(at).Time())
+			return lifecycle.Instant(at)
+		}
+		alive := func() {
+			t.Helper()
+			for range 10 {
+				settle(7 * time.Second)
+				if age := time.Since(cursor("probe").Time()); age > takeover/3 {
+					t.Errorf("the cursor is %v old, though the leader lives", age)
+				}
+			}
 		}
 		settle(time.Hour)
-		s.create("a", "b")
-		s.accept("a")
-		s.accept("b")
+		s.create("a", "b", "c")
+		for _, id := range []string{"a", "b", "c"} {
+			s.accept(id)
+		}
 		settle(time.Minute)
 		s.alive(30 * time.Minute)
-		s.set(func() { s.delay = time.Hour }) // which ends as a time-out
+		s.answer("c", connector.Answer{Kind: connector.Silent})
 		s.run()
-		settle(10 * time.Minute)
-		if got := age(); got < 40*time.Minute {
-			t.Errorf("in the middle of a sweep the cursor is %v old", got)
+		alive()
+		sweep := cursor(sweepName)
+		if sweep == 0 {
+			t.Error("nothing is kept of a sweep that is not finished")
 		}
-		s.set(func() { s.delay = time.Millisecond })
-		settle(30 * time.Minute)
-		for range 10 {
-			settle(7 * time.Second)
-			if got := age(); got > takeover/3 {
-				t.Errorf("the cursor is %v old, though the leader lives", got)
-			}
+		s.end()
+		s.questions()
+
+		settle(time.Minute)
+		next := newStage(s.owner, s.leases)
+		defer next.end()
+		next.run()
+		alive()
+		if asked := tokens(s.questions()); strings.Trim(asked, "c ") != "" || asked == "" {
+			t.Errorf("after a minute without a leader, in the middle of a sweep: asked about %s", asked)
+		}
+		if got := cursor(sweepName); got != sweep {
+			t.Errorf("the sweep is now from %v, not %v", got, sweep)
+		}
+		s.answer("c", connector.Answer{Kind: connector.Accepted})
+		settle(10 * time.Minute)
+		if got := cursor(sweepName); got != 0 {
+			t.Errorf("the sweep is finished, and %v is kept of it", got)
 		}
 	})
 }

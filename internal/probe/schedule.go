@@ -90,6 +90,7 @@ type Schedule struct {
 	between time.Duration // two questions about different integrations
 	wake    chan struct{}
 	alive   lifecycle.Instant // when this instance last led; lead's alone
+	kept    lifecycle.Instant // what the store keeps of the sweep; lead's alone
 
 	mu          sync.Mutex
 	leading     bool

@@ -148,7 +148,7 @@ func TestMoreUrgentQuestionsComeFirst(t *testing.T) {
 		w := s.queue.wait("again")
 		w.generation, w.attempts = s.Record("again").Generation, 1
 		now := lifecycle.At(time.Now())
-		s.begin(now, now)
+		s.begin(now, now, 0)
 		for c, want := range []string{"first", "unknown", "delivered", "again", "renewed"} {
 			w, wait := s.take()
 			if w == nil || w.id != want || w.class != class(c) {
