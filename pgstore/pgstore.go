@@ -136,7 +136,7 @@ func (s *Store) prepare(ctx context.Context, opts *Options) error {
 		if err := s.run(ctx, freely, func() error { return checkVersion(ctx, s.pool, s.schema) }); err != nil {
 			return err
 		}
-	} else if err := migrate(ctx, s.pool, s.schema); err != nil {
+	} else if err := migrate(ctx, s.pool, s.schema, len(migrations(s.schema))); err != nil {
 		return err
 	}
 	var level string

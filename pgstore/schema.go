@@ -31,7 +31,24 @@ type DB interface {
 // the schema if that exists. Using the store takes the right to select, insert, update
 // and delete.
 func Migrate(ctx context.Context, db DB, opts *Options) error {
-	return migrate(ctx, db, opts.schema())
+	return migrate(ctx, db, opts.schema(), len(migrations(opts.schema())))
+}
+
+// MigrateTo is Migrate up to a version, which is the number of a file of Migrations, for
+// whoever goes by steps. A schema that has it, or a later one, stays as it is. A version
+// that there is not is ErrSettings.
+func MigrateTo(ctx context.Context, db DB, version int, opts *Options) error {
+	if version < 1 || version > len(migrations(opts.schema())) {
+		return ErrSettings
+	}
+	return migrate(ctx, db, opts.schema(), version)
+}
+
+// Version returns the version that the schema has, 0 if it is not there, and the newest
+// that this package knows. A store opens on the newest alone.
+func Version(ctx context.Context, db DB, opts *Options) (has, newest int, err error) {
+	has, err = schemaVersion(ctx, db, opts.schema())
+	return has, len(migrations(opts.schema())), failure(ctx, err)
 }
 
 // migrations returns the SQL of each version, for the schema; that of version 1 first.
@@ -54,9 +71,9 @@ func migrations(schema string) []string {
 	return all
 }
 
-func migrate(ctx context.Context, db DB, schema string) error {
+func migrate(ctx context.Context, db DB, schema string, to int) error {
 	for attempt := 1; ; attempt++ {
-		err := migrateOnce(ctx, db, schema)
+		err := migrateOnce(ctx, db, schema, to)
 		// Two transactions that create the same thing at once collide, with several
 		// possible errors. The second time there is nothing left to create.
 		if err == nil || isOurs(err) || attempt >= attempts {
@@ -68,21 +85,23 @@ func migrate(ctx context.Context, db DB, schema string) error {
 	}
 }
 
-func migrateOnce(ctx context.Context, db DB, schema string) error {
+func migrateOnce(ctx context.Context, db DB, schema string, to int) error {
 	version, err := schemaVersion(ctx, db, schema)
 	all := migrations(schema)
-	if err != nil || version == len(all) {
+	switch {
+	case err != nil:
 		return err
-	}
-	if version > len(all) {
+	case version > len(all):
 		return ErrNewer
+	case version >= to:
+		return nil
 	}
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
-	for _, script := range all[version:] {
+	for _, script := range all[version:to] {
 		for statement := range statementsOf(script) {
 			// The extended protocol would prepare statements that the next one changes.
 			if _, err := tx.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {

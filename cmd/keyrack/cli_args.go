@@ -107,12 +107,12 @@ func (s *settings) checkRanges() error {
 		least = leastAsked
 	}
 	switch {
-	case s.horizon < leastTime || s.horizon > mostLate:
-		return usage.Errorf("--horizon is %v; it must be from %v to %v; leave it at %v unless you know how late webhooks arrive", s.horizon, leastTime, mostLate, defaultHorizon)
-	case s.maxAge != 0 && (s.maxAge < least || s.maxAge > mostAge):
-		return usage.Errorf("--max-age is %v; it must be from %v to %v; leave it out for the default", s.maxAge, least, mostAge)
-	case !(s.probeRate >= leastProbeRate && s.probeRate <= mostProbeRate): // NaN too
-		return usage.Errorf("--probe-rate is %v; it must be from %.6f, which is one a day, to %d a second; leave it out for the default", s.probeRate, leastProbeRate, mostProbeRate)
+	case s.options.Horizon < leastTime || s.options.Horizon > mostLate:
+		return usage.Errorf("--horizon is %v; it must be from %v to %v; leave it at %v unless you know how late webhooks arrive", s.options.Horizon, leastTime, mostLate, defaultHorizon)
+	case s.options.Policy.MaxAge != 0 && (s.options.Policy.MaxAge < least || s.options.Policy.MaxAge > mostAge):
+		return usage.Errorf("--max-age is %v; it must be from %v to %v; leave it out for the default", s.options.Policy.MaxAge, least, mostAge)
+	case !(s.options.ProbeRate >= leastProbeRate && s.options.ProbeRate <= mostProbeRate): // NaN too
+		return usage.Errorf("--probe-rate is %v; it must be from %.6f, which is one a day, to %d a second; leave it out for the default", s.options.ProbeRate, leastProbeRate, mostProbeRate)
 	}
 	return nil
 }

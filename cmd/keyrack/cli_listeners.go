@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
+	"github.com/keyrack-dev/keyrack/console"
 )
 
 // apiAddrFor resolves the address of the API listener once, so that the address that is
@@ -61,9 +62,9 @@ func (s *settings) announce(webhooks, answers, health *httpserver.Server, log *s
 		log.Info("everything is kept", "store", s.storeURL.String())
 	}
 	if s.client != nil {
-		log.Info("asking Mews", "rate", s.probeRate)
+		log.Info("asking Mews", "rate", s.options.ProbeRate)
 	}
-	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.horizon)
+	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.options.Horizon)
 	log.Info("register with Mews", "url", "https://YOUR.HOST"+s.registered())
 	if !s.withoutSecret && !plainInQuery(s.secrets[0].Value) {
 		log.Warn("the secret has characters that a URL writes in another way, such as %2B for +; one of openssl rand -hex 32 has none")
@@ -87,4 +88,24 @@ func (s *settings) registered() string {
 // plainInQuery reports whether a secret stands in a query as it is.
 func plainInQuery(secret keyrack.Token) bool {
 	return url.QueryEscape(secret.Reveal()) == secret.Reveal()
+}
+
+// newConsole returns the operator's page. With API keys a visitor signs in with one that may
+// read; without, the API listener serves this machine alone.
+func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *console.Handler {
+	o := console.Options{Webhooks: webhooks, Prober: s.client != nil, Horizon: s.options.Horizon}
+	for _, one := range s.shown {
+		name := one.Flag
+		if name == "" {
+			name = one.Variable
+		}
+		o.Settings = append(o.Settings, console.Setting{Name: name, Value: one.Value, From: one.From})
+	}
+	if len(s.apiKeys) > 0 {
+		o.SignIn = func(key string) (console.Visitor, bool) {
+			name := s.apiKeys.Reader(key)
+			return console.Visitor{Name: name}, name != ""
+		}
+	}
+	return console.New(rack, o)
 }

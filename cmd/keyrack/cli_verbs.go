@@ -27,7 +27,8 @@ func verbGroups(env environment, config *layers) []verbGroup {
 			newImport(env), newProbe(env), newReport(env), newSettle(env), newSubscriptions(env),
 		}},
 		{"Work on a store (--store):", []*cobra.Command{
-			newExport(env), newRestore(env), newBackup(env), newDoctor(env),
+			newExport(env), newRestore(env), newBackup(env), newDoctor(env), newMigrate(env),
+			newReseal(env), newForget(env), newRetention(env), newLetters(env),
 		}},
 		{"Develop and test (--to a receiver of any make):", []*cobra.Command{
 			newTrigger(env), newReplay(env), newSimulate(env), newMews(env), newGraph(env),

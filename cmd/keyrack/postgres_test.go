@@ -12,6 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 )
 
@@ -102,4 +103,34 @@ func TestServeTwice(t *testing.T) {
 	if code != exitOK || !strings.Contains(stdout, "journal  ok") {
 		t.Errorf("doctor: exit code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
 	}
+}
+
+// TestMigrate: a user who may create tables brings the schema up to date by steps, and a
+// sidecar that may not opens on nothing less than the newest.
+func TestMigrate(t *testing.T) {
+	env := onPostgres(t)
+	expect := func(code int, want string, args ...string) {
+		t.Helper()
+		got, stdout, stderr := once(t, env, args...)
+		if got != code || !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%v: exit code %d, stdout:\n%s\nstderr:\n%s", args, got, stdout, stderr)
+		}
+		testkit.Silent(t, "stderr", stderr)
+	}
+	expect(exitError, "the schema has version 0, not ", "migrate", "--validate")
+	expect(exitOK, "create table", "migrate", "--dry-run")
+	expect(exitError, "run the migrations", "doctor", "--skip-migrations")
+	expect(exitOK, "the schema went from version 0 to 1", "migrate", "--to", "1")
+	if _, err := pgstore.Migrations.ReadFile("migrations/0002.sql"); err == nil { // there is another step
+		expect(exitError, "the schema has version 1, not ", "migrate", "--validate")
+		expect(exitOK, "the schema went from version 1 to ", "migrate")
+	}
+	expect(exitOK, "the schema has version ", "migrate")
+	expect(exitOK, "the schema has version ", "migrate", "--validate")
+	expect(exitUsage, "--to must be from 1 to ", "migrate", "--to", "1000")
+	expect(exitUsage, "exclude each other", "migrate", "--validate", "--dry-run")
+	p := serving(t, env, "--skip-migrations")
+	deliver(t, p, "created.json")
+	stop(t, p)
+	expect(exitOK, "the schema went from version 0 to ", "migrate", "--schema", "other")
 }

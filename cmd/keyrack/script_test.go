@@ -43,6 +43,7 @@ import (
 //	key FILE                          has the verbs use the key of the API in a file
 //	mews                              a Connector API at $MEWS, with one hotel
 //	subscribe STORE NAME              a program with a subscription on a store
+//	fail STORE NAME                   one whose handler fails at every change for good
 //
 // Secrets and tokens of the scripts have "canary" in them.
 func TestScripts(t *testing.T) {
@@ -55,7 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"keyrack": scriptKeyrack, "code": scriptCode, "start": scriptStart, "await": scriptAwait,
 			"end": scriptEnd, "ready": scriptReady, "mews": scriptMews, "subscribe": scriptSubscribe,
-			"key": scriptKey,
+			"key": scriptKey, "fail": scriptFail,
 		},
 	})
 }
@@ -302,6 +303,17 @@ func scriptMews(ts *testscript.TestScript, _ bool, _ []string) {
 
 // scriptSubscribe lets a program subscribe to a store's changes, and ends it.
 func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
+	subscribe(ts, args, nobody, nil, func(atrest.Subscription) bool { return true })
+}
+
+// scriptFail lets a program fail at all of a store's changes, and ends it.
+func scriptFail(ts *testscript.TestScript, _ bool, args []string) {
+	refuse := func(context.Context, keyrack.Change) error { return errors.New("made up") }
+	subscribe(ts, args, refuse, &keyrack.SubscribeOptions{Kinds: []keyrack.ChangeKind{keyrack.ChangeAny}, FromStart: true, Attempts: 1}, func(s atrest.Subscription) bool { return s.Dead >= 2 })
+}
+
+// subscribe runs a program with a subscription until the subscription stands as it should.
+func subscribe(ts *testscript.TestScript, args []string, handler func(context.Context, keyrack.Change) error, o *keyrack.SubscribeOptions, done func(atrest.Subscription) bool) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: subscribe STORE NAME")
 	}
@@ -313,15 +325,15 @@ func scriptSubscribe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring.Ring})
 	ts.Check(err)
-	ts.Check(rack.Subscribe(args[1], nobody, nil))
+	ts.Check(rack.Subscribe(args[1], handler, o))
 	for end := time.Now().Add(testkit.Patience); ; time.Sleep(10 * time.Millisecond) {
 		all, err := atrest.Subscriptions(context.Background(), s)
 		ts.Check(err)
-		if len(all) > 0 {
+		if len(all) > 0 && done(all[0]) {
 			break
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("the store does not know of the subscription")
+			ts.Fatalf("the subscription does not get there: %+v", all)
 		}
 	}
 	ts.Check(errors.Join(rack.Close(), s.Close()))

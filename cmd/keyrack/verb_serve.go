@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,12 +22,6 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
-)
-
-// The defaults of a Rack.
-const (
-	defaultProbeRate = 10
-	defaultHorizon   = 30 * time.Minute
 )
 
 // settings are the settings of serve.
@@ -47,12 +40,7 @@ type settings struct {
 
 	connector connectorSettings
 	client    *connector.Client // nil: nobody asks Mews
-	horizon   time.Duration
-	maxAge    time.Duration
-	levels    int
-	reinstate string // a key of reinstating
-	trust     bool
-	probeRate float64
+	rackSettings
 
 	healthAddr string // empty: no listener for health checks
 	log        logSettings
@@ -144,24 +132,11 @@ The command line comes first.`,
 	s.databaseFlags(flags)
 	flags.StringVar(&s.connector.url, "connector-url", "", "`address` of Mews's platform, such as "+connector.Production)
 	flags.StringVar(&s.connector.clientName, "client-name", "", "`name` and version of your application, as Mews knows it")
-	flags.DurationVar(&s.maxAge, "max-age", 0, "how long valid lasts without news (default 24h if Mews is asked)")
-	flags.IntVar(&s.levels, "levels", 0, "switches that disable, 1 or 2 (default 1, or 2 if Mews is asked)")
-	flags.StringVar(&s.reinstate, "reinstated", "", "`what` becomes of the enabled flag: asks (the default), keeps or sets")
-	flags.BoolVar(&s.trust, "trust-deliveries", false, "take a webhook's token for valid before Mews has confirmed it")
-	flags.Float64Var(&s.probeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
-	flags.DurationVar(&s.horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
+	s.policyFlags(flags)
+	s.workFlags(flags)
+	s.retentionFlags(flags)
 	s.log.flags(flags)
 	return serve
-}
-
-// reinstating are the values of --reinstated.
-var reinstating = map[string]lifecycle.ReinstatedPolicy{
-	"": lifecycle.ReinstatedAsks, "asks": lifecycle.ReinstatedAsks, "keeps": lifecycle.ReinstatedKeeps, "sets": lifecycle.ReinstatedSets,
-}
-
-// policy is the policy of the settings.
-func (s *settings) policy() keyrack.Policy {
-	return keyrack.Policy{MaxAge: s.maxAge, Levels: s.levels, Reinstated: reinstating[s.reinstate]}
 }
 
 // check reads the settings that come from the environment alone, and checks all of them.
@@ -169,11 +144,8 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 	if err := s.checkRanges(); err != nil {
 		return err
 	}
-	if s.levels < 0 || s.levels > 2 {
-		return usage.Errorf("--levels must be 1 or 2; leave it out for the default")
-	}
-	if _, ok := reinstating[s.reinstate]; !ok {
-		return usage.Errorf("--reinstated must be asks, keeps or sets")
+	if err := s.rackSettings.check(); err != nil {
+		return err
 	}
 	if u, err := url.Parse(s.webhookPath); err != nil || s.webhookPath == "" || s.webhookPath[0] != '/' || u.Path != s.webhookPath ||
 		u.EscapedPath() != s.webhookPath || strings.TrimSuffix(path.Clean(s.webhookPath), "/") != strings.TrimSuffix(s.webhookPath, "/") {
@@ -314,10 +286,8 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 			observe(r)
 		}
 	}
-	options := keyrack.Options{
-		Horizon: s.horizon, Logger: log, Sealer: ring.Ring, ProbeRate: s.probeRate, Telemetry: telemetry,
-		Policy: s.policy(), TrustDeliveries: s.trust,
-	}
+	options := s.options
+	options.Logger, options.Sealer, options.Telemetry = log, ring.Ring, telemetry
 	if s.client != nil {
 		options.Prober = s.client
 		counts.ExpectProbes()

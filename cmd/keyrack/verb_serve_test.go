@@ -105,40 +105,45 @@ func TestServeSettings(t *testing.T) {
 
 // TestServePolicy: what somebody knows of Mews shapes verdicts.
 func TestServePolicy(t *testing.T) {
-	s := settings{maxAge: time.Hour, levels: 2, reinstate: "sets"}
-	if got, want := s.policy(), (keyrack.Policy{MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.ReinstatedSets}); got != want {
-		t.Errorf("%+v, not %+v", got, want)
+	r := rackSettings{reinstated: "sets", canceled: "usable", options: keyrack.Options{
+		Horizon: time.Hour, ProbeRate: 1, Policy: keyrack.Policy{MaxAge: time.Hour, Levels: 2, CanceledFor: time.Hour},
+	}}
+	want := keyrack.Policy{
+		MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.ReinstatedSets, Canceled: lifecycle.CanceledUsable, CanceledFor: time.Hour,
+	}
+	if err := r.check(); err != nil || r.options.Policy != want {
+		t.Errorf("%+v, %v", r.options.Policy, err)
 	}
 }
 
 // TestServeRanges: a setting that serve accepts, the Rack accepts, and the least and the
 // most of each is what the Rack has.
 func TestServeRanges(t *testing.T) {
-	good := func() settings { return settings{horizon: defaultHorizon, probeRate: defaultProbeRate} }
+	good := func() settings { return settings{rackSettings: rackSettings{options: keyrack.Options{Horizon: defaultHorizon, ProbeRate: defaultProbeRate}}} }
 	for _, c := range []struct {
 		says string // "" where it is accepted
 		set  func(*settings)
 	}{
 		{"", func(*settings) {}},
-		{"", func(s *settings) { s.horizon = leastTime }},
-		{"", func(s *settings) { s.horizon = mostLate }},
-		{"--horizon is 1ns; it must be from 1ms to 720h0m0s", func(s *settings) { s.horizon = 1 }},
-		{"--horizon is 0s;", func(s *settings) { s.horizon = 0 }},
-		{"--horizon is 720h0m0.000000001s;", func(s *settings) { s.horizon = mostLate + 1 }},
-		{"", func(s *settings) { s.maxAge = leastTime }},
-		{"", func(s *settings) { s.maxAge = mostAge }},
-		{"--max-age is 1ns; it must be from 1ms to 87600h0m0s", func(s *settings) { s.maxAge = 1 }},
-		{"--max-age is -1ns;", func(s *settings) { s.maxAge = -1 }},
-		{"--max-age is 87600h0m0.000000001s;", func(s *settings) { s.maxAge = mostAge + 1 }},
-		{"", func(s *settings) { s.maxAge, s.connector.url = leastAsked, "http://127.0.0.1:1" }},
-		{"--max-age is 9.999999999s; it must be from 10s", func(s *settings) { s.maxAge, s.connector.url = leastAsked-1, "http://127.0.0.1:1" }},
-		{"", func(s *settings) { s.probeRate = leastProbeRate }},
-		{"", func(s *settings) { s.probeRate = mostProbeRate }},
-		{"--probe-rate is NaN; it must be from 0.000012", func(s *settings) { s.probeRate = math.NaN() }},
-		{"--probe-rate is 0;", func(s *settings) { s.probeRate = 0 }},
-		{"--probe-rate is 1e-300;", func(s *settings) { s.probeRate = 1e-300 }},
-		{"--probe-rate is +Inf;", func(s *settings) { s.probeRate = math.Inf(1) }},
-		{"--probe-rate is 1000.1;", func(s *settings) { s.probeRate = 1000.1 }},
+		{"", func(s *settings) { s.options.Horizon = leastTime }},
+		{"", func(s *settings) { s.options.Horizon = mostLate }},
+		{"--horizon is 1ns; it must be from 1ms to 720h0m0s", func(s *settings) { s.options.Horizon = 1 }},
+		{"--horizon is 0s;", func(s *settings) { s.options.Horizon = 0 }},
+		{"--horizon is 720h0m0.000000001s;", func(s *settings) { s.options.Horizon = mostLate + 1 }},
+		{"", func(s *settings) { s.options.Policy.MaxAge = leastTime }},
+		{"", func(s *settings) { s.options.Policy.MaxAge = mostAge }},
+		{"--max-age is 1ns; it must be from 1ms to 87600h0m0s", func(s *settings) { s.options.Policy.MaxAge = 1 }},
+		{"--max-age is -1ns;", func(s *settings) { s.options.Policy.MaxAge = -1 }},
+		{"--max-age is 87600h0m0.000000001s;", func(s *settings) { s.options.Policy.MaxAge = mostAge + 1 }},
+		{"", func(s *settings) { s.options.Policy.MaxAge, s.connector.url = leastAsked, "http://127.0.0.1:1" }},
+		{"--max-age is 9.999999999s; it must be from 10s", func(s *settings) { s.options.Policy.MaxAge, s.connector.url = leastAsked-1, "http://127.0.0.1:1" }},
+		{"", func(s *settings) { s.options.ProbeRate = leastProbeRate }},
+		{"", func(s *settings) { s.options.ProbeRate = mostProbeRate }},
+		{"--probe-rate is NaN; it must be from 0.000012", func(s *settings) { s.options.ProbeRate = math.NaN() }},
+		{"--probe-rate is 0;", func(s *settings) { s.options.ProbeRate = 0 }},
+		{"--probe-rate is 1e-300;", func(s *settings) { s.options.ProbeRate = 1e-300 }},
+		{"--probe-rate is +Inf;", func(s *settings) { s.options.ProbeRate = math.Inf(1) }},
+		{"--probe-rate is 1000.1;", func(s *settings) { s.options.ProbeRate = 1000.1 }},
 	} {
 		s := good()
 		c.set(&s)
@@ -146,7 +151,8 @@ func TestServeRanges(t *testing.T) {
 		if c.says == "" && err != nil || c.says != "" && (codeFor(err) != 2 || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%q: %v", c.says, err)
 		}
-		options := keyrack.Options{Horizon: s.horizon, ProbeRate: s.probeRate, Policy: s.policy(), Sealer: seal.Ephemeral()}
+		options := s.options
+		options.Sealer = seal.Ephemeral()
 		if s.connector.url != "" {
 			client, err := connector.New(s.connector.url, keyrack.NewToken("canary"), "Test 1.0", nil)
 			if err != nil {
@@ -158,7 +164,7 @@ func TestServeRanges(t *testing.T) {
 		if rack != nil {
 			rack.Close()
 		}
-		if refused := errors.Is(err, keyrack.ErrInvalid); refused != (c.says != "") && s.horizon != 0 && s.probeRate != 0 { // 0 is the Rack's default
+		if refused := errors.Is(err, keyrack.ErrInvalid); refused != (c.says != "") && s.options.Horizon != 0 && s.options.ProbeRate != 0 { // 0 is the Rack's default
 			t.Errorf("%q: the Rack says %v", c.says, err)
 		}
 	}

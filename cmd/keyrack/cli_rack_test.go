@@ -1,0 +1,73 @@
+package main
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/pgstore"
+)
+
+// TestOptionsHaveFlags: what the library can do the sidecar can be told: each field has a
+// flag, and with it a variable, or a reason here why not.
+func TestOptionsHaveFlags(t *testing.T) {
+	flagOf := map[string]string{
+		"Options.Horizon": "horizon", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries",
+		"Options.ProbeRate": "probe-rate", "Options.Poll": "poll", "Options.Takeover": "takeover",
+		"Options.KeepRequestor": "keep-requestor", "Options.Sealer": "sealing-key-file", "Options.Prober": "connector-url",
+		"Options.Logger": "log-format", "Retention.Age": "retention-age", "Retention.Entries": "retention-entries",
+		"Policy.Canceled": "canceled", "Policy.CanceledFor": "canceled-for", "Policy.Levels": "levels",
+		"Policy.Reinstated": "reinstated", "Policy.Grace": "grace", "Policy.Assume": "assume",
+		"Policy.AssumeAfter": "assume-after", "Policy.MaxAge": "max-age",
+		"HandlerOptions.Path": "webhook-path", "HandlerOptions.WithoutSecret": "without-secret",
+		"pgstore.Schema": "schema", "pgstore.SkipMigrations": "skip-migrations", "pgstore.Pooler": "pooler",
+	}
+	reasons := map[string]string{
+		"Options.Policy":           "its own fields have flags",
+		"Options.Retention":        "its own fields have flags",
+		"Options.Telemetry":        "/metrics is that",
+		"Policy.ProveSince":        "a Rack that asks Mews sets it; --trust-deliveries says otherwise",
+		"HandlerOptions.General":   "the sidecar has no business with General Webhooks",
+		"HandlerOptions.BodyLimit": "64 KiB are 20 times the largest webhook that Mews documents",
+		"pgstore.Poll":             "--poll is how often the Rack looks",
+		"pgstore.NoListen":         "--pooler implies it",
+	}
+	serve, _, err := newRoot(func(string) string { return "" }).Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for prefix, of := range map[string]any{
+		"Options": keyrack.Options{}, "Retention": keyrack.Retention{}, "Policy": keyrack.Policy{},
+		"HandlerOptions": keyrack.HandlerOptions{}, "pgstore": pgstore.Options{},
+	} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(of)) {
+			name := prefix + "." + field.Name
+			known[name] = true
+			flag, has := flagOf[name]
+			_, excused := reasons[name]
+			switch {
+			case has == excused:
+				t.Errorf("%s: give it a flag or a reason, and not both", name)
+			case has && serve.Flags().Lookup(flag) == nil:
+				t.Errorf("%s: serve has no flag --%s", name, flag)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(flagOf)) {
+		if !known[name] {
+			t.Errorf("%s is no field", name)
+		}
+	}
+	for name := range reasons {
+		if !known[name] {
+			t.Errorf("%s is no field", name)
+		}
+	}
+	if len(reflect.VisibleFields(reflect.TypeFor[storage.Options]())) != 4 {
+		t.Error("a field was added to storage.Options: give it a flag")
+	}
+}
