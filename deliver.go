@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -114,6 +115,7 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
+	shortenNames(&t.evidence)
 	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
 	}
@@ -125,6 +127,14 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 		r.contest(ctx, t)
 	}
 	return receipt, err
+}
+
+// shortenNames bounds the names in a piece of evidence, whoever sent it: a name of a delivery
+// is kept whole in its sealed body alone.
+func shortenNames(e *lifecycle.Evidence) {
+	for _, named := range []*lifecycle.Named{&e.Integration, &e.Enterprise, &e.Service} {
+		named.Name = typed.Name(named.Name)
+	}
 }
 
 func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {

@@ -7,11 +7,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/console"
 )
@@ -108,4 +112,26 @@ func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *co
 		}
 	}
 	return console.New(rack, o)
+}
+
+// ignoreHangup has SIGHUP ignored, with a line in the log, as long as nobody sits at the
+// terminal: services are told by it to read their settings anew, which serve does at its start
+// alone. The function that it returns undoes that.
+func ignoreHangup(log *slog.Logger) (undo func()) {
+	if terminal.Is(os.Stderr) {
+		return func() {}
+	}
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range hangups {
+			log.Warn("SIGHUP is ignored; keys and settings are read at the start, so restart to have them read anew")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }

@@ -237,6 +237,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		healthFailed = health.Failed
 	}
 	s.announce(webhooks, answers, health, log)
+	defer ignoreHangup(log)()
 	attended, leave := context.WithCancel(ctx)
 	var attending sync.WaitGroup
 	attending.Go(func() { s.supervisor.attend(attended, rack.SyncStatus, log) })

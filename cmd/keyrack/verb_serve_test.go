@@ -119,7 +119,9 @@ func TestServePolicy(t *testing.T) {
 // TestServeRanges: a setting that serve accepts, the Rack accepts, and the least and the
 // most of each is what the Rack has.
 func TestServeRanges(t *testing.T) {
-	good := func() settings { return settings{rackSettings: rackSettings{options: keyrack.Options{Horizon: defaultHorizon, ProbeRate: defaultProbeRate}}} }
+	good := func() settings {
+		return settings{rackSettings: rackSettings{options: keyrack.Options{Horizon: defaultHorizon, ProbeRate: defaultProbeRate}}}
+	}
 	for _, c := range []struct {
 		says string // "" where it is accepted
 		set  func(*settings)

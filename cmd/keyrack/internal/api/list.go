@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,7 +99,27 @@ func (a *Server) pageOf(l listing) IntegrationsPage {
 		p.Integrations = rows[:l.limit]
 		p.Next = newCursor(idCursor, rows[l.limit-1].Integration.ID)
 	}
+	p.fit()
 	return p
+}
+
+// pageBytes is the most bytes of a page's rows.
+const pageBytes = 900 << 10
+
+// fit ends a page early where its rows are too many bytes.
+func (p *IntegrationsPage) fit() {
+	bytes := 0
+	for i, row := range p.Integrations {
+		text, err := json.Marshal(row)
+		if err != nil {
+			return // the answer fails in the same way
+		}
+		if bytes += len(text) + 1; bytes > pageBytes && i > 0 {
+			p.Next = newCursor(idCursor, p.Integrations[i-1].Integration.ID)
+			p.Integrations = p.Integrations[:i]
+			return
+		}
+	}
 }
 
 // list answers with one page of the integrations.

@@ -332,3 +332,17 @@ var undrawn = []string{
 	"keyrack_build_info", "process_start_time_seconds", "keyrack_tokens_issued_total", "keyrack_parked",
 	"keyrack_journal_synced_seconds", "keyrack_subscription_paused", "keyrack_forbidden_calls_total",
 }
+
+// TestProbesSilentAtZero: that nobody asks Mews at all is as silent as questions without an
+// answer, of which a ratio knows nothing.
+func TestProbesSilentAtZero(t *testing.T) {
+	text, err := os.ReadFile("../../../../packaging/prometheus/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, found := strings.Cut(string(text), "- alert: KeyrackProbesSilent\n")
+	rule, _, _ = strings.Cut(rule, "- alert:")
+	if !found || !strings.Contains(rule, "or (sum(increase(keyrack_probes_total[25h])) == 0 and on () sum(keyrack_integrations{") {
+		t.Errorf("the rule does not fire at zero probes:\n%s", rule)
+	}
+}

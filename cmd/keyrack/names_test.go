@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+)
+
+// TestLongNames: whoever has the secret cannot fill the memory with names, nor a page of the
+// list. 300 integrations with two names of 25 kB each stay under a tenth of the 40 MB that
+// 3,000 are to stay under, and on a page under 1 MB; their bodies are kept whole.
+func TestLongNames(t *testing.T) {
+	const integrations = 300
+	file := t.TempDir() + "/k.db"
+	p := serving(t, map[string]string{"KEYRACK_STORE": "sqlite:" + file})
+	name := strings.Repeat("n", 25_000)
+	body := func(n int) []byte {
+		return fmt.Appendf(nil, `{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e%d","Name":%q},"AccessToken":"canary-%d","CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%d","Name":%q}}}`, n, name, n, n, name)
+	}
+	testkit.Deliver(t, p.webhooks, body(0))
+	before := inUse()
+	for n := 1; n < integrations; n++ {
+		testkit.Deliver(t, p.webhooks, body(n))
+	}
+	if after := inUse(); after > before && after-before > 4<<20 {
+		t.Errorf("the names take %d KiB", (after-before)>>10)
+	}
+	r := testkit.Call(t, p.api, "", http.MethodGet, api.IntegrationsPath+"?limit=1000", "", "")
+	page := testkit.Read[api.IntegrationsPage](t, r)
+	if len(r.Body) > 1<<20 || len(page.Integrations) != integrations {
+		t.Errorf("a page of %d integrations has %d bytes", len(page.Integrations), len(r.Body))
+	}
+	for _, row := range page.Integrations {
+		if len(row.Integration.Name) > 256 || !strings.HasSuffix(row.Integration.Name, "\u2026") {
+			t.Fatalf("a name of %d bytes is shown", len(row.Integration.Name))
+		}
+	}
+	stop(t, p)
+	if info, err := os.Stat(file); err != nil || info.Size() < integrations*2*25_000 {
+		t.Errorf("the bodies are not kept whole: %v, %v", info.Size(), err)
+	}
+}
+
+// TestHangup: SIGHUP does not end a service, which says what it does instead.
+func TestHangup(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: there is no SIGHUP")
+	}
+	var p process
+	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret, "KEYRACK_STORE=memory")
+	cmd.Stderr = &p.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.waitFor(t, "answering questions")
+	for range 2 {
+		_ = cmd.Process.Signal(syscall.SIGHUP)
+		p.waitFor(t, "SIGHUP is ignored; keys and settings are read at the start")
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v:\n%s", err, &p.stderr)
+	}
+}
