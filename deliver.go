@@ -129,8 +129,8 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	return receipt, err
 }
 
-// shortenNames bounds the names in a piece of evidence, whoever sent it: a name of a delivery
-// is kept whole in its sealed body alone.
+// shortenNames bounds the names in a piece of evidence, from whatever source: a name of a
+// delivery is kept whole in its sealed body alone.
 func shortenNames(e *lifecycle.Evidence) {
 	for _, named := range []*lifecycle.Named{&e.Integration, &e.Enterprise, &e.Service} {
 		named.Name = typed.Name(named.Name)

@@ -11,11 +11,11 @@ import (
 	"testing"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/testkit"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 )
 
-// TestLongNames: whoever has the secret cannot fill the memory with names, nor a page of the
-// list. 300 integrations with two names of 25 kB each stay under a tenth of the 40 MB that
+// TestLongNames: anyone with the secret can fill neither the memory with names nor a page of
+// the list. 300 integrations with two names of 25 kB each stay under a tenth of the 40 MB that
 // 3,000 are to stay under, and on a page under 1 MB; their bodies are kept whole.
 func TestLongNames(t *testing.T) {
 	const integrations = 300
@@ -25,16 +25,16 @@ func TestLongNames(t *testing.T) {
 	body := func(n int) []byte {
 		return fmt.Appendf(nil, `{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e%d","Name":%q},"AccessToken":"canary-%d","CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%d","Name":%q}}}`, n, name, n, n, name)
 	}
-	testkit.Deliver(t, p.webhooks, body(0))
+	sidecartest.Deliver(t, p.webhooks, body(0))
 	before := inUse()
 	for n := 1; n < integrations; n++ {
-		testkit.Deliver(t, p.webhooks, body(n))
+		sidecartest.Deliver(t, p.webhooks, body(n))
 	}
 	if after := inUse(); after > before && after-before > 4<<20 {
 		t.Errorf("the names take %d KiB", (after-before)>>10)
 	}
-	r := testkit.Call(t, p.api, "", http.MethodGet, api.IntegrationsPath+"?limit=1000", "", "")
-	page := testkit.Read[api.IntegrationsPage](t, r)
+	r := sidecartest.Call(t, p.api, "", http.MethodGet, api.IntegrationsPath+"?limit=1000", "", "")
+	page := sidecartest.Read[api.IntegrationsPage](t, r)
 	if len(r.Body) > 1<<20 || len(page.Integrations) != integrations {
 		t.Errorf("a page of %d integrations has %d bytes", len(page.Integrations), len(r.Body))
 	}
@@ -56,7 +56,7 @@ func TestHangup(t *testing.T) {
 	}
 	var p process
 	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+testkit.Secret, "KEYRACK_STORE=memory")
+	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+sidecartest.Secret, "KEYRACK_STORE=memory")
 	cmd.Stderr = &p.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

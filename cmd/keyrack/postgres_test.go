@@ -115,7 +115,7 @@ func TestMigrate(t *testing.T) {
 		if got != code || !strings.Contains(stdout+stderr, want) {
 			t.Errorf("%v: exit code %d, stdout:\n%s\nstderr:\n%s", args, got, stdout, stderr)
 		}
-		testkit.Silent(t, "stderr", stderr)
+		sidecartest.Silent(t, "stderr", stderr)
 	}
 	expect(exitError, "the schema has version 0, not ", "migrate", "--validate")
 	expect(exitOK, "create table", "migrate", "--dry-run")

@@ -333,8 +333,8 @@ var undrawn = []string{
 	"keyrack_journal_synced_seconds", "keyrack_subscription_paused", "keyrack_forbidden_calls_total",
 }
 
-// TestProbesSilentAtZero: that nobody asks Mews at all is as silent as questions without an
-// answer, of which a ratio knows nothing.
+// TestProbesSilentAtZero: the rule fires when nobody asks Mews at all. A ratio cannot, as it
+// needs questions.
 func TestProbesSilentAtZero(t *testing.T) {
 	text, err := os.ReadFile("../../../../packaging/prometheus/alerts.yaml")
 	if err != nil {
