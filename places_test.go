@@ -59,7 +59,6 @@ var testedIn = []elsewhere{
 	{"cmd/keyrack", "cli_listeners.go", "flood_test.go script_test.go", "listeners, as they stand a flood"},
 	{"cmd/keyrack", "verb_data.go verb_letters.go", "testdata/script/data.txtar testdata/script/subscriptions.txtar", "acts on a store, as a user gives them"},
 	{"cmd/keyrack", "verb_health.go", "testdata/script/health.txtar", "an exit code"},
-	{"cmd/keyrack", "verb_data.go verb_letters.go", "testdata/script/data.txtar postgres_test.go", "what an operator does to a store, in turn"},
 	{"cmd/keyrack", "cli_backend.go", "testdata/script/probe.txtar testdata/script/subscriptions.txtar", "the same verb at a sidecar and at a store"},
 	{"cmd/keyrack", "cli_secrets.go", "cli_settings_test.go sealing_test.go testdata/script/secretfiles.txtar", "settings, as a user gives them"},
 	{"cmd/keyrack", "verb_restore.go", "verb_export_test.go", "a store goes through all of them in turn"},
@@ -76,7 +75,6 @@ var testedIn = []elsewhere{
 	{"cmd/keyrack/internal/simulation", "report.go simulation.go", "../../testdata/script/simulate.txtar ../../testdata/script/simulate_asked.txtar", "a simulation needs a receiver"},
 	{"cmd/keyrack/internal/storage", "path.go", "url_test.go", "paths are part of a URL"},
 	{"cmd/keyrack/internal/storage", "migrate.go", "../../postgres_test.go", "what it does takes a PostgreSQL"},
-	{"cmd/keyrack/internal/storage", "migrate.go", "../../postgres_test.go", "it needs a database"},
 	{"cmd/keyrack/internal/usage", "usage.go", "../../cli_exit_test.go ../../cli_args_test.go", "two lines; its effect is an exit code"},
 }
 
