@@ -10,7 +10,6 @@ import (
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/entry"
-	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -127,14 +126,6 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 		r.contest(ctx, t)
 	}
 	return receipt, err
-}
-
-// shortenNames bounds the names in a piece of evidence, from whatever source: a name of a
-// delivery is kept whole in its sealed body alone.
-func shortenNames(e *lifecycle.Evidence) {
-	for _, named := range []*lifecycle.Named{&e.Integration, &e.Enterprise, &e.Service} {
-		named.Name = typed.Name(named.Name)
-	}
 }
 
 func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {

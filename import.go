@@ -91,3 +91,11 @@ func checkID(id string) error {
 func clean(n lifecycle.Named) lifecycle.Named {
 	return lifecycle.Named{ID: typed.ID(n.ID), Name: strings.ToValidUTF8(n.Name, "\ufffd")}
 }
+
+// shortenNames bounds the names in a piece of evidence, from whatever source: a name of a
+// delivery is kept whole in its sealed body alone.
+func shortenNames(e *lifecycle.Evidence) {
+	for _, named := range []*lifecycle.Named{&e.Integration, &e.Enterprise, &e.Service} {
+		named.Name = typed.Name(named.Name)
+	}
+}
