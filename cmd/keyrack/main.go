@@ -10,15 +10,14 @@
 //	cli_root.go      run: from arguments to an exit code; the root of the verbs; exit codes
 //	cli_verbs.go     the list of verbs, in the groups of the help
 //	cli_settings.go  flags, environment, settings file: where a value comes from
-//	cli_secrets.go   settings that come from the environment alone
-//	cli_args.go      positional arguments, and a token from stdin
+//	cli_secrets.go   settings that come from the environment alone, and the verb apikey
+//	cli_args.go      positional arguments, a token from stdin, and --to: a receiver of webhooks
 //	cli_output.go    --format: text, json, jsonl; tables and colours
 //	cli_log.go       the log of serve
 //	cli_listeners.go the addresses of serve, what it says of them, the operator's page
 //	cli_notify.go    systemd: readiness and the watchdog
 //	cli_backend.go   --api and --store: a running sidecar, or a store at rest; the sealing key
 //	cli_rack.go      the flags of what the library can do
-//	cli_target.go    --to: a receiver of webhooks
 //	verb_*.go        a verb each, or a few that belong together
 //
 // A verb_*.go file checks its flags, calls a package and prints. The work is done by the
