@@ -12,6 +12,7 @@ func Copy(r *lifecycle.Record) lifecycle.Record {
 	c := *r
 	c.Keys = slices.Clone(r.Keys)
 	c.Parked = slices.Clone(r.Parked)
+	c.Operations = slices.Clone(r.Operations)
 	own(&c.Course)
 	for i := range c.Parked {
 		own(&c.Parked[i])
