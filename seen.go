@@ -49,7 +49,7 @@ func (r *Rack) keepSeen(ctx context.Context) error {
 	}
 	stored := uint32(0)
 	for _, name := range names {
-		if a := lifecycle.ParseAction(name); a != lifecycle.ActionUnknown {
+		if a := lifecycle.ActionUnknown; a.UnmarshalText([]byte(name)) == nil && a != lifecycle.ActionUnknown {
 			r.seen.note(a)
 			stored |= 1 << a
 		}

@@ -1,6 +1,8 @@
 package events
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -23,7 +25,7 @@ func (e Event) Append(dst []byte) ([]byte, error) {
 	switch {
 	case e.General != nil:
 		w.general(e.General, e.AccessToken)
-	case e.Action != lifecycle.ActionUnknown && lifecycle.ParseAction(e.Action.String()) == e.Action:
+	case slices.Contains(actions, e.Action):
 		w.action(&e)
 	case !e.Raw.IsZero():
 		return e.Raw.Append(dst), nil

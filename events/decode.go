@@ -187,12 +187,17 @@ func (d *decoder) action(e *Event) {
 		d.misshapen("/Action", reasonControl)
 		return
 	}
-	if a := lifecycle.ParseAction(string(name)); a != lifecycle.ActionUnknown {
-		e.Action, e.Name = a, a.String()
-	} else {
-		e.Name = string(name)
+	for _, a := range actions {
+		if a.String() == string(name) {
+			e.Action, e.Name = a, a.String()
+			return
+		}
 	}
+	e.Name = string(name)
 }
+
+// actions are those that Keyrack knows. Their names do not allocate.
+var actions = lifecycle.Actions()
 
 // again reads a part of the body that was passed over, now that the action is known. Its
 // syntax has been checked.

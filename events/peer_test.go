@@ -42,8 +42,8 @@ func peerDecode(body []byte) (events.Event, error) {
 	if err := json.Unmarshal(body, &p); err != nil {
 		return events.Event{}, err
 	}
-	action := lifecycle.ParseAction(p.Action)
-	if action == lifecycle.ActionUnknown {
+	var action lifecycle.Action
+	if action.UnmarshalText([]byte(p.Action)) != nil || action == lifecycle.ActionUnknown {
 		return events.Event{}, errors.New("unknown action")
 	}
 	e := events.Event{Action: action, Name: p.Action, Integration: p.Data.Integration.named()}

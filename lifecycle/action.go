@@ -29,17 +29,6 @@ var actionNames = [numActions]string{
 	IntegrationApiKeyCreated: "IntegrationApiKeyCreated",
 }
 
-// ParseAction returns the action of a name, spelled exactly as Mews spells it,
-// and ActionUnknown for every other name. It does not allocate.
-func ParseAction(name string) Action {
-	for a := ActionUnknown + 1; a < numActions; a++ {
-		if actionNames[a] == name {
-			return a
-		}
-	}
-	return ActionUnknown
-}
-
 // Actions returns the known actions, in the order of an integration's life.
 func Actions() []Action {
 	all := make([]Action, 0, numActions-1)
@@ -55,7 +44,8 @@ func (a Action) String() string { return nameOf(actionNames[:], a) }
 // MarshalText returns Mews's name of the action.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
+// UnmarshalText accepts what MarshalText writes, spelled exactly as Mews spells it. Any
+// other name is ErrNewer, and leaves the action as it was.
 func (a *Action) UnmarshalText(text []byte) error {
 	return parseName(actionNames[:], a, text, "action")
 }

@@ -64,6 +64,11 @@ func (f Flag) String() string { return nameOf(flagNames[:], f) }
 
 func (d Digest) IsZero() bool { return d.isZero() }
 
+func ParseAction(name string) (a Action) {
+	_ = a.UnmarshalText([]byte(name))
+	return a
+}
+
 func ParseState(name string) (State, bool) { return parseState(name) }
 
 const (
