@@ -195,7 +195,7 @@ func (e Explanation) String() string {
 		}
 		fmt.Fprintf(&b, "state        %v\n", e.Record.State)
 		if at := v.Evidence.At; at != 0 {
-			fmt.Fprintf(&b, "evidence     %v, %v ago\n", describe(v.Evidence), v.Age(e.At).Round(time.Second))
+			fmt.Fprintf(&b, "evidence     %v, %v ago\n", describe(v.Evidence), lifecycle.At(e.At).Sub(at).Round(time.Second))
 		}
 		for _, k := range e.Record.Keys {
 			fmt.Fprintf(&b, "token %v  %v since %v", k.Digest, k.Status, firstTime(k.Until, k.Since))

@@ -56,8 +56,8 @@ func (r *Rack) Stats() Stats {
 				c.Orphaned++
 			}
 		}
-		if record.State != lifecycle.Deleted {
-			c.Oldest = max(c.Oldest, v.Age(now))
+		if record.State != lifecycle.Deleted && v.Evidence.At != 0 {
+			c.Oldest = max(c.Oldest, at.Sub(v.Evidence.At))
 		}
 	}
 	c.Forbidden = r.forbidden.Load()

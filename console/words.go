@@ -57,7 +57,7 @@ func sentence(v keyrack.Verdict, now time.Time) string {
 		text += " This is assumed, as the policy allows."
 	}
 	if v.Evidence.At != 0 {
-		text += " This rests on " + basis(v.Evidence) + ", " + ago(v.Age(now)) + "."
+		text += " This rests on " + basis(v.Evidence) + ", " + ago(lifecycle.At(now).Sub(v.Evidence.At)) + "."
 	}
 	return text
 }

@@ -142,14 +142,6 @@ func (v Verdict) Guess() Status {
 	return Invalid
 }
 
-// Age returns the age of the evidence, or 0 if there is none.
-func (v Verdict) Age(now time.Time) time.Duration {
-	if v.Evidence.At == 0 {
-		return 0
-	}
-	return At(now).Sub(v.Evidence.At)
-}
-
 // tally is a conjunction in three values, with the reason that decides it: the first
 // certain no, else the first unknown.
 type tally struct {

@@ -176,21 +176,11 @@ func TestLease(t *testing.T) {
 	}
 }
 
-func TestAge(t *testing.T) {
-	v := Verdict{Evidence: Basis{At: minute(0)}}
-	if age := v.Age(minute(7).Time()); age != 7*time.Minute {
-		t.Errorf("age %v", age)
-	}
-	if age := (Verdict{}).Age(minute(7).Time()); age != 0 {
-		t.Errorf("age of nothing: %v", age)
-	}
-}
-
 // TestZeroVerdict: the zero value is what a token gets that nobody knows, whatever
 // the policy.
 func TestZeroVerdict(t *testing.T) {
 	var zero Verdict
-	if zero.Status != Unknown || zero.Reason != ReasonUnfamiliar || zero.Guess() != Invalid || zero.Active() || zero.Age(time.Now()) != 0 {
+	if zero.Status != Unknown || zero.Reason != ReasonUnfamiliar || zero.Guess() != Invalid || zero.Active() || zero.Evidence.At != 0 {
 		t.Errorf("the zero verdict is %v (%v), best guess %v", zero.Status, zero.Reason, zero.Guess())
 	}
 	for _, p := range []Policy{{}, {Assume: true}, {MaxAge: time.Hour}, {Canceled: CanceledUsable, Grace: time.Hour}} {

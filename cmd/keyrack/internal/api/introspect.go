@@ -58,7 +58,7 @@ func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
 	if a := v.Evidence.Action; a != lifecycle.ActionUnknown {
 		i.Evidence.Action = a.String()
 	}
-	seconds := max(0, int64(v.Age(now)/time.Second))
+	seconds := max(0, int64(lifecycle.At(now).Sub(v.Evidence.At)/time.Second))
 	i.AgeSeconds = &seconds
 	return i
 }
