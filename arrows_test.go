@@ -46,23 +46,23 @@ var rooms = map[string]string{
 	"store/storetest/crosscheck": "lifecycle store store/storetest",
 	"pgstore/pgtest":             "",
 
-	"internal/index":        "",
-	"internal/backoff":      "",
-	"internal/lease":        "store",
-	"internal/guard":        "lifecycle seal store",
-	"internal/entry":        "lifecycle store",
-	"internal/probe":        "lifecycle connector store internal/backoff internal/guard internal/lease",
-	"internal/view":         "lifecycle internal/index",
-	"internal/striped":      "",
-	"internal/notifier":     "",
-	"internal/typed":        "lifecycle",
-	"internal/owncall":      "lifecycle",
-	"internal/join":         "lifecycle seal store internal/entry",
-	"internal/subscription": "store internal/backoff internal/lease",
-	"internal/digestkey":    "seal store",
-	"internal/clock":        "lifecycle",
-	"internal/deployment":   "lifecycle events store seal keyrack atrest", // for tests
-	"internal/testkit":      "",                                           // for tests
+	"internal/index":             "",
+	"internal/backoff":           "",
+	"internal/lease":             "store",
+	"internal/guard":             "lifecycle seal store",
+	"internal/entry":             "lifecycle store",
+	"internal/probe":             "lifecycle connector store internal/backoff internal/guard internal/lease",
+	"internal/view":              "lifecycle internal/index",
+	"internal/striped":           "",
+	"internal/notifier":          "",
+	"internal/typed":             "lifecycle",
+	"internal/owncall":           "lifecycle",
+	"internal/join":              "lifecycle seal store internal/entry",
+	"internal/subscription":      "store internal/backoff internal/lease",
+	"internal/digestkey":         "seal store",
+	"internal/clock":             "lifecycle",
+	"store/storetest/deployment": "lifecycle events store seal keyrack atrest", // for tests
+	"internal/testkit":           "",                                           // for tests
 
 	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
@@ -126,7 +126,7 @@ var (
 	// testCode is reachable from no production package but the testKits, which
 	// users import from their own tests.
 	testCode = "testing/... net/http/httptest github.com/google/go-cmp/... pgregory.net/rapid/..."
-	testKits = "store/storetest pgstore/pgtest internal/deployment internal/testkit mewstest"
+	testKits = "store/storetest pgstore/pgtest store/storetest/deployment internal/testkit mewstest"
 )
 
 func TestArrows(t *testing.T) {

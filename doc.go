@@ -33,8 +33,9 @@
 // What evidence means is decided in package lifecycle, which is pure: a record and a
 // piece of evidence go in, and the next record comes back. The parts of the engine are
 // packages under internal, each with a page of its own: view (records in memory), probe
-// (when to ask whom, and what a 401 means), subscription, lease, guard, entry. Package
-// atrest works on a store without a Rack.
+// (when to ask whom, and what a 401 means), subscription, lease, guard, entry, and some
+// small ones, which docs/architecture.md lists. Package atrest works on a store without a
+// Rack.
 //
 // A delivery takes this way, and a 204 is answered only at its end:
 //

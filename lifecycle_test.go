@@ -239,7 +239,7 @@ var trips = []struct {
 		{59 * minute, checked("A", "k"), "unknown suspect_enabled, guess invalid", "created_disabled", "unknown suspect_enabled, guess invalid"},
 		{minute, checked("A", "k"), "invalid suspect_enabled, assumed", "created_disabled", "invalid suspect_enabled, assumed"},
 	}},
-	{"a lease without news", keyrack.Options{Policy: keyrack.Policy{MaxAge: day}}, []move{
+	{"the maximum age without news", keyrack.Options{Policy: keyrack.Policy{MaxAge: day}}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{day - minute, checked("A", "k"), "valid live", "created_enabled", "valid live"},
 		{minute, checked("A", "k"), "unknown lease_expired, guess valid", "created_enabled", "unknown lease_expired, guess valid"},

@@ -36,7 +36,7 @@ var testedIn = []elsewhere{
 	{"connector", "address.go answer.go configuration.go", "options_test.go error_test.go transcript_test.go", "seen from outside: options, errors, transcripts"},
 
 	{"atrest", "export.go", "restore_test.go", "what is exported is what a restore reads"},
-	{"internal/deployment", "deployment.go", "../../instances_test.go", "a kit for tests of several instances"},
+	{"store/storetest/deployment", "deployment.go", "../../../instances_test.go", "a kit for tests of several instances"},
 	{"internal/guard", "foreign.go panic.go sealer.go", "guard_test.go", "one promise of all of them"},
 	{"internal/join", "fold.go stash.go", "join_test.go", "steps of Join"},
 	{"internal/join", "history.go spellings.go", "../../spelling_test.go", "what a Rack shows of it"},

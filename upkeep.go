@@ -257,7 +257,7 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 	drop, count := 0, counted(left, keep)
 	for drop < len(left) {
 		e := left[drop]
-		tooMany := keep >= 0 && (count[drop] > keep || len(left)-drop > handOutsPer*keep)
+		tooMany := keep >= 0 && (count[drop] > keep || len(left)-drop > issuesPer*keep)
 		if e.Position == 0 || e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
 			break
 		}
@@ -286,9 +286,9 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 	return true, r.store.Trim(ctx, stored.Integration, last.Version, lifecycle.AppendRecord(nil, record))
 }
 
-// handOutsPer is how many entries are kept at most for each that Retention.Entries allows,
+// issuesPer is how many entries are kept at most for each that Retention.Entries allows,
 // where tokens were handed out.
-const handOutsPer = 10
+const issuesPer = 10
 
 // counted returns, for each entry, how many from it on count for Retention.Entries: all but
 // those that say who got a token. They are read only where it matters.
@@ -296,12 +296,12 @@ func counted(left []store.Entry, keep int) []int {
 	count := make([]int, len(left))
 	n := 0
 	for i, e := range slices.Backward(left) {
-		handOut := false
+		issue := false
 		if keep >= 0 && len(left) > keep {
 			evidence, err := lifecycle.ParseEvidence(e.Evidence)
-			handOut = err == nil && evidence.Kind == lifecycle.KindIssue
+			issue = err == nil && evidence.Kind == lifecycle.KindIssue
 		}
-		if !handOut {
+		if !issue {
 			n++
 		}
 		count[i] = n

@@ -1,7 +1,7 @@
 // Package console is the operator's page: what a person looks at when a hotel calls. A
 // Rack and its journal come in, HTML goes out.
 //
-//	page, err := console.New(rack, console.Options{Webhooks: webhooks})
+//	page := console.New(rack, &console.Options{Webhooks: webhooks})
 //	...
 //	mux.Handle("/ops/keyrack/", http.StripPrefix("/ops/keyrack", page))
 //

@@ -47,8 +47,12 @@ type route struct {
 
 // New returns a Handler that shows a Rack. Mount it under a path that ends with a slash,
 // with what is before the slash stripped. Nothing runs in the background until somebody
-// looks; Close ends what does.
-func New(rack *keyrack.Rack, o Options) *Handler {
+// looks; Close ends what does. nil options mean the zero Options.
+func New(rack *keyrack.Rack, options *Options) *Handler {
+	var o Options
+	if options != nil {
+		o = *options
+	}
 	contained := guard.Store(rack.Store(), nil)
 	h := &Handler{
 		rack: rack, store: contained, options: o, sessions: newSessions(o.SignIn), cross: http.NewCrossOriginProtection(),

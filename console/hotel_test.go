@@ -43,7 +43,7 @@ func newDesk(t *testing.T, change func(*console.Options)) desk {
 	if change != nil {
 		change(&options)
 	}
-	page := console.New(rack, options)
+	page := console.New(rack, &options)
 	d := desk{t, rack, page}
 	t.Cleanup(d.close)
 	return d

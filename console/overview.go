@@ -44,8 +44,8 @@ type secret struct {
 	Seen moment
 }
 
-// census counts what the index has.
-type census struct {
+// counts counts what the index has.
+type counts struct {
 	status  [lifecycle.Invalid + 1]int
 	reasons map[lifecycle.Reason]int
 	status4 map[lifecycle.Reason]lifecycle.Status
@@ -56,7 +56,7 @@ type census struct {
 func (h *Handler) overview(r *request) {
 	p := overviewPage{frame: r.frame("overview", "Overview")}
 	alarmed := h.alarmed(r)
-	c := census{reasons: map[lifecycle.Reason]int{}, status4: map[lifecycle.Reason]lifecycle.Status{}}
+	c := counts{reasons: map[lifecycle.Reason]int{}, status4: map[lifecycle.Reason]lifecycle.Status{}}
 	unseenFor := h.options.horizon()
 	var counts [64]int
 	h.index.read(r.Context(), func(rows []row) {
@@ -123,7 +123,7 @@ func (h *Handler) overview(r *request) {
 }
 
 // wants lists what a person should look at first.
-func (p *overviewPage) wants(c *census, contradictions, unread, dead int) {
+func (p *overviewPage) wants(c *counts, contradictions, unread, dead int) {
 	for _, one := range []count{
 		{N: c.reasons[lifecycle.ReasonDisputed], Text: "disputed", Href: "./integrations?reason=disputed", Advice: "Two enterprises or two integrations seem to own one token."},
 		{N: c.reasons[lifecycle.ReasonDeletedAccepted], Text: "deleted, and yet accepted", Href: "./integrations?reason=deleted_but_accepted", Advice: "The deletion may be forged, or Mews is late."},

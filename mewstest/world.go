@@ -64,7 +64,7 @@ type Options struct {
 	Operations func(Operation) (status int, body any)
 
 	// Tick is the time from one look of a [Watch] at all integrations to the next. What
-	// changes by time alone, such as a lease that ends, is seen no sooner. 0 means 1 hour.
+	// changes by time alone, such as evidence that gets too old, is seen no sooner. 0 means 1 hour.
 	Tick time.Duration
 
 	// LogMost bounds how many entries of the log are kept, the last ones. 0 means

@@ -111,7 +111,7 @@ func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *co
 			return console.Visitor{Name: name}, name != ""
 		}
 	}
-	return console.New(rack, o)
+	return console.New(rack, &o)
 }
 
 // ignoreHangup has SIGHUP ignored, with a line in the log, as long as nobody sits at the

@@ -52,10 +52,10 @@ func newSite(t *testing.T) *site {
 		Webhooks: webhooks, Settings: settings, Prober: true,
 		Visitor: func(*http.Request) console.Visitor { return console.Visitor{Name: "desk"} },
 	}
-	page := console.New(rack, options)
+	page := console.New(rack, &options)
 	t.Cleanup(func() { page.Close() })
 	options.SignIn = func(key string) (console.Visitor, bool) { return console.Visitor{Name: "desk"}, key == adminKey }
-	locked := console.New(rack, options)
+	locked := console.New(rack, &options)
 	t.Cleanup(func() { locked.Close() })
 
 	var mux http.ServeMux

@@ -1,7 +1,7 @@
 // Package clock tells a time that does not go back while the process lives.
 //
 // A wall clock that jumps ahead makes evidence look older than it is, which is safe. One
-// that is set back would make evidence look younger, and a Valid outlive its lease. So
+// that is set back would make evidence look younger, and a Valid outlive MaxAge. So
 // the time is the wall clock's or, if that was set back, the time at the start plus what
 // has passed since by the monotonic clock. A suspended machine's monotonic clock stands
 // still, which is why the wall clock counts as well.

@@ -87,7 +87,7 @@ func TestLinearizable(t *testing.T) {
 		{"nobody, while there was an owner", []Call{did("a", 1, 1, 2).claims(7), told(Asked, "", 7, "", 3, 4)}, "all the while"},
 		{"another than the owner", []Call{did("a", 1, 1, 2).claims(7), did("b", 1, 1, 9).claims(7), did("b", 2, 1, 9).disowns(7), told(Asked, "", 7, "b", 3, 4)}, "all the while"},
 		{"a refusal for an owner who was none", []Call{did("a", 1, 1, 2), told(Owned, "b", 7, "a", 3, 4)}, "was not at any time"},
-		{"a refusal of the owner himself", []Call{did("a", 1, 1, 2).claims(7), told(Owned, "a", 7, "a", 3, 4)}, "was refused"},
+		{"a refusal of the owner itself", []Call{did("a", 1, 1, 2).claims(7), told(Owned, "a", 7, "a", 3, 4)}, "was refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := Linearizable(test.history)

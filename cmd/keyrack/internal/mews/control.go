@@ -121,8 +121,8 @@ func (m *Mews) connect(req *http.Request) (int, any, error) {
 	return http.StatusCreated, changed{document(i), sent}, nil
 }
 
-// acts are what can happen to an integration.
-var acts = map[string]func(*mewstest.Integration) *mewstest.Message{
+// changes are what can happen to an integration, by the last part of the path.
+var changes = map[string]func(*mewstest.Integration) *mewstest.Message{
 	"enable":    (*mewstest.Integration).Enable,
 	"disable":   (*mewstest.Integration).Disable,
 	"cancel":    (*mewstest.Integration).Cancel,
@@ -132,7 +132,7 @@ var acts = map[string]func(*mewstest.Integration) *mewstest.Message{
 }
 
 func (m *Mews) act(req *http.Request) (int, any, error) {
-	act := acts[req.PathValue("act")]
+	act := changes[req.PathValue("act")]
 	if act == nil {
 		return 0, nil, refusef(http.StatusNotFound, "an integration can be enabled, disabled, canceled, reinstated, rotated or deleted: …/enable, disable, cancel, reinstate, rotate, delete")
 	}

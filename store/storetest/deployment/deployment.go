@@ -1,4 +1,5 @@
-// Package deployment is a test of several instances on one store: a storm of
+// Package deployment is a test of several instances on one store, for those who write a
+// store that several processes can share: a storm of
 // deliveries comes down on them while they die and come back. Afterwards all must
 // see the same, which is the fold of the journal; a subscriber must have heard of
 // every entry, in order for each integration, and twice only under the same id;
