@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // wire is an instance's way to the store. Once cut, nothing gets through, and of

@@ -21,12 +21,12 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // Three instances on one database, each killed and restarted at random while a

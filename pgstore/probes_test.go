@@ -10,10 +10,10 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/events"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // asker is a prober of one instance, to which every token works, and who counts.

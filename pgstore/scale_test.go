@@ -13,11 +13,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // How many bytes an integration takes in the database, indexes included, with the

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // ways are those in which an instance hears of what another has committed.

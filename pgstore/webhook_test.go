@@ -14,10 +14,10 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/events"
-	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store/storetest/deployment"
 )
 
 // hotel is the n-th integration of the tests that measure.
