@@ -128,12 +128,12 @@ func (f *forgery) run(before int) {
 		f.pass(waits[f.random.IntN(len(waits))])
 		f.oracle.set(func(o *oracle) { o.silent = false })
 	}
-	f.pass(7 * time.Minute)
+	f.pass(31 * time.Minute)
 	// Where the true token was never proved, nobody knows which of up to 16 is to be asked
 	// about first.
 	if v := f.Check(tokenText("true")); f.proved && before == 0 && (!v.Active() || v.Enterprise != enterpriseID("H")) {
 		e, err := f.ExplainToken(f.Context(), tokenText("true"))
-		f.Errorf("seed %d: seven minutes later the true token is %s\n%v, %v", f.seed, verdictText(v), e, err)
+		f.Errorf("seed %d: 31 minutes later the true token is %s\n%v, %v", f.seed, verdictText(v), e, err)
 	}
 }
 

@@ -64,9 +64,13 @@ func (f Flag) String() string { return nameOf(flagNames[:], f) }
 
 func (d Digest) IsZero() bool { return d.isZero() }
 
-func ParseAction(name string) (a Action) {
-	_ = a.UnmarshalText([]byte(name))
-	return a
+func ParseAction(name string) Action {
+	for a := range numActions {
+		if actionNames[a] == name {
+			return a
+		}
+	}
+	return ActionUnknown
 }
 
 func ParseState(name string) (State, bool) { return parseState(name) }

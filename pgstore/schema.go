@@ -35,8 +35,8 @@ func Migrate(ctx context.Context, db DB, opts *Options) error {
 }
 
 // MigrateTo is Migrate up to a version, which is the number of a file of Migrations, for
-// whoever goes by steps. A schema that has it, or a later one, stays as it is. A version
-// that there is not is ErrSettings.
+// upgrades in steps. A schema that has it, or a later one, stays as it is. A version
+// that does not exist is ErrSettings.
 func MigrateTo(ctx context.Context, db DB, version int, opts *Options) error {
 	if version < 1 || version > len(migrations(opts.schema())) {
 		return ErrSettings

@@ -48,8 +48,8 @@ Exit codes: 0 if every answer is 2xx, otherwise 1.`,
 			if err := r.output.open(verb, env); err != nil {
 				return err
 			}
-			if r.rate < 0 {
-				return usage.Errorf("--rate must be a number of bodies per second, or 0 for no limit")
+			if r.rate != 0 && !(r.rate >= 0.001 && r.rate <= 1e9) {
+				return usage.Errorf("--rate must be a number of bodies per second from 0.001 to 1e9, or 0 for no limit")
 			}
 			if err := r.target.check(env, verb.ErrOrStderr()); err != nil {
 				return err
