@@ -156,7 +156,7 @@ func TestExactWholeWay(t *testing.T) {
 		defer rack.Close()
 		for tick := range 8 {
 			for _, name := range names {
-				for _, a := range strings.Fields(name) {
+				for a := range strings.FieldsSeq(name) {
 					if int(a[0]-'0') != tick {
 						continue
 					}

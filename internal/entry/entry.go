@@ -73,5 +73,5 @@ func Parse(e store.Entry) (lifecycle.Evidence, Judgement, error) {
 	if err != nil {
 		return lifecycle.Evidence{}, Judgement{}, fmt.Errorf("keyrack: entry %v: %w", e.ID, err)
 	}
-	return evidence, Judgement{d.Decision, d.Was, d.Is, d.Reason, d.NewToken}, nil
+	return evidence, Judgement(d), nil
 }

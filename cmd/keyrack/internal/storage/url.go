@@ -151,8 +151,8 @@ func HasPassword(text string) bool {
 		return false
 	}
 	query := ""
-	if i := strings.Index(rest, "?"); i >= 0 {
-		query = rest[i+1:]
+	if _, after, ok := strings.Cut(rest, "?"); ok {
+		query = after
 	}
 	values, _ := url.ParseQuery(query) // what can be read of it
 	if values.Has("password") || values.Has("sslpassword") {
