@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -168,6 +169,9 @@ func forged(t *testing.T, sequences, before int) {
 // runs 100,000 sequences, and KEYRACK_FORGED_SEED=n one of them.
 func TestForged(t *testing.T) {
 	sequences := 100
+	if testkit.Race {
+		sequences = 10
+	}
 	if long() {
 		sequences = 100_000
 	}
@@ -178,6 +182,9 @@ func TestForged(t *testing.T) {
 // about hotels that somebody made up, either: 10,000 of them with KEYRACK_LONG=1.
 func TestForgedBehindAQueue(t *testing.T) {
 	sequences, before := 3, 1000
+	if testkit.Race {
+		sequences = 1
+	}
 	if long() {
 		sequences, before = 20, 10_000
 	}

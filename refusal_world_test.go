@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
 )
@@ -25,6 +26,9 @@ func TestTheClientTokenIsRefusedForAWhile(t *testing.T) {
 		seeds = 20
 	}
 	for _, hotels := range []int{1, 2, 3, 10, 40} {
+		if testkit.Race && hotels > 3 {
+			break
+		}
 		for _, lasts := range []time.Duration{10 * time.Minute, 2 * time.Hour} {
 			for _, asks := range []string{"webhook", "own calls", "lease"} {
 				for seed := range seeds {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -309,6 +310,10 @@ func TestWholeWay(t *testing.T) {
 				all = all[n:]
 			}
 		})
+	}
+	if testkit.Race {
+		explore("up to 3 changes", courses(3), 100)
+		return
 	}
 	if !long() {
 		explore("up to 3 changes", courses(3), 1200)
