@@ -168,7 +168,7 @@ func forged(t *testing.T, sequences, before int) {
 // token that Mews has confirmed is Valid again minutes after Mews answers. KEYRACK_LONG=1
 // runs 100,000 sequences, and KEYRACK_FORGED_SEED=n one of them.
 func TestForged(t *testing.T) {
-	sequences := 100
+	sequences := 50
 	if testkit.Race {
 		sequences = 10
 	}
@@ -181,7 +181,7 @@ func TestForged(t *testing.T) {
 // TestForgedBehindAQueue: no token is taken for another enterprise's while questions wait
 // about hotels that somebody made up, either: 10,000 of them with KEYRACK_LONG=1.
 func TestForgedBehindAQueue(t *testing.T) {
-	sequences, before := 3, 1000
+	sequences, before := 2, 500
 	if testkit.Race {
 		sequences = 1
 	}

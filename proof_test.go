@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -20,7 +21,10 @@ import (
 // deliveries, copies and waiting, and whether Mews answers or not. The other hotel's own
 // token is valid again soon.
 func TestForgedDeliveriesProveNothing(t *testing.T) {
-	sequences := 12
+	sequences := 6
+	if testkit.Race {
+		sequences = 2
+	}
 	if long() {
 		sequences = 100_000
 	}

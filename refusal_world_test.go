@@ -21,7 +21,7 @@ import (
 // five minutes of the first refused question, or ten where only one hotel works; and soon after
 // Mews answers again nothing is Unknown.
 func TestTheClientTokenIsRefusedForAWhile(t *testing.T) {
-	seeds := uint64(2)
+	seeds := uint64(1)
 	if long() {
 		seeds = 20
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,16 +80,18 @@ func TestUnreadableRecordIsSetAside(t *testing.T) {
 				b.deliver(creation("a", "k", lifecycle.Yes))
 				b.deliver(creation("b", "l", lifecycle.Yes, atHotel("other")))
 				b.Close()
-				spoiled := true
+				var spoiled atomic.Bool
+				spoiled.Store(true)
 				s := &rewritten{Store: f.store, change: func(stored *store.Stored) {
-					if spoiled && stored.Integration == integrationID("a") {
+					if spoiled.Load() && stored.Integration == integrationID("a") {
 						spoil(stored)
 					}
 				}}
 				var log bytes.Buffer
 				var alarms []keyrack.Alarm
+				var mu sync.Mutex
 				rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: f.sealer, Logger: slog.New(slog.NewTextHandler(&log, nil)), Telemetry: &keyrack.Telemetry{
-					Alarmed: func(_ context.Context, a keyrack.Alarm) { alarms = append(alarms, a) },
+					Alarmed: func(_ context.Context, a keyrack.Alarm) { mu.Lock(); defer mu.Unlock(); alarms = append(alarms, a) },
 				}})
 				if err != nil {
 					t.Fatal(err)
@@ -103,9 +106,11 @@ func TestUnreadableRecordIsSetAside(t *testing.T) {
 				if v := rack.CheckIntegration(integrationID("a")); v.Status != lifecycle.Unknown || v.Reason != lifecycle.ReasonUnavailable {
 					t.Errorf("it is %v (%v)", v.Status, v.Reason)
 				}
+				mu.Lock()
 				if want := (keyrack.Alarm{Kind: keyrack.AlarmUnreadable, Integration: integrationID("a")}); !slices.Equal(alarms, []keyrack.Alarm{want}) {
 					t.Errorf("alarms %v", alarms)
 				}
+				mu.Unlock()
 				if !strings.Contains(log.String(), integrationID("a")) {
 					t.Errorf("the log does not name it: %s", &log)
 				}
@@ -121,7 +126,7 @@ func TestUnreadableRecordIsSetAside(t *testing.T) {
 				if v := rack.CheckIntegration(integrationID("b")); v.Status != lifecycle.Invalid || rack.SyncStatus().Err != nil {
 					t.Errorf("another integration is %v (%v), and the journal's state %v", v.Status, v.Reason, rack.SyncStatus().Err)
 				}
-				spoiled = false // repaired by hand
+				spoiled.Store(false) // repaired by hand
 				settle(time.Hour)
 				if v := rack.CheckIntegration(integrationID("a")); v.Reason != lifecycle.ReasonDisabled {
 					t.Errorf("after it was repaired it is %v (%v)", v.Status, v.Reason)
@@ -154,9 +159,10 @@ func TestUnopenedTokenIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, sealer := newOracle("k"), seal.Ephemeral()
 		mem := memstore.New(nil)
-		spoiled := true
+		var spoiled atomic.Bool
+		spoiled.Store(true)
 		s := &rewritten{Store: mem, sealed: func(ref store.Ref, value []byte) []byte {
-			if spoiled && ref.Integration != "" {
+			if spoiled.Load() && ref.Integration != "" {
 				value = slices.Clone(value)
 				value[len(value)-1] ^= 1
 			}
@@ -183,7 +189,7 @@ func TestUnopenedTokenIsTold(t *testing.T) {
 		if v := rack.Check(tokenText("k")); v.Status == lifecycle.Valid {
 			t.Errorf("it is %v (%v)", v.Status, v.Reason)
 		}
-		spoiled = false // the key was put back
+		spoiled.Store(false) // the key was put back
 		settle(time.Hour)
 		if v := rack.Check(tokenText("k")); v.Status != lifecycle.Valid {
 			t.Errorf("once it opens it is %v (%v)", v.Status, v.Reason)

@@ -316,7 +316,7 @@ func TestWholeWay(t *testing.T) {
 		return
 	}
 	if !long() {
-		explore("up to 3 changes", courses(3), 1200)
+		explore("up to 3 changes", courses(3), 600)
 		return
 	}
 	explore("up to 3 changes", courses(3), 1<<30)

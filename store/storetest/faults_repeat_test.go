@@ -95,15 +95,16 @@ var repeatFaults = []fault{
 		}
 	}},
 	{"a commit that was cut off is applied to whatever is there by then", "Commit/that was cut off and is given up may be followed by another", func(s *planted) {
+		var late sync.Map // by integration: what was cut off last
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			time.Sleep(100 * time.Microsecond)
 			r, err := s.sound.Commit(ctx, c)
 			if err != nil && ctx.Err() != nil {
-				go func() {
-					time.Sleep(time.Millisecond)
-					c.Expect = s.version(context.WithoutCancel(ctx), c.Entry.Integration)
-					s.sound.Commit(context.WithoutCancel(ctx), c)
-				}()
+				late.Store(c.Entry.Integration, c)
+			} else if cut, ok := late.LoadAndDelete(c.Entry.Integration); err == nil && ok {
+				cut := cut.(store.Commit)
+				cut.Expect = r.Version
+				s.sound.Commit(ctx, cut)
 			}
 			return r, err
 		}
