@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,7 @@ type recording struct {
 	patience time.Duration // how long a worker waits for the others
 	mu       sync.Mutex
 	history  []Call
+	doubtful []Call // commits that were cut off and refused when repeated: they may happen later still
 }
 
 func newRecording(p *probe, handles []store.Store, number int) *recording {
@@ -92,6 +94,12 @@ func (r *recording) note(a Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.history = append(r.history, a)
+}
+
+func (r *recording) doubt(a Call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubtful = append(r.doubtful, a)
 }
 
 // worker is one of the workers of a recording, with what it believes.
@@ -185,7 +193,10 @@ func (w *worker) commit(integration string, digest lifecycle.Digest) error {
 	}
 	a.Begin = w.clock.Add(1)
 	receipt, err := w.s.Commit(ctx, c)
-	if err != nil && ctx.Err() != nil && !outcomeKnown(err) {
+	cut := err != nil && ctx.Err() != nil && !outcomeKnown(err)
+	first := a
+	if cut {
+		a.Begin = w.clock.Add(1)
 		receipt, err = w.s.Commit(context.Background(), c) // nobody knows: this tells
 	}
 	a.End = w.clock.Add(1)
@@ -206,6 +217,12 @@ func (w *worker) commit(integration string, digest lifecycle.Digest) error {
 		a.Kind, a.Digest, a.Owner = Owned, other.Digest, other.Owner
 	default:
 		return fmt.Errorf("in Commit: %w", err)
+	}
+	if cut && err == nil {
+		a.Begin = first.Begin // either may have done it
+	} else if cut {
+		first.Version, first.End = c.Expect+1, Never
+		w.doubt(first)
 	}
 	w.note(a)
 	if w.IntN(2) == 0 && len(a.Claim)+len(a.Disown) > 0 {
@@ -262,7 +279,7 @@ func (r *recording) asked(s store.Store, digest lifecycle.Digest) error {
 }
 
 // finish adds what every handle says in the end, and compares the entries with the
-// commits.
+// commits. A doubtful commit counts if it has an entry.
 func (r *recording) finish(ctx context.Context) error {
 	for _, s := range r.handles {
 		for _, digest := range r.digests {
@@ -277,15 +294,20 @@ func (r *recording) finish(ctx context.Context) error {
 		}
 	}
 	for i, integration := range r.integrations {
+		all, err := collect(r.handles[i%len(r.handles)].History(ctx, integration))
+		if err != nil {
+			return fmt.Errorf("history %d: in History: %w", r.number, err)
+		}
+		for _, a := range r.doubtful {
+			if slices.ContainsFunc(all, func(e store.Entry) bool { return e.ID == a.ID }) {
+				r.note(a)
+			}
+		}
 		ids := map[store.EntryID]uint64{}
 		for _, a := range r.history {
 			if a.Kind == Committed && a.Integration == integration {
 				ids[a.ID] = a.Version
 			}
-		}
-		all, err := collect(r.handles[i%len(r.handles)].History(ctx, integration))
-		if err != nil {
-			return fmt.Errorf("history %d: in History: %w", r.number, err)
 		}
 		for i, e := range all {
 			if e.Version != uint64(i)+1 || ids[e.ID] != e.Version {
