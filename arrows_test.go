@@ -71,7 +71,7 @@ var rooms = map[string]string{
 	"console":             "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",
-	"mewstest":            "lifecycle events",
+	"mewstest":            "lifecycle events internal/guard",
 
 	"cmd/keyrack": "atrest console lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files front httpserver importfile metrics mews pause simulation storage terminal usage"),
@@ -301,6 +301,36 @@ func TestDrawing(t *testing.T) {
 		}
 	}
 	names := slices.Collect(maps.Values(room))
+	for _, name := range names {
+		if _, ok := rooms[name]; !ok {
+			t.Errorf("drawn, but not in the table: %s", name)
+		}
+	}
+	described := map[string]bool{} // in the page's tables of rooms; the command's go by their last word
+	prefix := ""
+	for line := range strings.Lines(string(doc)) {
+		switch {
+		case strings.HasPrefix(line, "| room of the command |"):
+			prefix = "cmd/keyrack/internal/"
+		case strings.HasPrefix(line, "| `"):
+			cell, _, _ := strings.Cut(line[1:], "|")
+			for _, m := range regexp.MustCompile("`([\\w/]+)`").FindAllStringSubmatch(cell, -1) {
+				if described[prefix+m[1]] = true; !slices.Contains(names, prefix+m[1]) {
+					t.Errorf("it is said what comes into %s, which is no room", prefix+m[1])
+				}
+			}
+		case strings.HasPrefix(line, "## The way"):
+			prefix = "elsewhere/"
+		}
+		if prefix == "elsewhere/" {
+			break
+		}
+	}
+	for _, name := range names {
+		if !described[name] {
+			t.Errorf("the page does not say what comes into %s", name)
+		}
+	}
 	for from, may := range rooms {
 		if !slices.Contains(names, from) {
 			t.Errorf("in the table, but not drawn: %s", from)

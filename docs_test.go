@@ -149,6 +149,9 @@ var phrases = []struct {
 	{"he", "they, or the thing itself", regexp.MustCompile(`()\bhe\b`)},
 	{"his", "their, or of the thing itself", regexp.MustCompile(`()\bhis\b`)},
 	{"him", "them, or the thing itself", regexp.MustCompile(`()\bhim(self)?\b`)},
+	{"but for", "except, or except for", regexp.MustCompile(`()\bbut for\b`)},
+	{"of Mews's", "one of Mews's, or from Mews, or by Mews", regexp.MustCompile(`()\b([Aa]n?) \w+ of Mews's\b`)},
+	{"cannot be meant", "makes no sense", regexp.MustCompile(`()\bcannot be meant\b`)},
 	{"what is no ", "anything that is not", regexp.MustCompile(`()\bwhat is no ([a-km-z0-9]|l[^o])`)},
 }
 

@@ -84,7 +84,7 @@ const (
 	mostProbeRate  = 1000
 )
 
-// check returns ErrInvalid for what cannot be meant: it names the option, its value and
+// check returns ErrInvalid for values that make no sense: it names the option, its value and
 // what is allowed.
 func (o *Options) check() error {
 	p := &o.Policy

@@ -55,7 +55,6 @@ var testedIn = []elsewhere{
 	{"mewstest", "stats.go transport.go", "rack_test.go sender_test.go", "counted and carried in all of them"},
 
 	{"cmd/keyrack", "main.go", "script_test.go", "signals and exit codes of the real process"},
-	{"cmd/keyrack", "cli_listeners.go", "flood_test.go script_test.go", "listeners, as they stand a flood"},
 	{"cmd/keyrack", "verb_data.go verb_letters.go", "testdata/script/data.txtar testdata/script/subscriptions.txtar", "acts on a store, as a user gives them"},
 	{"cmd/keyrack", "verb_health.go", "testdata/script/health.txtar", "an exit code"},
 	{"cmd/keyrack", "cli_backend.go", "testdata/script/probe.txtar testdata/script/subscriptions.txtar", "the same verb at a sidecar and at a store"},
@@ -79,6 +78,7 @@ var testedIn = []elsewhere{
 
 // TestEveryFileHasItsTests reads the folders, so that files of other systems count too.
 func TestEveryFileHasItsTests(t *testing.T) {
+	found := make([]bool, len(testedIn))
 	for _, p := range goList(t, nil, "work") {
 		room := roomOf(p.ImportPath)
 		files, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
@@ -101,21 +101,38 @@ func TestEveryFileHasItsTests(t *testing.T) {
 			row := slices.IndexFunc(testedIn, func(r elsewhere) bool {
 				return r.room == room && slices.Contains(strings.Fields(r.files), name)
 			})
-			if tested {
+			switch {
+			case tested && row >= 0:
+				t.Errorf("%s/%s has tests of its own: take it off the list", room, name)
+				found[row] = true
 				continue
-			}
-			if row < 0 {
+			case tested:
+				continue
+			case row < 0:
 				row = slices.IndexFunc(testedIn, func(r elsewhere) bool { return r.room == room && r.files == "*" })
 			}
 			if row < 0 {
 				t.Errorf("%s/%s has no %s_test.go; write it, or say on the list where its tests are and why", room, name, stem)
 				continue
 			}
+			found[row] = true
 			for tests := range strings.FieldsSeq(testedIn[row].tests) {
 				if _, err := os.Stat(filepath.Join(p.Dir, filepath.FromSlash(tests))); err != nil {
 					t.Errorf("%s/%s: %v", room, name, err)
 				}
 			}
+		}
+		for i, r := range testedIn {
+			for name := range strings.FieldsSeq(r.files) {
+				if r.room == room && name != "*" && !slices.Contains(files, filepath.Join(p.Dir, name)) {
+					t.Errorf("the list has %s/%s, which is no file (row %d)", room, name, i+1)
+				}
+			}
+		}
+	}
+	for i, r := range testedIn {
+		if !found[i] {
+			t.Errorf("the list has a row for %s in %s that nothing needs", r.files, r.room)
 		}
 	}
 }

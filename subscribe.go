@@ -63,7 +63,7 @@ const (
 	defaultHandlerTimeout = 30 * time.Second
 )
 
-// check returns ErrInvalid for what cannot be meant.
+// check returns ErrInvalid for values that make no sense.
 func (s *SubscribeOptions) check() error {
 	for _, kind := range s.Kinds {
 		switch kind {
@@ -102,7 +102,7 @@ func (s *SubscribeOptions) wants(e Change) bool {
 //
 // A new name begins with what is committed after Subscribe was called. The error is
 // ErrInvalid for an empty name, one that this Rack subscribed under already, or options
-// that cannot be meant; or ErrClosed.
+// that make no sense; or ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
 	if name == "" || handle == nil {
 		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)

@@ -308,7 +308,7 @@ func (r *Rack) noteWatched(ctx context.Context) {
 		select {
 		case o := <-r.watched:
 			if _, err := r.report(ctx, o); err != nil && !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
-				r.log.WarnContext(ctx, "an answer of Mews's is not noted", "status", o.status, "error", err)
+				r.log.WarnContext(ctx, "an answer from Mews is not noted", "status", o.status, "error", err)
 			}
 		case <-ctx.Done():
 			return

@@ -96,7 +96,7 @@ func (r *Rack) shredAll(ctx context.Context) error {
 	return nil
 }
 
-// spent reports whether a record's token is no longer needed, but for its digest.
+// spent reports whether a record's token is no longer needed, except for its digest.
 func (r *Rack) spent(record *Record, d lifecycle.Digest) bool {
 	return holds(record, d) && !record.Retains(d, r.clock.Instant(), r.retention())
 }

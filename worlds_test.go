@@ -121,7 +121,7 @@ func openOf(windows []mewstest.Window, since time.Duration) bool {
 
 // TestWorlds has a fleet of hotels live in worlds that go wrong in every way that Keyrack
 // should live with. In none is it wrong for longer than a receiver that every webhook that gets
-// through tells the whole truth, but for 0.002 percentage points. KEYRACK_LONG=1 takes 40
+// through tells the whole truth, except for 0.002 percentage points. KEYRACK_LONG=1 takes 40
 // hotels, 100 days and 4 seeds for each.
 func TestWorlds(t *testing.T) {
 	hotels, days, seeds := 20, 10, 1

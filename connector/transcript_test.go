@@ -19,7 +19,7 @@ import (
 )
 
 // TestTranscripts plays the files in testdata/transcripts: a question, what goes
-// over the wire, what comes back, byte for byte but for the line ends, and what
+// over the wire, what comes back, byte for byte except for the line ends, and what
 // is made of it. -update writes all but the question and the response.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")

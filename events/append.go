@@ -17,7 +17,7 @@ func Encode(e Event) ([]byte, error) { return e.Append(nil) }
 // the optional Service. It writes an unknown action as it came. The token, the name and
 // the email address are in clear.
 //
-// [Decode] reads an event that it returned back as it was, but for Unread. Of any other
+// [Decode] reads an event that it returned back as it was, except for Unread. Of any other
 // event Append writes only what Decode would accept, otherwise it returns dst unchanged
 // and an *[Error]. It does not look into Raw.
 func (e Event) Append(dst []byte) ([]byte, error) {

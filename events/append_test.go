@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// TestEncodeSample: the specification's own body comes back as it was, but for
+// TestEncodeSample: the specification's own body comes back as it was, except for
 // its white space.
 func TestEncodeSample(t *testing.T) {
 	got, err := events.Encode(sample())

@@ -8,6 +8,6 @@ var Reasons = map[string]bool{
 	reasonNotTime: true, reasonTooLong: true, reasonControl: true, reasonNothing: true,
 }
 
-// Places are all the pointers that an Error may show, but for "" and for those
+// Places are all the pointers that an Error may show, except for "" and for those
 // that end with "*".
 var Places = places

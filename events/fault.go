@@ -7,7 +7,7 @@ import (
 )
 
 // unknown skips the value of a member that has none of the names in a place. It notes a
-// member that has one of them but for the case, which would otherwise pass for a missing
+// member that has one of them in another case, which would otherwise pass for a missing
 // one.
 func (d *decoder) unknown(in string, names ...string) {
 	for _, name := range names {

@@ -40,7 +40,7 @@ func FuzzDecode(f *testing.F) {
 		if e.Action == lifecycle.ActionUnknown {
 			return
 		}
-		// Where a body is accepted, the checks have left nothing to be misread, but for
+		// Where a body is accepted, the checks have left nothing to be misread, except for
 		// what is said to be unread, an optional Service in the wrong case, and what
 		// stands beside Data, where encoding/json does not look.
 		if second, err := peerDecode(body); err == nil && e.Unread == "" {

@@ -92,7 +92,7 @@ func sortedKeys(m map[string]json.RawMessage) []string {
 	return keys
 }
 
-// anEvent generates what Decode can return, but for unknown actions.
+// anEvent generates what Decode can return, except for unknown actions.
 func anEvent() *rapid.Generator[events.Event] {
 	return rapid.Custom(func(t *rapid.T) (e events.Event) {
 		if rapid.IntRange(0, 7).Draw(t, "general") == 0 {

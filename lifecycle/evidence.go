@@ -87,7 +87,7 @@ func FlagOf(b bool) Flag {
 	return No
 }
 
-// Named is a GUID of Mews's with its name. Neither is personal data.
+// Named is one of Mews's GUIDs with its name. Neither is personal data.
 type Named struct {
 	ID   string `json:",omitzero"`
 	Name string `json:",omitzero"`

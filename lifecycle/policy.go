@@ -41,7 +41,7 @@ type Policy struct {
 	// CanceledFor is how long CanceledUsable lasts after the cancellation arrived. 0: as
 	// long as the integration is neither disabled nor deleted.
 	CanceledFor time.Duration
-	// Levels is how many switches of Mews's disable an integration: 1, where Enabled
+	// Levels is how many of Mews's switches disable an integration: 1, where Enabled
 	// and Disabled alternate, or 2, where a second Disabled may be another switch and an
 	// Enabled may leave it off. 0 means 1, and for a Rack with a prober 2. Where one of
 	// two equal events comes alone, which cannot be with one level, that integration has

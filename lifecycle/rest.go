@@ -74,7 +74,7 @@ func (k *Key) rests() bool { return k.Rests != 0 }
 // record keeps the digests alone.
 const maxSealed = 16
 
-// shed gives up the tokens that are too many, but for their digests: the oldest that was
+// shed gives up the tokens that are too many, except for their digests: the oldest that was
 // never proved or, where all were, the oldest. The newest and the one that was proved last
 // stay. It reports whether there was one.
 func (r *Record) shed(at Instant) bool {

@@ -13,7 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// What a delivery of Mews's amounts to, in bytes.
+// What one of Mews's deliveries amounts to, in bytes.
 const (
 	evidenceSize = 300
 	decisionSize = 60

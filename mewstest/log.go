@@ -25,7 +25,7 @@ const (
 	Asked     Kind = "asked"     // a request to the Connector API was answered
 )
 
-// LogEntry is one thing that happened. It holds neither tokens nor names, but for
+// LogEntry is one thing that happened. It holds neither tokens nor names, except for
 // Body.
 type LogEntry struct {
 	At          time.Duration // after the World was made

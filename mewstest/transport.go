@@ -11,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/keyrack-dev/keyrack/internal/guard"
 )
 
 // Transport carries requests to a handler by direct calls, without a network: put it in
@@ -70,18 +72,15 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // serve calls a handler, and makes an error of a panic.
-func serve(h http.Handler, rw http.ResponseWriter, req *http.Request) (err error) {
-	defer func() {
-		switch v := recover(); {
-		case v == nil:
-		case isAbort(v):
-			err = errReset
-		default:
-			err = errPanic{v}
-		}
-	}()
-	h.ServeHTTP(rw, req)
-	return nil
+func serve(h http.Handler, rw http.ResponseWriter, req *http.Request) error {
+	switch v := guard.Panicked(func() { h.ServeHTTP(rw, req) }); {
+	case v == nil:
+		return nil
+	case isAbort(v):
+		return errReset
+	default:
+		return errPanic{v}
+	}
 }
 
 func isAbort(v any) bool {

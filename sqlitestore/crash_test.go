@@ -101,7 +101,7 @@ func torment(ctx context.Context, s *sqlitestore.Store, rng *rand.Rand, integrat
 }
 
 // testCommit returns a commit whose parts all follow from its integration and its
-// version, but for the size of the body.
+// version, except for the size of the body.
 func testCommit(integration string, expect uint64, size int) store.Commit {
 	e := store.Entry{
 		ID: store.NewEntryID(time.Now()), Integration: integration, At: lifecycle.At(time.Now()),

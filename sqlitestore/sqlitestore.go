@@ -76,7 +76,7 @@ const (
 	defaultEraseWithin     = time.Minute
 )
 
-// check returns store.ErrInvalid for what cannot be meant: it names the option, its value
+// check returns store.ErrInvalid for values that make no sense: it names the option, its value
 // and what is allowed.
 func (o *Options) check() error {
 	if o == nil {

@@ -67,7 +67,7 @@ func (r *rackSettings) retentionFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&t.Entries, "retention-entries", 0, "entries kept of an integration (default 1000; below 0 all)")
 }
 
-// check checks the flags, but for the ranges of checkRanges, and puts the choices into the
+// check checks the flags, except for the ranges of checkRanges, and puts the choices into the
 // policy. The rest of the options is
 // checked when the Rack is opened.
 func (r *rackSettings) check() error {

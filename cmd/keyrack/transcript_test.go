@@ -25,7 +25,7 @@ import (
 //
 // A file is a list of exchanges. Each begins with a line "=== LISTENER: what it
 // shows", has the request and behind a line "---" the response, byte for byte
-// but for line ends and the Date. What was logged meanwhile is in the file of the
+// except for line ends and the Date. What was logged meanwhile is in the file of the
 // same name that ends in .log. ADDRESS in a request is the listener's.
 // Content-Length is filled in, or the body sent in chunks if the request says
 // so. The line <FILE> in a body stands for that file of testdata/bodies, <N bytes>

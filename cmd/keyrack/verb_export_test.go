@@ -123,7 +123,7 @@ func TestDoctorOnAWrongKey(t *testing.T) {
 	}
 }
 
-// TestAtRestRefuses: what cannot be meant so says what to do.
+// TestAtRestRefuses: what makes no sense is refused with what to do.
 func TestAtRestRefuses(t *testing.T) {
 	none := "sqlite:" + filepath.Join(t.TempDir(), "none.db")
 	for _, test := range []struct {

@@ -29,7 +29,7 @@ import (
 	"github.com/keyrack-dev/keyrack/seal"
 )
 
-// TestServeRefuses: what cannot be meant so ends the command before it listens,
+// TestServeRefuses: what makes no sense ends the command before it listens,
 // and the error says what to do.
 func TestServeRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// TestSimulateFlags: what cannot be meant, or would not end, is refused with the flag's
+// TestSimulateFlags: what makes no sense, or would not end, is refused with the flag's
 // name.
 func TestSimulateFlags(t *testing.T) {
 	for flag, change := range map[string]func(*simulate){

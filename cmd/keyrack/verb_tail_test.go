@@ -51,7 +51,7 @@ func TestLineOf(t *testing.T) {
 	}
 }
 
-// TestTailFlags: what cannot be meant is refused before anything is asked.
+// TestTailFlags: what makes no sense is refused before anything is asked.
 func TestTailFlags(t *testing.T) {
 	for about, c := range map[string]struct {
 		t  tailing

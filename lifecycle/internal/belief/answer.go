@@ -82,7 +82,7 @@ const (
 )
 
 // Answers holds what is possible, for every policy. Each set has at least one
-// member, but for the zero value, which is no answer.
+// member, except for the zero value, which is no answer.
 type Answers [NumLevels][NumReinstating][NumCanceling]Presents
 
 const digits = "0123456789abcdef"

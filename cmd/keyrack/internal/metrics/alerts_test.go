@@ -317,7 +317,7 @@ func TestDashboard(t *testing.T) {
 			}
 		}
 	}
-	// Every metric of ours is on the dashboard, but for those that count what
+	// Every metric of ours is on the dashboard, except for those that count what
 	// nobody draws.
 	for name := range c {
 		family := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
