@@ -75,7 +75,7 @@ var rooms = map[string]string{
 
 	"cmd/keyrack": "atrest console lifecycle events connector keyrack sqlitestore store mewstest internal/typed " +
 		inCommand("api client demo files front httpserver importfile metrics mews pause simulation storage terminal usage"),
-	"cmd/keyrack/internal/api":         "atrest lifecycle store keyrack internal/typed " + inCommand("httpserver metrics"),
+	"cmd/keyrack/internal/api":         "atrest lifecycle store keyrack internal/entry internal/typed " + inCommand("httpserver metrics"),
 	"cmd/keyrack/internal/client":      "lifecycle mewstest internal/typed " + inCommand("api pause terminal"),
 	"cmd/keyrack/internal/demo":        "lifecycle events memstore keyrack " + inCommand("httpserver pause"),
 	"cmd/keyrack/internal/files":       "",

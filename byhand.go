@@ -2,11 +2,12 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -31,12 +32,14 @@ func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, V
 	return token, v, nil
 }
 
+var errNoProber = fmt.Errorf("%w: nobody asks Mews here; set Options.Prober, such as with connector.New", ErrInvalid)
+
 // Probe has Mews asked anew about an integration, by whichever instance does the
 // asking, as soon as its turn comes. Until then the verdict stays as it is. The
 // error is ErrInvalid without a prober, ErrNotFound, or the store's.
 func (r *Rack) Probe(ctx context.Context, integration, by string) (Receipt, error) {
 	if r.options.Prober == nil {
-		return Receipt{}, fmt.Errorf("%w: there is no prober to ask", ErrInvalid)
+		return Receipt{}, errNoProber
 	}
 	return r.byHand(ctx, lifecycle.KindProbeRequest, integration, by, lifecycle.Digest{})
 }
@@ -107,10 +110,9 @@ type Settlement struct {
 	// AnsweredBy is the enterprise that Mews names in its answers for the integration's: a
 	// chain for its property, or the other way round.
 	AnsweredBy string
-	// Who says so, and Why. Both are required. They may name persons, so they are kept
-	// sealed beside the journal, as the bodies of deliveries are, and Body shows them to
-	// those who may see persons. As a Token, neither is
-	// printed by accident.
+	// Who says so, and Why, at most 256 bytes each. Both are required. They may name persons,
+	// so they are kept sealed beside the journal, as the bodies of deliveries are, and Body
+	// shows them to those who may see persons. As a Token, neither is printed by accident.
 	Who, Why Token
 	// By names the program or the API key through which it was said, and no person.
 	By string
@@ -122,40 +124,12 @@ type Settlement struct {
 // (Conflict), never reopens a deleted one (Stale: Import does), and does not prove a token
 // (unproved). The error is ErrInvalid, ErrNotFound, or the store's as for Deliver.
 func (r *Rack) Settle(ctx context.Context, integration string, s Settlement) (Receipt, error) {
-	integration = typed.ID(integration)
-	if err := s.check(); err != nil {
-		return Receipt{}, err
-	}
-	if r.view.Record(integration) == nil {
-		return Receipt{}, ErrNotFound
-	}
-	body, err := json.Marshal(map[string]any{"Requestor": map[string]string{"Name": s.Who.Reveal(), "Reason": s.Why.Reveal()}})
-	if err != nil {
-		return Receipt{}, fmt.Errorf("%w: Settlement.Who and Why must be UTF-8", ErrInvalid)
-	}
-	now := r.clock.Now()
-	t := taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-		Kind: lifecycle.KindSettle, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		Integration: lifecycle.Named{ID: integration}, Enterprise: lifecycle.Named{ID: typed.ID(s.Enterprise)},
-		AnsweredBy: typed.ID(s.AnsweredBy), Token: s.Current, IsEnabled: s.Enabled, IsCanceled: s.Canceled, By: s.By,
-	}}
-	if t.body, err = r.sealer.Seal(body, t.id.String()); err != nil {
-		return Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
-	}
-	return r.take(ctx, &t)
+	return r.Act(ctx, Act{Kind: lifecycle.KindSettle, Integration: integration, Settlement: s, Who: s.Who, Why: s.Why, By: s.By})
 }
 
-// wordLimit is how much a person may say, in bytes: as much as Body shows of it.
-const wordLimit = 256
-
-// check returns ErrInvalid for what says nothing, or does not say who and why.
+// check returns ErrInvalid for what says nothing.
 func (s *Settlement) check() error {
-	who, why := s.Who.Reveal(), s.Why.Reveal()
 	switch {
-	case strings.TrimSpace(who) == "" || strings.TrimSpace(why) == "":
-		return fmt.Errorf("%w: a Settlement needs Who and Why", ErrInvalid)
-	case len(who) > wordLimit || len(why) > wordLimit:
-		return fmt.Errorf("%w: Settlement.Who and Why are at most 256 bytes each", ErrInvalid)
 	case s.Enabled > lifecycle.Yes || s.Canceled > lifecycle.Yes:
 		return fmt.Errorf("%w: Settlement names a flag that there is not", ErrInvalid)
 	case s.Enabled == lifecycle.Unset && s.Canceled == lifecycle.Unset && s.Current == lifecycle.Digest{} && s.AnsweredBy == "":
@@ -167,4 +141,174 @@ func (s *Settlement) check() error {
 		}
 	}
 	return nil
+}
+
+// Act is something that a person has done by hand, with who wants it and why. Kind decides
+// which of the other fields are used.
+type Act struct {
+	// Kind is KindProbeRequest, KindSettle, KindImport, KindErase or KindForget of package
+	// lifecycle, or KindControl for what is about a subscription.
+	Kind lifecycle.Kind
+	// Integration is the one that it is about; Import names its own.
+	Integration string
+	Settlement  Settlement // its Who, Why and By are not used
+	Import      Import
+	// Subscription is the name of the one to control. Do is "pause", "resume", "retry" or
+	// "discard": atrest.Pause, atrest.Resume, atrest.RetryDeadLetters from Letter on, or
+	// atrest.DiscardDeadLetters for the one at Letter, in both cases 0 for all letters.
+	Subscription, Do string
+	Letter           store.Position
+	// Who wants it, and Why, at most 256 bytes each, are required and kept sealed as those of
+	// a Settlement. By names the program or the API key, and no person.
+	Who, Why Token
+	By       string
+	// ID becomes the entry's. Make one with store.NewEntryID when the act is shown to the
+	// person: an act that is repeated with the same ID is done once. Version is then that of
+	// the Preview which the person saw, and the act is refused with store.ErrConflict if
+	// anything has happened to the integration since. The zero ID means a new one, whatever
+	// has happened.
+	ID      store.EntryID
+	Version uint64
+}
+
+// Preview is what an act would do.
+type Preview struct {
+	Version  uint64             // of the record as it is; 0 for an unknown integration
+	Decision lifecycle.Decision // what would become of it
+	Was, Is  Verdict            // on the current token, before and after
+}
+
+// Preview returns what an act about an integration would do now, and changes nothing. Who and
+// Why may still be missing. What Mews answers afterwards is not in it. The error is
+// ErrInvalid, also for KindControl, or ErrNotFound.
+func (r *Rack) Preview(a Act) (Preview, error) {
+	t, err := r.takingOf(&a)
+	if err != nil {
+		return Preview{}, err
+	}
+	e := &t.evidence
+	if e.Kind == lifecycle.KindControl {
+		return Preview{}, fmt.Errorf("%w: what is done to a subscription changes no verdict", ErrInvalid)
+	}
+	if owner := r.view.Owner(e.Token); e.Kind == lifecycle.KindImport && owner != nil && owner.ID != e.Integration.ID {
+		e.Owner = owner.ID
+	}
+	base := r.base(e.Integration.ID)
+	p := Preview{Version: base.Version}
+	if upgrade, outdated := base.Upgrade(e.At); outdated {
+		base, _ = base.Apply(upgrade)
+	}
+	next, decision := base.Apply(*e)
+	p.Decision, p.Is = decision, r.verdict(&next, e.At)
+	if base.Version > 0 {
+		p.Was = r.verdict(&base, e.At)
+	}
+	return p, nil
+}
+
+// Act does something by hand, and journals it with who wanted it and why. What it does to an
+// integration is that of Probe, Settle, Import, EraseBodies or Forget. The error is
+// ErrInvalid, ErrNotFound, store.ErrConflict for a Version that is not the record's any more,
+// atrest.ErrNoLetters, or the store's as for Deliver.
+func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
+	if err := a.checkWords(); err != nil {
+		return Receipt{}, err
+	}
+	t, err := r.takingOf(&a)
+	if err != nil {
+		return Receipt{}, err
+	}
+	said, err := entry.Said(a.Who.Reveal(), a.Why.Reveal())
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%w: Who and Why must be UTF-8", ErrInvalid)
+	}
+	if t.body, err = r.sealer.Seal(said, t.id.String()); err != nil {
+		return Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
+	}
+	if a.Kind == lifecycle.KindControl {
+		return r.control(ctx, &a, t)
+	}
+	if !a.ID.IsZero() {
+		t.fence = &a.Version
+	}
+	receipt, err := r.take(ctx, t)
+	if errors.Is(err, store.ErrConflict) && t.fence != nil {
+		if receipt, done := r.doneBefore(ctx, t.evidence.Integration.ID, a.ID); done {
+			return receipt, nil
+		}
+	}
+	if err == nil && (a.Kind == lifecycle.KindErase || a.Kind == lifecycle.KindForget) {
+		for _, spelling := range r.spelled.Of(t.evidence.Integration.ID) {
+			if _, err := r.takeAbout(ctx, spelling, lifecycle.Evidence{Kind: a.Kind, By: a.By}); err != nil {
+				return receipt, err
+			}
+		}
+	}
+	return receipt, err
+}
+
+// doneBefore returns the receipt of what was done by hand under an id, if it was.
+func (r *Rack) doneBefore(ctx context.Context, integration string, id store.EntryID) (Receipt, bool) {
+	for c, err := range r.History(ctx, integration) {
+		if err == nil && c.ID == id {
+			return Receipt{ID: id, Integration: c.Integration, Decision: c.Decision, Verdict: r.CheckIntegration(c.Integration)}, true
+		}
+	}
+	return Receipt{}, false
+}
+
+// wordLimit is how much a person may say, in bytes: as much as Body shows of it.
+const wordLimit = 256
+
+// checkWords returns ErrInvalid for an act that does not say who and why.
+func (a *Act) checkWords() error {
+	who, why := a.Who.Reveal(), a.Why.Reveal()
+	switch {
+	case strings.TrimSpace(who) == "" || strings.TrimSpace(why) == "":
+		return fmt.Errorf("%w: what is done by hand needs Who and Why", ErrInvalid)
+	case len(who) > wordLimit || len(why) > wordLimit:
+		return fmt.Errorf("%w: Who and Why are at most 256 bytes each", ErrInvalid)
+	}
+	return nil
+}
+
+// takingOf returns an act as evidence that arrives now.
+func (r *Rack) takingOf(a *Act) (*taking, error) {
+	now, id := r.clock.Now(), typed.ID(a.Integration)
+	t := &taking{id: a.ID, evidence: lifecycle.Evidence{Kind: a.Kind, By: a.By}}
+	e := &t.evidence
+	switch a.Kind {
+	case lifecycle.KindProbeRequest:
+		if r.options.Prober == nil {
+			return nil, errNoProber
+		}
+	case lifecycle.KindErase, lifecycle.KindForget:
+	case lifecycle.KindSettle:
+		s := &a.Settlement
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		e.Enterprise.ID, e.AnsweredBy, e.Token, e.IsEnabled, e.IsCanceled = typed.ID(s.Enterprise), typed.ID(s.AnsweredBy), s.Current, s.Enabled, s.Canceled
+	case lifecycle.KindImport:
+		if err := a.Import.read(); err != nil {
+			return nil, err
+		}
+		*e, t.token = a.Import.evidence(r.digest(a.Import.Token)), a.Import.Token
+		e.By, id = a.By, e.Integration.ID
+	case lifecycle.KindControl:
+		if a.Subscription == "" || !slices.Contains([]string{"pause", "resume", "retry", "discard"}, a.Do) {
+			return nil, fmt.Errorf("%w: to control a subscription takes its name, and pause, resume, retry or discard", ErrInvalid)
+		}
+		id, e.Operation = "", a.Do+" "+a.Subscription
+	default:
+		return nil, fmt.Errorf("%w: nobody does %v by hand", ErrInvalid, a.Kind)
+	}
+	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && r.view.Record(id) == nil {
+		return nil, ErrNotFound
+	}
+	if t.id.IsZero() {
+		t.id = store.NewEntryID(now)
+	}
+	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.options.horizon(), id
+	return t, nil
 }

@@ -282,6 +282,20 @@ func (a *aviary) all() {
 		settlement.Why = keyrack.NewToken(strings.Repeat(canaryNames[1], 100))
 		_, err = a.rack.Settle(a.ctx, record.ID, settlement)
 		a.err("Settle", err)
+		act := keyrack.Act{
+			Kind: lifecycle.KindImport, Who: settlement.Who, Why: keyrack.NewToken(canaryNames[1]), By: "key 1", Settlement: settlement,
+			Import: keyrack.Import{Integration: lifecycle.Named{ID: record.ID}, Enterprise: lifecycle.Named{ID: record.Enterprise.ID}, Token: keyrack.NewToken(canaryTokens[0])},
+		}
+		a.keep(act)
+		preview, err := a.rack.Preview(act)
+		a.err("Preview", err)
+		a.keep(preview)
+		receipt, err = a.rack.Act(a.ctx, act)
+		a.err("Act", err)
+		a.keep(receipt)
+		act.Kind, act.Do = lifecycle.KindControl, canaryTokens[0]
+		_, err = a.rack.Act(a.ctx, act)
+		a.err("Act", err)
 		_, _, err = a.rack.IssueToken(a.ctx, record.ID, "key 1")
 		a.err("IssueToken", err)
 		_, err = a.rack.Probe(a.ctx, record.ID, "key 1")

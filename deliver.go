@@ -76,12 +76,13 @@ func (r *Rack) digest(t lifecycle.Token) lifecycle.Digest { return r.digester.Su
 
 // taking is a piece of evidence on its way into the journal.
 type taking struct {
-	id       store.EntryID
-	evidence lifecycle.Evidence
-	token    lifecycle.Token // in clear, if the evidence brings one
-	body     []byte          // sealed
-
-	conflicts int // other instances' commits that came first
+	id        store.EntryID
+	evidence  lifecycle.Evidence
+	token     lifecycle.Token // in clear, if the evidence brings one
+	body      []byte          // sealed
+	fence     *uint64         // the version that the record must have; nil for any
+	conflicts int             // other instances' commits that came first
+	repeated  bool            // an entry of no integration was in the journal already
 }
 
 const (
@@ -143,10 +144,19 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		if err := yield(ctx, tries); err != nil {
 			return Receipt{}, fmt.Errorf("keyrack: other instances were always faster: %w", err)
 		}
+		if t.fence != nil && *t.fence != base.Version {
+			if tries > 0 || *t.fence < base.Version {
+				return Receipt{}, fmt.Errorf("keyrack: something happened to the integration meanwhile: %w", store.ErrConflict)
+			}
+			base, err = r.loadRecord(ctx, id) // another instance knows more
+			continue
+		}
 		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated {
 			if base, err = r.upgrade(ctx, base, e); errors.Is(err, store.ErrConflict) {
 				t.conflicts++
 				base, err = r.loadRecord(ctx, id)
+			} else if t.fence != nil {
+				*t.fence = base.Version
 			}
 			continue
 		}
@@ -275,17 +285,6 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
 }
 
-func holds(r *Record, d lifecycle.Digest) bool {
-	_, ok := r.Key(d)
-	return ok
-}
-
-// currentOf returns the digest of a record's current token; zero for none.
-func currentOf(r *Record) lifecycle.Digest {
-	k, _ := r.CurrentKey()
-	return k.Digest
-}
-
 // commit commits, and finds out what became of a commit whose outcome the store
 // did not tell.
 func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {
@@ -307,10 +306,14 @@ func refused(err error) bool {
 	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
 
-// takeNameless journals a delivery that belongs to no integration that it names.
+// takeNameless journals a delivery that belongs to no integration that it names, and what was
+// done to a subscription.
 func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 	d := lifecycle.Decision{Outcome: lifecycle.Unrecognized}
-	_, err := r.commit(ctx, store.Commit{
+	if t.evidence.Kind == lifecycle.KindControl {
+		d.Outcome = lifecycle.Applied
+	}
+	stored, err := r.commit(ctx, store.Commit{
 		Entry: store.Entry{
 			ID: t.id, At: t.evidence.At,
 			Evidence: lifecycle.AppendEvidence(nil, t.evidence),
@@ -321,6 +324,7 @@ func (r *Rack) takeNameless(ctx context.Context, t *taking) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	t.repeated = stored.Repeated
 	r.news.Notify()
 	return Receipt{ID: t.id, Decision: d}, nil
 }

@@ -32,31 +32,34 @@ type Import struct {
 // belongs to another integration, is a Conflict in the receipt. An error is
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
-	now := r.clock.Now()
-	i.Integration, i.Enterprise, i.Service = clean(i.Integration), clean(i.Enterprise), clean(i.Service)
-	if err := i.check(); err != nil {
+	if err := i.read(); err != nil {
 		return Receipt{}, err
 	}
-	token, err := typed.Token(i.Token.Reveal())
-	if err != nil {
-		return Receipt{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	now := r.clock.Now()
+	e := i.evidence(r.digest(i.Token))
+	e.At, e.Horizon = lifecycle.At(now), r.options.horizon()
+	return r.take(ctx, &taking{id: store.NewEntryID(now), token: i.Token, evidence: e})
+}
+
+// read brings what a person typed into its one form, or returns ErrInvalid.
+func (i *Import) read() (err error) {
+	i.Integration, i.Enterprise, i.Service = clean(i.Integration), clean(i.Enterprise), clean(i.Service)
+	if err := i.check(); err != nil {
+		return err
 	}
-	i.Token = token
-	return r.take(ctx, &taking{
-		id:    store.NewEntryID(now),
-		token: i.Token,
-		evidence: lifecycle.Evidence{
-			Kind:        lifecycle.KindImport,
-			At:          lifecycle.At(now),
-			Horizon:     r.options.horizon(),
-			Integration: i.Integration,
-			Enterprise:  i.Enterprise,
-			Service:     i.Service,
-			Token:       r.digest(i.Token),
-			IsEnabled:   lifecycle.FlagOf(!i.Disabled),
-			CreatedUtc:  lifecycle.At(i.CreatedUtc),
-		},
-	})
+	if i.Token, err = typed.Token(i.Token.Reveal()); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// evidence returns an import that was read, with the digest of its token, as evidence without
+// a time.
+func (i *Import) evidence(token lifecycle.Digest) lifecycle.Evidence {
+	return lifecycle.Evidence{
+		Kind: lifecycle.KindImport, Integration: i.Integration, Enterprise: i.Enterprise, Service: i.Service,
+		Token: token, IsEnabled: lifecycle.FlagOf(!i.Disabled), CreatedUtc: lifecycle.At(i.CreatedUtc),
+	}
 }
 
 // check returns ErrInvalid for what no delivery could have said either, and no

@@ -100,6 +100,18 @@ type seenAnswer struct {
 	operation  string
 }
 
+// holds reports whether a record knows a token.
+func holds(r *Record, d lifecycle.Digest) bool {
+	_, ok := r.Key(d)
+	return ok
+}
+
+// currentOf returns the digest of a record's current token; zero for none.
+func currentOf(r *Record) lifecycle.Digest {
+	k, _ := r.CurrentKey()
+	return k.Digest
+}
+
 // afterwards returns a context for what has to be done once ctx has ended.
 func (r *Rack) afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.options.storeTimeout())

@@ -190,3 +190,39 @@ func (r *Rack) SubscriptionLags(ctx context.Context) (map[string]uint64, error) 
 	}
 	return lags, nil
 }
+
+// control journals what a person wants of a subscription, and does it.
+func (r *Rack) control(ctx context.Context, a *Act, t *taking) (receipt Receipt, err error) {
+	var letters []subscription.DeadLetter
+	if a.Do == "retry" || a.Do == "discard" {
+		if letters, err = subscription.DeadLetters(ctx, r.store, a.Subscription); err != nil {
+			return Receipt{}, fmt.Errorf("keyrack: reading dead letters: %w", err)
+		}
+		letters = slices.DeleteFunc(letters, func(l subscription.DeadLetter) bool {
+			return a.Letter != 0 && l.Position != a.Letter && (a.Do == "discard" || l.Position < a.Letter)
+		})
+		if len(letters) == 0 {
+			if receipt, done := r.doneBefore(ctx, "", a.ID); done {
+				return receipt, nil
+			}
+			return Receipt{}, subscription.ErrNoLetters
+		}
+	}
+	if receipt, err = r.take(ctx, t); err != nil || t.repeated {
+		return receipt, err
+	}
+	switch a.Do {
+	case "pause":
+		err = subscription.Pause(ctx, r.store, a.Subscription)
+	case "resume":
+		err = subscription.Resume(ctx, r.store, a.Subscription)
+	case "discard":
+		err = subscription.DiscardDeadLetters(ctx, r.store, a.Subscription, letters...)
+	case "retry":
+		_, _, err = subscription.RetryDeadLetters(ctx, r.store, a.Subscription, a.Letter)
+	}
+	if err != nil {
+		return receipt, fmt.Errorf("keyrack: journalled, but not done: %w", err)
+	}
+	return receipt, nil
+}

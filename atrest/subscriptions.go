@@ -75,6 +75,8 @@ func control(s store.Store, name string, do func(store.Store) error) error {
 	}
 	err := do(guard.Store(s, nil))
 	switch {
+	case errors.Is(err, ErrNoLetters):
+		return err
 	case errors.Is(err, subscription.ErrBeyond), errors.Is(err, subscription.ErrRunning):
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	case err != nil:
@@ -107,6 +109,22 @@ func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter,
 		all = append(all, DeadLetter(letter))
 	}
 	return all, nil
+}
+
+// ErrNoLetters: the subscription has no such dead letters.
+var ErrNoLetters = subscription.ErrNoLetters
+
+// RetryDeadLetters has a subscription begin again just before its oldest dead letter at or
+// after a position, 0 for all of them, and forgets the letters from there on. Its handler
+// gets those changes again, and all that came between, with the same entry ids. It returns
+// how many letters they were, and after which position the subscription begins again. The
+// error is ErrNoLetters, ErrInvalid for an empty name, or the store's.
+func RetryDeadLetters(ctx context.Context, s store.Store, name string, from store.Position) (n int, after store.Position, err error) {
+	err = control(s, name, func(s store.Store) error {
+		n, after, err = subscription.RetryDeadLetters(ctx, s, name, from)
+		return err
+	})
+	return n, after, err
 }
 
 // DiscardDeadLetters forgets dead letters that somebody has seen to. Letters that are

@@ -69,6 +69,9 @@ func TestControl(t *testing.T) {
 		if letters, err := atrest.DeadLetters(ctx, s, "mail"); err != nil || len(letters) != 0 {
 			t.Errorf("dead letters after they were discarded: %+v, %v", letters, err)
 		}
+		if _, _, err := atrest.RetryDeadLetters(ctx, s, "mail", 0); !errors.Is(err, atrest.ErrNoLetters) {
+			t.Errorf("trying dead letters again where there are none: %v", err)
+		}
 		after("pausing", atrest.Pause(ctx, s, "mail"), 1, atrest.Subscription{Name: "mail", Position: 1, Paused: true})
 		commit(t, s, "b")
 		after("committing", nil, 1, atrest.Subscription{Name: "mail", Position: 1, Paused: true})

@@ -40,6 +40,9 @@ const (
 	KindJoin
 	// KindSettle: a person said how things are.
 	KindSettle
+	// KindControl: a person paused or resumed a subscription, or saw to its dead letters. It
+	// belongs to no integration, and no record takes it in.
+	KindControl
 	numKinds
 )
 
@@ -139,7 +142,8 @@ type Evidence struct {
 	// integration's is one of them. The enterprise in the answer may be another one.
 	Portfolio bool `json:",omitzero"`
 	// Operation is which operation of the Connector API the application called, such as
-	// "reservations/getAll"; empty if that is not known.
+	// "reservations/getAll"; empty if that is not known. Of a KindControl it is what was done
+	// to which subscription, such as "pause billing".
 	Operation string `json:",omitzero"`
 
 	// Record is the record of a KindUpgrade or a KindJoin, as AppendRecord writes it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -160,22 +161,14 @@ but one change, do by hand what the handler should have done, and discard the le
 		Args:    exactly("NAME"),
 		RunE: func(verb *cobra.Command, args []string) error {
 			return s.withStore(verb, env, func(ctx context.Context, s store.Store) error {
-				letters, err := lettersOf(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				if len(letters) == 0 {
+				n, after, err := atrest.RetryDeadLetters(ctx, s, args[0], 0)
+				switch {
+				case errors.Is(err, atrest.ErrNoLetters):
 					return fmt.Errorf("%s has no dead letters; keyrack letters list shows who has", terminal.Quote(args[0]))
-				}
-				// First the way back, so that a crash in between leaves the letters.
-				after := letters[0].Position - 1
-				if err := atrest.Rewind(ctx, s, args[0], after); err != nil {
+				case err != nil:
 					return err
 				}
-				if err := atrest.DiscardDeadLetters(ctx, s, args[0], letters...); err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(verb.OutOrStdout(), "%s: %d dead letters to be tried again; rewound to position %d\n", terminal.Plain(args[0]), len(letters), after)
+				_, err = fmt.Fprintf(verb.OutOrStdout(), "%s: %d dead letters to be tried again; rewound to position %d\n", terminal.Plain(args[0]), n, after)
 				return err
 			})
 		},

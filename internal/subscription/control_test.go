@@ -231,3 +231,30 @@ func TestForgettingARunningSubscription(t *testing.T) {
 		}
 	})
 }
+
+// TestRetryingDeadLetters: from a dead letter on, the handler gets everything again; older
+// letters stay.
+func TestRetryingDeadLetters(t *testing.T) {
+	sitting(t, func(d desk) {
+		d.commit("a", "b", "c", "d")
+		e := &ear{fails: func(what string) bool { return what == "a1" || what == "b1" || what == "d1" }}
+		sub := subscriber(d.store, e)
+		sub.Attempts = 1
+		defer start(sub)()
+		time.Sleep(2 * time.Second)
+		e.wants(t, "at first", "c1")
+		e.failing(nil)
+		n, after, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2)
+		if n != 2 || after != 1 || err != nil {
+			t.Errorf("%d letters, after %d, %v", n, after, err)
+		}
+		time.Sleep(2 * time.Second)
+		e.wants(t, "tried again", "c1", "b1", "c1", "d1")
+		if letters, err := subscription.DeadLetters(t.Context(), d.store, "mail"); err != nil || len(letters) != 1 || letters[0].Position != 1 {
+			t.Errorf("left: %+v, %v", letters, err)
+		}
+		if _, _, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2); !errors.Is(err, subscription.ErrNoLetters) {
+			t.Errorf("where there are none: %v", err)
+		}
+	})
+}

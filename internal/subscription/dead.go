@@ -1,8 +1,10 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +56,30 @@ func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter,
 		letters = append(letters, letter)
 	}
 	return letters, nil
+}
+
+// ErrNoLetters: the subscription has no such dead letters.
+var ErrNoLetters = errors.New("there are no such dead letters")
+
+// RetryDeadLetters has a subscription begin again just before its oldest dead letter at or
+// after a position, and forgets the letters from there on: the handler gets those changes
+// again, and all that came between. It returns how many letters they were and where the
+// subscription begins again. The error is ErrNoLetters where there are none.
+func RetryDeadLetters(ctx context.Context, s store.Store, name string, from store.Position) (n int, after store.Position, err error) {
+	letters, err := DeadLetters(ctx, s, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	letters = slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Position < from })
+	if len(letters) == 0 {
+		return 0, 0, ErrNoLetters
+	}
+	after = slices.MinFunc(letters, func(a, b DeadLetter) int { return cmp.Compare(a.Position, b.Position) }).Position - 1
+	// First the way back, so that a crash in between leaves the letters.
+	if err := Rewind(ctx, s, name, after); err != nil {
+		return 0, 0, err
+	}
+	return len(letters), after, DiscardDeadLetters(ctx, s, name, letters...)
 }
 
 // DiscardDeadLetters forgets dead letters.

@@ -103,7 +103,7 @@ type Change struct {
 	Action      string            `json:"action,omitempty"` // of a delivery
 	Unread      []string          `json:"unread,omitempty"` // properties that could not be read
 	By          string            `json:"by,omitempty"`     // name of the key that got a token or asked for a probe
-	Who         string            `json:"who,omitempty"`    // who settled it; for keys with the scope admin
+	Who         string            `json:"who,omitempty"`    // who had it done by hand; for keys with the scope admin
 	Why         string            `json:"why,omitempty"`    // and why
 	Answered    *lifecycle.Answer `json:"mews_answered,omitempty"`
 	Outcome     lifecycle.Outcome `json:"outcome"`

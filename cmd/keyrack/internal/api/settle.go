@@ -2,12 +2,12 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -91,17 +91,12 @@ func digestOf(r *keyrack.Record, text string) (d lifecycle.Digest, ok bool) {
 	return d, ok
 }
 
-// attribute adds who settled something, and why, for a caller who may know.
+// attribute adds who had something done by hand, and why, for a caller who may know.
 func (a *Server) attribute(ctx context.Context, e *keyrack.Change, c *Change) {
-	if e.Evidence.Kind != lifecycle.KindSettle {
+	if !entry.ByHand(e.Evidence.Kind) {
 		return
 	}
-	body, err := a.Rack.Body(ctx, e.ID, true)
-	if err != nil {
-		return // it was erased, or trimmed
-	}
-	var said struct{ Requestor struct{ Name, Reason string } }
-	if json.Unmarshal(body, &said) == nil {
-		c.Who, c.Why = said.Requestor.Name, said.Requestor.Reason
+	if body, err := a.Rack.Body(ctx, e.ID, true); err == nil { // else nobody said, or it was erased or trimmed
+		c.Who, c.Why = entry.ReadSaid(body)
 	}
 }
