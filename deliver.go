@@ -66,8 +66,8 @@ func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
 // meet notes the action of a delivery: that it was seen, or that nobody knows it.
 func (r *Rack) meet(ctx context.Context, a lifecycle.Action, receipt *Receipt) {
 	if a != lifecycle.ActionUnknown {
-		r.seen.note(a)
-	} else if r.seen.unfamiliar.first(receipt.Action) {
+		r.seen.Note(a)
+	} else if r.seen.First(receipt.Action) {
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnknownAction, Integration: receipt.Integration, Action: receipt.Action})
 	}
 }

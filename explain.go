@@ -82,7 +82,7 @@ func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Posit
 		}
 	}
 	var e Explanation
-	r.flushAnswers()
+	r.answers.Flush()
 	for one, err := range join.History(ctx, r.store, id, r.spelled.Of(id)...) {
 		if err == nil && (one.Position == 0 || one.Position > at) {
 			break // it came later
@@ -122,7 +122,7 @@ func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Dige
 	if r.schedule != nil {
 		e.Probe = ProbeState(r.schedule.State(record.ID))
 	}
-	r.flushAnswers() // so that it is known how the latest were answered
+	r.answers.Flush() // so that it is known how the latest were answered
 	for c, err := range r.History(ctx, record.ID) {
 		if err != nil {
 			return e, fmt.Errorf("keyrack: reading the journal: %w", err)

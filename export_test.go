@@ -15,7 +15,7 @@ import (
 var ParseEntry = changeOf
 
 // NoteAnswers notes at once what the background would note within a second.
-func (r *Rack) NoteAnswers() { r.flushAnswers() }
+func (r *Rack) NoteAnswers() { r.answers.Flush() }
 
 // FillView puts records into the view, as if they had been read from a store.
 func (r *Rack) FillView(records func(yield func(Record) bool)) {

@@ -278,3 +278,15 @@ func (r *Rack) unopened(ctx context.Context, id string, err error) {
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
 	}
 }
+
+// keepNewSeen has the store keep which actions were seen, where that is news.
+func (r *Rack) keepNewSeen(ctx context.Context) {
+	if !r.seen.Fresh() {
+		return
+	}
+	ctx, cancel := r.afterwards(ctx)
+	defer cancel()
+	if err := r.seen.Keep(ctx); err != nil {
+		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/annotation"
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/seen"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -21,7 +23,7 @@ import (
 // the opening alone. nil options mean the zero Options. The store stays the caller's, to
 // be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{clock: clock.New(), view: view.New(), locks: striped.New(), answers: newAnswers(), watched: make(chan seenAnswer, 256)}
+	r := &Rack{clock: clock.New(), view: view.New(), locks: striped.New(), watched: make(chan seenAnswer, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -34,6 +36,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.policy, r.log = r.options.Policy, r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
 	r.given, r.store = s, guard.Store(s, r.tell.watch())
+	r.answers = annotation.New(r.store, r.log, r.options.storeTimeout())
+	r.seen = seen.New(r.store, r.log)
 	if r.options.Prober != nil && r.policy.MaxAge <= 0 {
 		r.policy.MaxAge = defaultMaxAge
 	}
@@ -60,7 +64,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.respell(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.keepSeen(ctx); err != nil { // statistics alone need it
+	if err := r.seen.Keep(ctx); err != nil { // statistics alone need it
 		r.log.WarnContext(ctx, "which actions were seen is not known yet", "error", err)
 	}
 	r.sync.note(last, asked, r.clock.Now(), nil)
@@ -70,7 +74,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if r.options.Prober != nil {
 		r.schedule = newSchedule(r) // before anything runs that looks whether there is one
 	}
-	r.launch(r.noteAnswers)
+	r.launch(r.answers.Run)
 	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
 	r.launch(r.noteWatched)
 	r.launch(r.housekeep)

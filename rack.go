@@ -9,12 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/annotation"
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/owncall"
 	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/seen"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -67,8 +69,8 @@ type Rack struct {
 	view       *view.View
 	locks      *striped.Lock     // of integrations: what this instance decides does not conflict with itself
 	news       notifier.Notifier // of the journal
-	answers    answers
-	seen       seen
+	answers    *annotation.Notes
+	seen       *seen.Actions
 	aside      view.Aside // whose records cannot be read
 	unopenable view.Aside // whose tokens do not open
 	spelled    join.Spellings
@@ -130,4 +132,14 @@ func (r *Rack) start(name string, run func(context.Context)) error {
 	r.running[name] = true
 	r.launch(run)
 	return nil
+}
+
+// pause waits for a time, or for the context's end.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -62,7 +62,7 @@ func (r *Rack) Stats() Stats {
 	}
 	c.Forbidden = r.forbidden.Load()
 	for _, a := range lifecycle.Actions() {
-		if r.seen.has(a) {
+		if r.seen.Has(a) {
 			c.Seen[a] = true
 		}
 	}

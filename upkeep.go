@@ -68,7 +68,7 @@ func (r *Rack) housekeep(ctx context.Context) {
 		for _, id := range r.aside.All() { // somebody may have repaired them
 			_ = r.reload(ctx, id)
 		}
-		if err := r.keepSeen(ctx); err != nil && ctx.Err() == nil { // Open has done so at the start
+		if err := r.seen.Keep(ctx); err != nil && ctx.Err() == nil { // Open has done so at the start
 			r.log.WarnContext(ctx, "which actions others saw is not known yet", "error", err)
 		}
 	}

@@ -257,7 +257,7 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 func (h *Handler) answered(a arrival, status int, receipt Receipt) {
 	took := time.Since(a.at)
 	if !receipt.ID.IsZero() {
-		h.rack.answers.add(receipt.ID, store.Response{Status: status, Took: took})
+		h.rack.answers.Add(receipt.ID, store.Response{Status: status, Took: took})
 	}
 	h.rack.tell.answered(a.began, ServedRequest{Status: status, Took: took, Receipt: receipt})
 }
