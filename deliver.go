@@ -244,7 +244,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
 	decision := entry.Judgement{
-		Decision: d, Was: was.Status, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next),
+		Decision: d, Was: was.Status, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next), Labels: next.Labels,
 	}.Append(evidence[len(evidence):])
 	record := lifecycle.AppendRecord(decision[len(decision):], next)
 	c := store.Commit{

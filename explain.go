@@ -193,6 +193,9 @@ func (e Explanation) String() string {
 		if e.Record.Enterprise.ID != "" {
 			fmt.Fprintf(&b, "enterprise   %s %q\n", e.Record.Enterprise.ID, e.Record.Enterprise.Name)
 		}
+		if e.Record.Labels != "" {
+			fmt.Fprintf(&b, "labels       %s\n", strings.ReplaceAll(string(e.Record.Labels), ",", " "))
+		}
 		fmt.Fprintf(&b, "state        %v\n", e.Record.State)
 		if at := v.Evidence.At; at != 0 {
 			fmt.Fprintf(&b, "evidence     %v, %v ago\n", describe(v.Evidence), lifecycle.At(e.At).Sub(at).Round(time.Second))

@@ -30,8 +30,8 @@ const (
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   124,
-	"lifecycle": 181,
+	"keyrack":   126,
+	"lifecycle": 186,
 }
 
 func TestFaceOfPackages(t *testing.T) {

@@ -3,6 +3,7 @@ package keyrack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -22,6 +23,9 @@ type Import struct {
 	Service     lifecycle.Named
 	// Token becomes the current token.
 	Token Token
+	// Labels are added to those that the integration has. A key that it has gets the new
+	// value. More than 16 in all are ErrInvalid.
+	Labels map[string]string
 	// Disabled says that the hotel has disabled the integration.
 	Disabled   bool
 	CreatedUtc time.Time // may be left out
@@ -33,6 +37,9 @@ type Import struct {
 // ErrInvalid, or the store's as for Deliver.
 func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 	if err := i.read(); err != nil {
+		return Receipt{}, err
+	}
+	if err := r.roomFor(i.Integration.ID, i.Labels); err != nil {
 		return Receipt{}, err
 	}
 	now := r.clock.Now()
@@ -56,10 +63,55 @@ func (i *Import) read() (err error) {
 // evidence returns an import that was read, with the digest of its token, as evidence without
 // a time.
 func (i *Import) evidence(token lifecycle.Digest) lifecycle.Evidence {
+	labels, _ := lifecycle.NewLabels(i.Labels) // which were checked
 	return lifecycle.Evidence{
 		Kind: lifecycle.KindImport, Integration: i.Integration, Enterprise: i.Enterprise, Service: i.Service,
 		Token: token, IsEnabled: lifecycle.FlagOf(!i.Disabled), CreatedUtc: lifecycle.At(i.CreatedUtc),
+		Labels: labels,
 	}
+}
+
+// roomFor returns ErrInvalid if an integration would have too many labels.
+func (r *Rack) roomFor(id string, more map[string]string) error {
+	if record := r.view.Record(id); record != nil && len(more) > 0 {
+		all := maps.Collect(record.Labels.All())
+		maps.Copy(all, more)
+		if _, err := lifecycle.NewLabels(all); err != nil {
+			return fmt.Errorf("%w: labels: %w", ErrInvalid, err)
+		}
+	}
+	return nil
+}
+
+// Label sets labels of an integration, and removes others, which need not be there. One
+// that is not named stays as it is. by names the program or the API key through which it was
+// done, and no person. The error is ErrInvalid for what no label may be and for more than
+// 16, ErrNotFound, or the store's as for Deliver.
+func (r *Rack) Label(ctx context.Context, integration string, set map[string]string, remove []string, by string) (Receipt, error) {
+	integration = typed.ID(integration)
+	record := r.view.Record(integration)
+	if record == nil {
+		return Receipt{}, ErrNotFound
+	}
+	all := maps.Collect(record.Labels.All())
+	for _, key := range remove {
+		if _, err := lifecycle.NewLabels(map[string]string{key: ""}); err != nil {
+			return Receipt{}, fmt.Errorf("%w: a label to remove: %w", ErrInvalid, err)
+		}
+		delete(all, key)
+	}
+	labels, err := lifecycle.NewLabels(set)
+	if err == nil {
+		maps.Copy(all, set)
+		_, err = lifecycle.NewLabels(all)
+	}
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%w: labels: %w", ErrInvalid, err)
+	}
+	if len(set)+len(remove) == 0 {
+		return Receipt{}, fmt.Errorf("%w: no label is set and none is removed", ErrInvalid)
+	}
+	return r.takeAbout(ctx, integration, lifecycle.Evidence{Kind: lifecycle.KindLabel, Labels: labels, Unlabel: strings.Join(remove, ","), By: by})
 }
 
 // check returns ErrInvalid for what no delivery could have said either, and no
@@ -75,6 +127,9 @@ func (i *Import) check() error {
 	}
 	if len(i.Token.Reveal()) > 1024 {
 		return fmt.Errorf("%w: a token is at most 1024 bytes", ErrInvalid)
+	}
+	if _, err := lifecycle.NewLabels(i.Labels); err != nil {
+		return fmt.Errorf("%w: labels: %w", ErrInvalid, err)
 	}
 	if year := i.CreatedUtc.UTC().Year(); year < 0 || year > 9999 {
 		return fmt.Errorf("%w: a year has four digits", ErrInvalid)

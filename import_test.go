@@ -3,6 +3,7 @@ package keyrack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,4 +75,93 @@ func TestImportBringsAnErasedTokenBack(t *testing.T) {
 		}
 		b.examined(f.sealer)
 	})
+}
+
+// Labels are shown wherever the integration is: in verdicts, changes, explanations and
+// look-ups, on other instances, after a restart and after a deletion; and what is forgotten
+// has none.
+func TestLabels(t *testing.T) {
+	ctx, s, ring := t.Context(), memstore.New(nil), seal.Ephemeral()
+	open := func() bench {
+		r, err := keyrack.Open(ctx, s, &keyrack.Options{Sealer: ring, Poll: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return bench{T: t, Rack: r, store: s}
+	}
+	b := open()
+	b.deliver(creation("a", "k", lifecycle.Yes))
+	a := integrationID("a")
+	receipt, err := b.Label(ctx, strings.ToUpper(a), map[string]string{"tenant": "4711", "env": "prod"}, nil, "desk")
+	if err != nil || receipt.Decision.Outcome != lifecycle.Applied || receipt.Verdict.Labels != "env=prod,tenant=4711" {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	if _, err := b.Import(ctx, keyrack.Import{
+		Integration: lifecycle.Named{ID: integrationID("b")}, Token: keyrack.NewToken(tokenText("l")), Labels: map[string]string{"tenant": "4711"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+	other := open()
+	for _, rack := range []bench{b, other} {
+		records := rack.ByLabel("tenant", "4711")
+		if len(records) != 2 || rack.ByLabel("tenant", "471") != nil && len(rack.ByLabel("tenant", "471")) > 0 || len(rack.ByLabel("env", "prod")) != 1 {
+			t.Errorf("found by label: %d", len(records))
+		}
+		if v := rack.Check(tokenText("k")); v.Labels != "env=prod,tenant=4711" {
+			t.Errorf("the verdict says %q", v.Labels)
+		}
+		e, err := rack.Explain(ctx, a)
+		if err != nil || !strings.Contains(e.String(), "labels       env=prod tenant=4711\n") {
+			t.Errorf("%v\n%v", err, e)
+		}
+		last := e.Changes[len(e.Changes)-1]
+		if last.Evidence.Kind != lifecycle.KindDelivery || last.Labels != "env=prod,tenant=4711" || e.Changes[0].Labels != "" {
+			t.Errorf("the changes say %q first and %q last", e.Changes[0].Labels, last.Labels)
+		}
+	}
+	for _, refused := range []struct {
+		id     string
+		set    map[string]string
+		remove []string
+		err    error
+	}{
+		{integrationID("c"), map[string]string{"a": "1"}, nil, keyrack.ErrNotFound},
+		{a, map[string]string{"a b": "1"}, nil, keyrack.ErrInvalid},
+		{a, nil, []string{"a,b"}, keyrack.ErrInvalid},
+		{a, nil, nil, keyrack.ErrInvalid},
+		{a, labelsOf(15), nil, keyrack.ErrInvalid},
+	} {
+		if _, err := b.Label(ctx, refused.id, refused.set, refused.remove, ""); !errors.Is(err, refused.err) {
+			t.Errorf("%v %v: %v", refused.set, refused.remove, err)
+		}
+	}
+	if _, err := b.Import(ctx, keyrack.Import{Integration: lifecycle.Named{ID: a}, Token: keyrack.NewToken(tokenText("k")), Labels: labelsOf(15)}); !errors.Is(err, keyrack.ErrInvalid) {
+		t.Errorf("more than 16 by an import: %v", err)
+	}
+	if _, err := b.Label(ctx, a, labelsOf(15), []string{"env"}, ""); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	audit(t, s, b.Rack)
+	if _, err := b.Forget(ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	if records := b.ByLabel("tenant", "4711"); len(records) != 1 || records[0].ID != integrationID("b") {
+		t.Errorf("after forgetting: %d", len(records))
+	}
+	for stored, err := range s.Journal(ctx, 0) {
+		if err != nil || stored.Integration == a && strings.Contains(string(stored.Evidence)+string(stored.Decision), "4711") {
+			t.Errorf("the journal keeps a forgotten label: %v", err)
+		}
+	}
+	audit(t, s, b.Rack)
+}
+
+func labelsOf(n int) map[string]string {
+	all := map[string]string{}
+	for i := range n {
+		all[fmt.Sprint("k", i)] = "v"
+	}
+	return all
 }

@@ -54,6 +54,8 @@ type Change struct {
 	Reason  lifecycle.Reason
 	// NewToken: the integration has another current token afterwards, or none.
 	NewToken bool
+	// Labels are the integration's afterwards.
+	Labels lifecycle.Labels
 	// Response is how a delivery was answered; zero if that is not known.
 	Response store.Response
 }
@@ -96,7 +98,7 @@ func changeOf(e store.Entry) (Change, error) {
 	evidence, j, err := entry.Parse(e)
 	return Change{
 		Position: e.Position, ID: e.ID, Integration: lifecycle.CanonicalID(e.Integration), Version: e.Version, At: e.At.Time(),
-		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken,
+		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken, Labels: j.Labels,
 		Response: e.Response,
 	}, err
 }

@@ -30,7 +30,7 @@ type Summary struct {
 	Integration lifecycle.Named
 	Enterprise  lifecycle.Named
 	Service     lifecycle.Named
-	// Verdict is the verdict on the current token, as of CheckIntegration.
+	// Verdict is the verdict on the current token, as of CheckIntegration. It has the labels.
 	Verdict Verdict
 	// Arrived is when the latest delivery arrived; zero if none did.
 	Arrived time.Time
@@ -51,10 +51,19 @@ func (r *Rack) Summaries() iter.Seq[Summary] {
 	}
 }
 
+// ByLabel returns copies of the records of the integrations that have a label with this
+// value, in the order in which they got it.
+func (r *Rack) ByLabel(key, value string) []Record {
+	return copies(r.view.ByLabel(key, value))
+}
+
 // Enterprise returns copies of the records of an enterprise's integrations, in the
 // order in which their enterprise became known. One hotel may have several.
 func (r *Rack) Enterprise(id string) []Record {
-	known := r.view.Enterprise(lifecycle.CanonicalID(id))
+	return copies(r.view.Enterprise(lifecycle.CanonicalID(id)))
+}
+
+func copies(known []*Record) []Record {
 	records := make([]Record, len(known))
 	for i, record := range known {
 		records[i] = view.Copy(record)

@@ -167,3 +167,29 @@ func TestEveryReasonHasASentence(t *testing.T) {
 		t.Errorf("only %d reasons", n)
 	}
 }
+
+// TestListByLabel: labels stand on an integration's page, lead to the list of all that have
+// one, and are found by the search. Other text finds everything and is not shown.
+func TestListByLabel(t *testing.T) {
+	d := newDesk(t, nil)
+	for n := range 3 {
+		d.deliver(created(n+1, ordinary))
+		d.label(n+1, map[string]string{"tenant": []string{"4711", "4711", "4712"}[n]})
+	}
+	if page := d.get("/integration?id=" + id(1, 1)).Body.String(); !strings.Contains(page, `<a href="./integrations?label=tenant%3D4711"><code>tenant=4711</code></a>`) {
+		t.Errorf("the integration's page does not show its label:\n%s", page)
+	}
+	for query, want := range map[string]int{
+		"label=tenant%3D4711": 2, "label=tenant%3D4712": 1, "label=tenant%3D471": 0, "label=env%3D": 0, "q=tenant%3D4712": 1,
+		"label=canary-of-a-token": 3,
+	} {
+		page := d.get("/integrations?" + query).Body.String()
+		if got := strings.Count(page, `<div class="who">`); got != want || strings.Contains(page, "canary") {
+			t.Errorf("%s shows %d integrations, not %d", query, got, want)
+		}
+	}
+	page := d.get("/deliveries?show=by-hand").Body.String()
+	if !strings.Contains(page, "labels changed by hand") {
+		t.Error("the journal does not show who set labels by hand")
+	}
+}

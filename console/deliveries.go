@@ -34,7 +34,7 @@ const refused = "refused"
 
 func byHand(k lifecycle.Kind) bool {
 	switch k {
-	case lifecycle.KindImport, lifecycle.KindErase, lifecycle.KindForget, lifecycle.KindRestore, lifecycle.KindProbeRequest, lifecycle.KindIssue:
+	case lifecycle.KindImport, lifecycle.KindErase, lifecycle.KindForget, lifecycle.KindRestore, lifecycle.KindProbeRequest, lifecycle.KindIssue, lifecycle.KindLabel:
 		return true
 	}
 	return false

@@ -109,6 +109,15 @@ func (d desk) aLife(n int, called names) {
 	d.deliver(created(n, called), later("IntegrationDisabled", n), later("IntegrationEnabled", n), later("IntegrationEnabled", n),
 		later("IntegrationApiKeyCreated", n), later("IntegrationCanceled", n), later("IntegrationReinstated", n),
 		later("SomethingNew", n), later("IntegrationDeleted", n), later("IntegrationEnabled", n))
+	d.label(n, map[string]string{"tenant": fmt.Sprint(4710 + n), "env": "prod"})
+}
+
+// label sets labels of hotel n.
+func (d desk) label(n int, labels map[string]string) {
+	d.Helper()
+	if _, err := d.rack.Label(context.Background(), id(1, n), labels, nil, "test"); err != nil {
+		d.Fatal(err)
+	}
 }
 
 // get returns the answer to a GET.
@@ -139,7 +148,7 @@ func (d desk) do(method, path string, form url.Values, cookies []*http.Cookie) *
 func (d desk) pages() []string {
 	d.Helper()
 	pages := []string{
-		"/", "/integrations", "/integrations?status=invalid&reason=deleted&state=deleted&sort=oldest", "/integrations?q=zzz", "/integrations?alarm=open",
+		"/", "/integrations", "/integrations?status=invalid&reason=deleted&state=deleted&sort=oldest", "/integrations?q=zzz", "/integrations?label=tenant%3D4711", "/integrations?alarm=open",
 		"/deliveries", "/deliveries?show=refused", "/deliveries?show=not-understood", "/deliveries?show=stale", "/deliveries?show=contradictory",
 		"/deliveries?show=alarms", "/deliveries?show=by-hand", "/deliveries?show=changed", "/subscriptions", "/settings", "/nowhere", "/no/where",
 		"/integration?id=" + id(1, 1), "/integration?id=unknown", "/integration",

@@ -17,6 +17,7 @@ import (
 type row struct {
 	id, name, enterprise, enterpriseName, service string
 
+	labels   lifecycle.Labels
 	hay      string // everything that can be searched for, folded; lists are in its order
 	status   lifecycle.Status
 	reason   lifecycle.Reason
@@ -31,7 +32,9 @@ func rowOf(s *keyrack.Summary) row {
 		service: s.Service.Name,
 		hay: fold(strings.Join([]string{
 			cmp.Or(s.Enterprise.Name, s.Integration.Name), s.Integration.Name, s.Service.Name, s.Integration.ID, s.Enterprise.ID,
+			strings.ReplaceAll(string(s.Verdict.Labels), ",", "\n"),
 		}, "\n")),
+		labels: s.Verdict.Labels,
 		status: s.Verdict.Status, reason: s.Verdict.Reason, state: s.Verdict.State,
 		evidence: s.Verdict.Evidence.At, arrived: lifecycle.At(s.Arrived),
 	}

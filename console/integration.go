@@ -86,6 +86,7 @@ type integrationPage struct {
 	frame
 	ID, Hotel, Name, Enterprise, Service string
 	EnterpriseHref                       string
+	Labels                               []link
 	Status, Reason, State                string
 	Sentence                             string
 	Would                                []string
@@ -104,6 +105,9 @@ type integrationPage struct {
 	Total       int
 	Older, Home string
 }
+
+// link is a text that leads somewhere.
+type link struct{ Href, Text string }
 
 func (h *Handler) integration(r *request) {
 	query := r.URL.Query()
@@ -140,6 +144,10 @@ func (h *Handler) integration(r *request) {
 	p.Hotel, p.Enterprise, p.Service = plain(record.Enterprise.Name, inFull), plain(record.Enterprise.ID, inFull), plain(record.Service.Name, inFull)
 	if record.Enterprise.ID != "" {
 		p.EnterpriseHref = "./integrations?q=" + url.QueryEscape(record.Enterprise.ID)
+	}
+	for key, value := range record.Labels.All() {
+		one := key + "=" + value
+		p.Labels = append(p.Labels, link{"./integrations?label=" + url.QueryEscape(one), plain(one, inList)})
 	}
 	v := e.Verdict
 	p.Status, p.Reason, p.State = v.Status.String(), words(v.Reason.String()), words(record.State.String())
@@ -293,6 +301,8 @@ func (h *Handler) showEntry(r *request, c *keyrack.Change) {
 	if e.Began != 0 {
 		add("The request began", e.Began.String())
 	}
+	add("Labels set", strings.ReplaceAll(string(e.Labels), ",", " "))
+	add("Labels removed", strings.ReplaceAll(e.Unlabel, ",", " "))
 	add("By", e.By)
 	add("Could not be read", e.Unread)
 	add("Cause", c.Decision.Cause.String())

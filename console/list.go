@@ -21,6 +21,7 @@ type listing struct {
 	state  *lifecycle.State
 	alarms bool // those with an alarm that nothing has answered
 	words  []string
+	label  string // key=value
 	sort   string
 	after  string // an id
 
@@ -62,6 +63,12 @@ func parseListing(query url.Values) listing {
 	if l.words = strings.Fields(fold(query.Get("q"))); len(l.words) > 0 {
 		keep("q")
 	}
+	if key, value, ok := strings.Cut(query.Get("label"), "="); ok {
+		if labels, err := lifecycle.NewLabels(map[string]string{key: value}); err == nil {
+			l.label = string(labels)
+			keep("label")
+		}
+	}
 	if slices.ContainsFunc(sorts[1:], func(c choice) bool { return c.Value == query.Get("sort") }) {
 		l.sort = query.Get("sort")
 		keep("sort")
@@ -86,6 +93,11 @@ func (l *listing) href(after string) string {
 func (l *listing) wants(r *row) bool {
 	if l.status != nil && *l.status != r.status || l.reason != nil && *l.reason != r.reason || l.state != nil && *l.state != r.state {
 		return false
+	}
+	if key, value, ok := strings.Cut(l.label, "="); ok {
+		if is, there := r.labels.Get(key); !there || is != value {
+			return false
+		}
 	}
 	for _, word := range l.words {
 		if !strings.Contains(r.hay, word) {
@@ -167,7 +179,7 @@ func integrationHref(id string) string { return "./integration?id=" + url.QueryE
 type listPage struct {
 	frame
 	Statuses, Reasons, States, Sorts []choice
-	Q                                string
+	Q, Label                         string
 	Alarms                           bool
 	Filtered, Paged                  bool
 	Items                            []item
@@ -177,7 +189,7 @@ type listPage struct {
 
 func (h *Handler) integrations(r *request) {
 	l := parseListing(r.URL.Query())
-	p := listPage{frame: r.frame("integrations", "Integrations"), Q: plain(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), inList), Alarms: l.alarms}
+	p := listPage{frame: r.frame("integrations", "Integrations"), Q: plain(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), inList), Label: plain(l.label, inList), Alarms: l.alarms}
 	for s := range lifecycle.Invalid + 1 {
 		p.Statuses = append(p.Statuses, choice{s.String(), s.String(), l.status != nil && *l.status == s})
 	}

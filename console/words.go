@@ -112,6 +112,8 @@ func what(e *lifecycle.Evidence) string {
 		return "token issued"
 	case lifecycle.KindUpgrade:
 		return "folded by newer rules"
+	case lifecycle.KindLabel:
+		return "labels changed by hand"
 	case lifecycle.KindJoin:
 		return "spellings joined"
 	}

@@ -107,6 +107,8 @@ const (
 	// causeYielded: what an IntegrationCreated said of the enterprise, and nobody had
 	// proved, gave way to another that Mews confirmed.
 	causeYielded
+	// causeTooManyLabels: it would have more than 16 labels.
+	causeTooManyLabels
 	numCauses
 )
 
@@ -115,7 +117,7 @@ var causeNames = [numCauses]string{
 	"a second token", "token owned by another integration", "token contested by another integration",
 	"too many tokens", "rotated before", "rival token", "tokens swapped back", "works though deleted",
 	"unknown token", "reopened by hand", "another integration",
-	"an unproved enterprise gave way",
+	"an unproved enterprise gave way", "too many labels",
 }
 
 // String returns the cause in a few words, or "".

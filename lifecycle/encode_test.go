@@ -137,7 +137,7 @@ func leaf(t reflect.Type) bool {
 // set sets a leaf to the n-th of its values; 0 is the zero value.
 func set(v reflect.Value, n uint64) {
 	switch v.Interface().(type) {
-	case string:
+	case string, Labels:
 		v.SetString(strings.Repeat("é\"<\n", int(n%5)))
 	case bool:
 		v.SetBool(n%2 == 1)

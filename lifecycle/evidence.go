@@ -43,6 +43,8 @@ const (
 	// KindControl: a person paused or resumed a subscription, or saw to its dead letters. It
 	// belongs to no integration, and no record takes it in.
 	KindControl
+	// KindLabel: labels were set or removed.
+	KindLabel
 	numKinds
 )
 
@@ -126,6 +128,10 @@ type Evidence struct {
 	// Unread names the properties of a delivery that could not be read and count as
 	// missing, separated by blanks. An essential one that was missing is among them.
 	Unread string `json:",omitzero"`
+	// Labels are what a KindLabel or an import sets, and Unlabel the keys of those that a
+	// KindLabel removes before, separated by commas.
+	Labels  Labels `json:",omitzero"`
+	Unlabel string `json:",omitzero"`
 	// Owner is the integration that already owns Token, if it is another one.
 	Owner string `json:",omitzero"`
 	// By names who did something by hand, such as the name of an API key, and never

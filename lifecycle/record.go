@@ -38,6 +38,8 @@ type Record struct {
 	// a chain for a property, as a person confirmed; empty where it is the same.
 	AnsweredBy string `json:",omitzero"`
 	Service    Named  `json:",omitzero"` // of a service-scoped integration
+	// Labels are what the application notes about the integration.
+	Labels Labels `json:",omitzero"`
 
 	CreatedUtc Instant `json:",omitzero"` // Mews's times: when it happened
 	DeletedUtc Instant `json:",omitzero"`
@@ -116,6 +118,9 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.answer(&e, &d)
 	case KindImport:
 		r.takeImport(&e, &d)
+		r.addLabels(&e, &d)
+	case KindLabel:
+		r.label(&e, &d)
 	case KindSettle:
 		r.settle(&e, &d)
 	case KindContest:

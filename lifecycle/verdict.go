@@ -123,6 +123,8 @@ type Verdict struct {
 	// Integration and Enterprise are identifiers, empty if unknown.
 	Integration string
 	Enterprise  string
+	// Labels are the integration's.
+	Labels Labels
 	// Evidence is the evidence behind the verdict.
 	Evidence Basis
 }
@@ -180,7 +182,7 @@ func (r *Record) Verdict(token Digest, p *Policy, now Instant) (v Verdict) {
 // verdict fills in the verdict on the token at i, or on an unfamiliar one if i is
 // negative. It fills in place because copying a Verdict took most of its time.
 func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
-	v.State, v.Integration, v.Enterprise, v.Evidence = r.State, r.ID, r.Enterprise.ID, r.Basis
+	v.State, v.Integration, v.Enterprise, v.Labels, v.Evidence = r.State, r.ID, r.Enterprise.ID, r.Labels, r.Basis
 	if i < 0 {
 		return
 	}

@@ -100,6 +100,9 @@ func tellIntrospection(o *output, i api.Introspection) error {
 	}
 	add("integration", i.Integration)
 	add("enterprise", i.Enterprise)
+	if len(i.Labels) > 0 {
+		add("labels", labelText(i.Labels))
+	}
 	if i.Integration != "" {
 		add("state", i.State.String())
 	}

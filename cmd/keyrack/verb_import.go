@@ -33,6 +33,7 @@ Lines, or of CSV whose first line names the columns:
   integration        the id; required
   token              its access token; required
   integration_name   enterprise   enterprise_name   service   service_name
+  labels             such as "tenant=4711 env=prod"; in JSON an object
   disabled           true if the hotel has disabled it
   created_utc        when it was created, such as 2019-12-13T14:42:52Z
 

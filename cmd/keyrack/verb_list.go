@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 // selection is what list shows.
 type selection struct {
 	enterprise, state, status, reason string
+	labels                            []string
 	limit                             int
 
 	client sidecar
@@ -36,6 +38,7 @@ the status of its current token.
 The key needs the scope read.`,
 		Example: `  keyrack list
   keyrack list --status unknown
+  keyrack list --label tenant=4711
   keyrack list --format jsonl | jq -r 'select(.status == "valid") | .enterprise.id'`,
 		Args: noArguments,
 		RunE: func(verb *cobra.Command, _ []string) error {
@@ -44,6 +47,11 @@ The key needs the scope read.`,
 			}
 			if s.limit < 0 {
 				return usage.Errorf("--limit must be a number of integrations, or 0 for all")
+			}
+			if len(s.labels) > 0 {
+				if _, err := api.ParseLabels(strings.Join(s.labels, ",")); err != nil {
+					return usage.Errorf("--label must be key=value: %v", err)
+				}
 			}
 			if err := s.client.open(env, verb.ErrOrStderr()); err != nil {
 				return err
@@ -55,6 +63,7 @@ The key needs the scope read.`,
 	flags := list.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&s.enterprise, "enterprise", "", "only of the enterprise with this `id`")
+	flags.StringArrayVar(&s.labels, "label", nil, "only with this label, as `key=value`; repeatable")
 	flags.StringVar(&s.state, "state", "", "only in this `state`, such as enabled")
 	flags.StringVar(&s.status, "status", "", "only with this `status`: valid, invalid or unknown")
 	flags.StringVar(&s.reason, "reason", "", "only with this `reason`, such as suspect_enabled")
@@ -68,6 +77,7 @@ func (s *selection) list(ctx context.Context) error {
 	query := url.Values{"limit": {strconv.Itoa(api.MaxPage)}}
 	for name, value := range map[string]string{
 		"enterprise": typed.ID(s.enterprise), "state": s.state, "status": s.status, "reason": s.reason,
+		"label": strings.Join(s.labels, ","),
 	} {
 		if value != "" {
 			query.Set(name, value)

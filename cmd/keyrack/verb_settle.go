@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -95,4 +99,80 @@ func settle(ctx context.Context, b *backend, o *output, id string, said api.Sett
 		return fmt.Errorf("your word changed nothing: %v %s", result.Outcome, terminal.Plain(result.Cause))
 	}
 	return exitOf(result.Status)
+}
+
+func newLabel(env environment) *cobra.Command {
+	var b backend
+	var o output
+	label := &cobra.Command{
+		Use:   "label INTEGRATION KEY=VALUE... KEY-... [flags]",
+		Short: "Set labels of an integration, or remove them",
+		Long: `Label notes pairs of a key and a value about an integration, such as which of your
+tenants it belongs to. KEY=VALUE sets one, and KEY- removes it; others stay as they
+are. Keyrack shows labels wherever it shows the integration, and list --label finds
+it by them. A label must not hold a secret.
+
+An integration has at most 16 labels. Keys and values have at most 63 bytes: letters,
+digits, '-', '_' and '.', with a letter or a digit at both ends.
+
+` + backendHelp,
+		Example: `  keyrack label 9e5e84e9-974d-4f16-9662-ab2200f27cb1 tenant=4711 env=prod
+  keyrack label 9e5e84e9-974d-4f16-9662-ab2200f27cb1 env-`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usage.Errorf("name an INTEGRATION, and labels to set (KEY=VALUE) or to remove (KEY-)")
+			}
+			return nil
+		},
+		RunE: func(verb *cobra.Command, args []string) (err error) {
+			var said api.LabelRequest
+			for _, arg := range args[1:] {
+				if key, removed := strings.CutSuffix(arg, "-"); removed && !strings.Contains(arg, "=") {
+					said.Remove = append(said.Remove, key)
+					continue
+				}
+				labels, err := api.ParseLabels(arg)
+				if err != nil {
+					return usage.Errorf("a label is KEY=VALUE to set it, or KEY- to remove it: %v", err)
+				}
+				if said.Set == nil {
+					said.Set = api.Labels{}
+				}
+				maps.Copy(said.Set, labels)
+			}
+			if err := o.open(verb, env); err != nil {
+				return err
+			}
+			if err := b.open(verb, env); err != nil {
+				return err
+			}
+			defer b.close(&err)
+			raw, err := b.Post(verb.Context(), said, client.IntegrationPath(args[0], "label")...)
+			if err != nil {
+				return err
+			}
+			if !o.text() {
+				return o.raw(raw)
+			}
+			result, err := client.Decode[api.LabelResult](raw)
+			if err != nil {
+				return err
+			}
+			return o.printf("%s\n", labelText(result.Labels))
+		},
+	}
+	flags := label.Flags()
+	flags.SortFlags = false
+	o.flags(flags)
+	b.flags(flags)
+	return label
+}
+
+// labelText returns labels for people, in order of the keys.
+func labelText(labels api.Labels) string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		all = append(all, terminal.Plain(key+"="+labels[key]))
+	}
+	return cmp.Or(strings.Join(all, " "), "no labels")
 }

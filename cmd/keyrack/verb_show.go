@@ -91,6 +91,9 @@ func (l *looking) show(ctx context.Context, id string) error {
 	add("integration", describeNamed(&d.Integration))
 	add("enterprise", describeNamed(d.Enterprise))
 	add("service", describeNamed(d.Service))
+	if len(d.Labels) > 0 {
+		add("labels", labelText(d.Labels))
+	}
 	add("state", d.State.String())
 	add("status", status)
 	add("evidence", describeEvidence(d.Evidence, d.AgeSeconds))

@@ -33,6 +33,8 @@ type Judgement struct {
 	Reason  lifecycle.Reason
 	// NewToken: the integration has another current token afterwards, or none.
 	NewToken bool
+	// Labels are the integration's afterwards.
+	Labels lifecycle.Labels
 }
 
 // Append appends the judgement in the form that a journal keeps, and returns the
@@ -50,6 +52,11 @@ func (j Judgement) Append(b []byte) []byte {
 	if j.NewToken {
 		b = append(b, `,"NewToken":true`...)
 	}
+	if j.Labels != "" { // nothing in it needs escaping
+		b = append(b, `,"Labels":"`...)
+		b = append(b, j.Labels...)
+		b = append(b, '"')
+	}
 	return append(b, '}')
 }
 
@@ -60,6 +67,7 @@ type document struct {
 	Is       lifecycle.Status
 	Reason   lifecycle.Reason
 	NewToken bool
+	Labels   lifecycle.Labels
 }
 
 // Parse reads the evidence and the judgement of an entry. An error wraps

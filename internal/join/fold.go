@@ -104,6 +104,9 @@ func canonical(r lifecycle.Record, id string) lifecycle.Record {
 
 // evidenceOf returns deliveries that come to a record whose own journal was trimmed away.
 func evidenceOf(r *lifecycle.Record) (all []lifecycle.Evidence) {
+	if r.Labels != "" {
+		all = append(all, lifecycle.Evidence{Kind: lifecycle.KindLabel, At: r.Arrived, Integration: lifecycle.Named{ID: r.ID}, Labels: r.Labels})
+	}
 	say := func(e lifecycle.Evidence) {
 		if e.At == 0 {
 			e.At = r.Arrived

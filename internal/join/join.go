@@ -278,7 +278,7 @@ func (j *joiner) put(ctx context.Context, s *stash, base *lifecycle.Record, next
 func (j *joiner) commitOf(r *lifecycle.Record, e lifecycle.Evidence, id store.EntryID) store.Commit {
 	next, d := r.Apply(e)
 	was := j.Verdict(r)
-	judgement := entry.Judgement{Decision: d, Was: was.Status, Is: was.Status, Reason: was.Reason}
+	judgement := entry.Judgement{Decision: d, Was: was.Status, Is: was.Status, Reason: was.Reason, Labels: next.Labels}
 	if e.Record != "" { // else nothing changes but the spelling
 		is := j.Verdict(&next)
 		judgement.Is, judgement.Reason, judgement.NewToken = is.Status, is.Reason, current(r) != current(&next)

@@ -38,11 +38,12 @@ type View struct {
 
 	mu         sync.Mutex
 	enterprise map[string][]string // integrations of an enterprise, in order of arrival
+	labelled   map[string][]string // those with a label, by "key=value", in order of arrival
 }
 
 // New returns an empty view.
 func New() *View {
-	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string)}
+	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string), labelled: make(map[string][]string)}
 }
 
 // hash returns a number that is the same for the same id, and evenly spread over ids.
@@ -99,9 +100,17 @@ func (v *View) All(yield func(*lifecycle.Record) bool) {
 
 // Enterprise returns the records of an enterprise's integrations, in the order in
 // which their enterprise became known. Nobody may write to them.
-func (v *View) Enterprise(id string) []*lifecycle.Record {
+func (v *View) Enterprise(id string) []*lifecycle.Record { return v.records(v.enterprise, id) }
+
+// ByLabel returns the records of the integrations that have a label, in the order in which
+// they got it. Nobody may write to them.
+func (v *View) ByLabel(key, value string) []*lifecycle.Record {
+	return v.records(v.labelled, key+"="+value)
+}
+
+func (v *View) records(by map[string][]string, key string) []*lifecycle.Record {
 	v.mu.Lock()
-	ids := slices.Clone(v.enterprise[id])
+	ids := slices.Clone(by[key])
 	v.mu.Unlock()
 	records := make([]*lifecycle.Record, 0, len(ids))
 	for _, id := range ids {
@@ -147,8 +156,13 @@ func (v *View) Publish(next lifecycle.Record) {
 		}
 	}
 	if is := next.Enterprise.ID; is != was {
-		v.move(next.ID, was, is)
+		move(v.enterprise, next.ID, was, is)
 	}
+	labels := lifecycle.Labels("")
+	if before != nil {
+		labels = before.Labels
+	}
+	v.relabel(next.ID, labels, next.Labels)
 }
 
 // Drop forgets an integration.
@@ -165,7 +179,8 @@ func (v *View) Drop(id string) {
 		v.disown(record.Keys[i].Digest, s)
 	}
 	v.byID.Delete(v.hash(id), id)
-	v.move(id, record.Enterprise.ID, "")
+	move(v.enterprise, id, record.Enterprise.ID, "")
+	v.relabel(id, record.Labels, "")
 }
 
 // count keeps the number of those that were forgotten. v.mu is held.
@@ -186,16 +201,33 @@ func (v *View) disown(d lifecycle.Digest, s *Slot) {
 	}
 }
 
-// move puts an integration under its enterprise. v.mu is held.
-func (v *View) move(id, from, to string) {
-	if from != "" { // forgotten
-		v.enterprise[from] = slices.DeleteFunc(v.enterprise[from], func(other string) bool { return other == id })
-		if len(v.enterprise[from]) == 0 {
-			delete(v.enterprise, from)
+// relabel puts an integration under its labels. v.mu is held.
+func (v *View) relabel(id string, was, is lifecycle.Labels) {
+	if was == is {
+		return
+	}
+	for key, value := range was.All() {
+		if now, ok := is.Get(key); !ok || now != value {
+			move(v.labelled, id, key+"="+value, "")
+		}
+	}
+	for key, value := range is.All() {
+		if before, ok := was.Get(key); !ok || before != value {
+			move(v.labelled, id, "", key+"="+value)
+		}
+	}
+}
+
+// move moves an integration from one key of an index to another; "" is none.
+func move(by map[string][]string, id, from, to string) {
+	if from != "" {
+		by[from] = slices.DeleteFunc(by[from], func(other string) bool { return other == id })
+		if len(by[from]) == 0 {
+			delete(by, from)
 		}
 	}
 	if to != "" {
-		v.enterprise[to] = append(v.enterprise[to], id)
+		by[to] = append(by[to], id)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,7 @@ type model struct {
 	records    map[string]lifecycle.Record
 	owners     map[lifecycle.Digest]string // where the latest record put them
 	enterprise map[string][]string
+	labelled   map[string][]string
 }
 
 func (m *model) publish(next lifecycle.Record) {
@@ -32,6 +34,7 @@ func (m *model) publish(next lifecycle.Record) {
 		}
 	}
 	m.move(next.ID, before.Enterprise.ID, next.Enterprise.ID)
+	m.relabel(next.ID, before.Labels, next.Labels)
 	m.records[next.ID] = next
 }
 
@@ -39,6 +42,7 @@ func (m *model) drop(id string) {
 	before := m.records[id]
 	m.lose(id, before, lifecycle.Record{})
 	m.move(id, before.Enterprise.ID, "")
+	m.relabel(id, before.Labels, "")
 	delete(m.records, id)
 }
 
@@ -46,6 +50,20 @@ func (m *model) lose(id string, before, next lifecycle.Record) {
 	for _, k := range before.Keys {
 		if _, keeps := next.Key(k.Digest); !keeps && m.owners[k.Digest] == id {
 			delete(m.owners, k.Digest)
+		}
+	}
+}
+
+func (m *model) relabel(id string, was, is lifecycle.Labels) {
+	before, after := strings.Split(string(was), ","), strings.Split(string(is), ",")
+	for _, pair := range before {
+		if !slices.Contains(after, pair) {
+			m.labelled[pair] = slices.DeleteFunc(m.labelled[pair], func(other string) bool { return other == id })
+		}
+	}
+	for _, pair := range after {
+		if !slices.Contains(before, pair) {
+			m.labelled[pair] = append(m.labelled[pair], id)
 		}
 	}
 }
@@ -61,6 +79,7 @@ func (m *model) move(id, from, to string) {
 var (
 	ids         = []string{"a", "b", "c", "d"}
 	enterprises = []string{"", "H", "I"}
+	labels      = []lifecycle.Labels{"", "a=1", "a=2", "a=1,b="}
 )
 
 func digestOf(n int) lifecycle.Digest { return lifecycle.Digest{byte(n), 1} }
@@ -69,13 +88,14 @@ func digestOf(n int) lifecycle.Digest { return lifecycle.Digest{byte(n), 1} }
 // names, and what is gone is not.
 func TestViewIsItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v, m := view.New(), model{map[string]lifecycle.Record{}, map[lifecycle.Digest]string{}, map[string][]string{}}
+		v, m := view.New(), model{map[string]lifecycle.Record{}, map[lifecycle.Digest]string{}, map[string][]string{}, map[string][]string{}}
 		publish := func(t *rapid.T) {
 			record := lifecycle.Record{
 				ID:         rapid.SampledFrom(ids).Draw(t, "id"),
 				Version:    rapid.Uint64Range(1, 8).Draw(t, "version"),
 				Arrived:    1,
 				Enterprise: lifecycle.Named{ID: rapid.SampledFrom(enterprises).Draw(t, "enterprise")},
+				Labels:     rapid.SampledFrom(labels).Draw(t, "labels"),
 			}
 			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 3, rapid.ID).Draw(t, "tokens") {
 				record.Keys = append(record.Keys, lifecycle.Key{Digest: digestOf(n), Status: lifecycle.Current})
@@ -112,6 +132,16 @@ func TestViewIsItsModel(t *testing.T) {
 				}
 				if want := m.owners[digestOf(n)]; owner != want {
 					t.Errorf("token %d belongs to %q, want %q", n, owner, want)
+				}
+			}
+			for _, pair := range []string{"a=1", "a=2", "b="} {
+				key, value, _ := strings.Cut(pair, "=")
+				var got []string
+				for _, record := range v.ByLabel(key, value) {
+					got = append(got, record.ID)
+				}
+				if !slices.Equal(got, m.labelled[pair]) {
+					t.Errorf("%s has %v, want %v", pair, got, m.labelled[pair])
 				}
 			}
 			for _, id := range enterprises[1:] {

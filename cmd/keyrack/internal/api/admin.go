@@ -17,6 +17,7 @@ func (a *Server) adminRoutes() map[string]route {
 		IntegrationsPath + "/{id}/import": {http.MethodPost, ScopeAdmin, a.importToken},
 		IntegrationsPath + "/{id}/probe":  {http.MethodPost, ScopeAdmin, a.probe},
 		IntegrationsPath + "/{id}/settle": {http.MethodPost, ScopeAdmin, a.settle},
+		IntegrationsPath + "/{id}/label":  {http.MethodPost, ScopeAdmin, a.label},
 		subscriptionsPath:                 {http.MethodGet, scopeRead, a.subscriptions},
 		subscriptionsPath + "/pause":      {http.MethodPost, ScopeAdmin, a.pause},
 		subscriptionsPath + "/resume":     {http.MethodPost, ScopeAdmin, a.resume},
@@ -40,6 +41,7 @@ type ImportRequest struct {
 	Service        string    `json:"service,omitempty"`
 	ServiceName    string    `json:"service_name,omitempty"`
 	Token          string    `json:"token"`
+	Labels         Labels    `json:"labels,omitempty"`
 	Disabled       bool      `json:"disabled,omitempty"`
 	CreatedUtc     time.Time `json:"created_utc,omitzero"`
 }
@@ -78,11 +80,15 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusBadRequest, "invalid_request", "an identifier must have 1 to 128 bytes and no control characters")
 		return
 	}
+	if _, err := lifecycle.NewLabels(one.Labels); err != nil {
+		refuse(w, http.StatusBadRequest, "invalid_request", "labels are not valid: "+err.Error())
+		return
+	}
 	receipt, err := a.Rack.Import(req.Context(), keyrack.Import{
 		Integration: lifecycle.Named{ID: id, Name: one.Name},
 		Enterprise:  lifecycle.Named{ID: one.Enterprise, Name: one.EnterpriseName},
 		Service:     lifecycle.Named{ID: one.Service, Name: one.ServiceName},
-		Token:       token, Disabled: one.Disabled, CreatedUtc: one.CreatedUtc,
+		Token:       token, Labels: one.Labels, Disabled: one.Disabled, CreatedUtc: one.CreatedUtc,
 	})
 	if err != nil {
 		a.fail(w, req, err)

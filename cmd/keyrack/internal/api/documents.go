@@ -29,13 +29,14 @@ func namedOf(n lifecycle.Named) *Named {
 type Row struct {
 	Integration Named            `json:"integration"`
 	Enterprise  *Named           `json:"enterprise,omitempty"`
+	Labels      Labels           `json:"labels,omitempty"`
 	State       lifecycle.State  `json:"state"`
 	Status      lifecycle.Status `json:"status"` // of its current token
 	Reason      lifecycle.Reason `json:"reason"`
 }
 
 func rowOf(r *keyrack.Record, v keyrack.Verdict) Row {
-	return Row{Named{r.ID, r.Name}, namedOf(r.Enterprise), r.State, v.Status, v.Reason}
+	return Row{Named{r.ID, r.Name}, namedOf(r.Enterprise), labelsOf(r.Labels), r.State, v.Status, v.Reason}
 }
 
 // Integration is everything about an integration but its tokens in clear.
@@ -114,6 +115,7 @@ type Change struct {
 	Is          lifecycle.Status  `json:"is"`
 	Reason      lifecycle.Reason  `json:"reason"`
 	NewToken    bool              `json:"new_token"`
+	Labels      Labels            `json:"labels,omitempty"` // the integration's, afterwards
 	Alarm       bool              `json:"alarm"`
 	Response    *DeliveryResponse `json:"response,omitempty"`
 }
@@ -129,7 +131,7 @@ func changeOf(e keyrack.Change) Change {
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind,
 		Unread: strings.Fields(e.Evidence.Unread), By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
-		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Alarm: e.Decision.Alarm,
+		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Labels: labelsOf(e.Labels), Alarm: e.Decision.Alarm,
 	}
 	if e.Evidence.Kind == lifecycle.KindDelivery {
 		d.Action = e.Evidence.Action.String()

@@ -3,9 +3,11 @@ package api
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,6 +35,7 @@ type Introspection struct {
 	State       lifecycle.State `json:"state"`
 	Integration string          `json:"integration,omitempty"`
 	Enterprise  string          `json:"enterprise,omitempty"`
+	Labels      Labels          `json:"labels,omitempty"`
 	// Evidence is the evidence behind the status, and AgeSeconds its age. Both may be
 	// missing.
 	Evidence   *Evidence `json:"evidence,omitempty"`
@@ -49,7 +52,7 @@ type Evidence struct {
 func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
 	i := Introspection{
 		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble,
-		State: v.State, Integration: v.Integration, Enterprise: v.Enterprise,
+		State: v.State, Integration: v.Integration, Enterprise: v.Enterprise, Labels: labelsOf(v.Labels),
 	}
 	if v.Evidence.At == 0 {
 		return i
@@ -79,6 +82,13 @@ func (i *Introspection) appendJSON(b []byte) []byte {
 	}
 	if i.Enterprise != "" {
 		b, _ = jsontext.AppendQuote(append(b, `,"enterprise":`...), i.Enterprise)
+	}
+	for n, key := range slices.Sorted(maps.Keys(i.Labels)) { // whose grammar needs no escaping
+		b = append(b, [...]string{`,"labels":{"`, `","`}[min(n, 1)]...)
+		b = append(append(append(b, key...), `":"`...), i.Labels[key]...)
+	}
+	if len(i.Labels) > 0 {
+		b = append(b, `"}`...)
 	}
 	if e := i.Evidence; e != nil {
 		b = append(append(b, `,"evidence":{"kind":"`...), e.Kind.String()...)

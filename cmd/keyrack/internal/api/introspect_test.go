@@ -31,6 +31,8 @@ func TestAppendIntrospection(t *testing.T) {
 			Integration: "9e5e84e9-974d-4f16-9662-ab2200f27cb1", Enterprise: "a \"quoted\" \\ one\n\u00e9\u2028",
 			Evidence: lifecycle.Basis{Kind: lifecycle.KindDelivery, Action: lifecycle.IntegrationCreated, At: 1_999_999_999_123_456},
 		},
+		{Labels: "a=", Integration: "i"},
+		{Labels: "env=prod,example.com/tenant=4711"},
 		{Status: lifecycle.Invalid, Integration: "\x7f", Evidence: lifecycle.Basis{Kind: lifecycle.KindProbe, At: 1}},
 	} {
 		i := introspectionOf(v, now)

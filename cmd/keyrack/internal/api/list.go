@@ -13,6 +13,7 @@ import (
 // listing is the query of a list. A nil filter matches everything.
 type listing struct {
 	enterprise string
+	labels     Labels
 	state      *lifecycle.State
 	status     *lifecycle.Status
 	reason     *lifecycle.Reason
@@ -36,6 +37,8 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 		switch name {
 		case "enterprise":
 			l.enterprise = lifecycle.CanonicalID(values[0])
+		case "label":
+			l.labels, err = ParseLabels(values[0])
 		case "state":
 			l.state = new(lifecycle.State)
 			err = l.state.UnmarshalText(value)
@@ -50,7 +53,7 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 		case "after":
 			l.after, err = readCursor(idCursor, values[0])
 		default:
-			return l, "unknown parameter; use enterprise, state, status, reason, after and limit"
+			return l, "unknown parameter; use enterprise, label, state, status, reason, after and limit"
 		}
 		if err != nil {
 			return l, "the value of " + name + " is not valid; see openapi.json"
@@ -60,6 +63,11 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 }
 
 func (l *listing) wants(r Row) bool {
+	for key, value := range l.labels {
+		if is, ok := r.Labels[key]; !ok || is != value {
+			return false
+		}
+	}
 	return (l.enterprise == "" || r.Enterprise != nil && r.Enterprise.ID == l.enterprise) &&
 		(l.state == nil || *l.state == r.State) &&
 		(l.status == nil || *l.status == r.Status) &&

@@ -42,7 +42,7 @@ type jsonRecord struct {
 
 // columns are the names that the columns of CSV may have.
 var columns = []string{
-	"integration", "integration_name", "enterprise", "enterprise_name", "service", "service_name", "token", "disabled", "created_utc",
+	"integration", "integration_name", "enterprise", "enterprise_name", "service", "service_name", "token", "labels", "disabled", "created_utc",
 }
 
 // Read yields the integrations of a file: JSON Lines if it begins with a brace, else CSV. What
@@ -175,6 +175,15 @@ func recordOf(line int, names, fields []string) Record {
 			r.Request.ServiceName = value
 		case "token":
 			r.Request.Token = value
+		case "labels":
+			if value == "" {
+				continue
+			}
+			labels, err := api.ParseLabels(strings.Join(strings.Fields(value), ","))
+			if err != nil {
+				r.Problem = "labels must be key=value, with blanks or commas between; see keyrack label --help"
+			}
+			r.Request.Labels = labels
 		case "disabled":
 			disabled, err := strconv.ParseBool(strings.ToLower(value))
 			if value != "" && err != nil {

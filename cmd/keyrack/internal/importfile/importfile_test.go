@@ -36,6 +36,19 @@ func TestReadRecords(t *testing.T) {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
 	}
+	labelled := []Record{{Line: 2, Integration: "i", Request: api.ImportRequest{Token: "t", Labels: api.Labels{"tenant": "4711", "env": ""}}}}
+	for name, text := range map[string]string{
+		"blanks": "integration,token,labels\ni,t,tenant=4711 env=\n",
+		"commas": "integration,token,labels\ni,t,\"tenant=4711,env=\"\n",
+		"JSON":   "\n" + `{"integration":"i","token":"t","labels":{"tenant":"4711","env":""}}`,
+	} {
+		if got, err := recordsOf(text); err != nil || cmp.Diff(labelled, got) != "" {
+			t.Errorf("labels with %s: %v %s", name, err, cmp.Diff(labelled, got))
+		}
+	}
+	if got, err := recordsOf("integration,token,labels\ni,t,canary\n"); err != nil || !strings.HasPrefix(got[0].Problem, "labels must be") {
+		t.Errorf("not a label: %v, %v", got, err)
+	}
 	const guid = "4e1f0c62-5b8d-4c39-9a1e-ab2200f27c01"
 	for _, line := range []string{
 		"canary", "{", `{"integration":"i","token":"canary","tokn":"canary"}`, `{"integration":"i","token":1}`,
