@@ -58,7 +58,7 @@ func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 	e.owner, e.Integration, e.Version = in, in.id, 0
 	if in != s.nameless {
 		e.Version = c.Expect + 1
-		in.version, in.record = e.Version, e.record
+		in.version, in.last, in.record = e.Version, e.ID, e.record
 	}
 	s.append(e)
 	return e.receipt(false), nil
@@ -68,10 +68,11 @@ func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 // is nil if the integration does not exist.
 func (s *Store) admit(c *store.Commit, in *integration) error {
 	var version uint64
+	var last store.EntryID
 	if in != nil {
-		version = in.version
+		version, last = in.version, in.last
 	}
-	if version != c.Expect {
+	if version != c.Expect || !c.After.IsZero() && c.After != last {
 		return store.ErrConflict
 	}
 	for _, claim := range c.Claim {

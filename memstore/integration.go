@@ -13,6 +13,7 @@ import (
 type integration struct {
 	id          string
 	version     uint64
+	last        store.EntryID // made that version
 	record      []byte
 	base        []byte
 	baseVersion uint64
@@ -30,7 +31,7 @@ type key struct {
 // stored returns the integration, in slices that the caller must clone.
 func (in *integration) stored() store.Stored {
 	return store.Stored{
-		Integration: in.id, Version: in.version, Record: in.record,
+		Integration: in.id, Version: in.version, Last: in.last, Record: in.record,
 		Base: in.base, BaseVersion: in.baseVersion,
 	}
 }

@@ -7,6 +7,8 @@
 package memstore
 
 import (
+	"context"
+	"crypto/rand"
 	"sync"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -50,6 +52,7 @@ type Store struct {
 	journal      journal
 	entries      map[store.EntryID]*entry // those in the journal
 	named        map[string]*[]byte       // sealed values with a name
+	incarnation  string
 	order        order
 }
 
@@ -64,7 +67,29 @@ func New(opts *Options) *Store {
 		keys:         map[lifecycle.Digest]*key{},
 		entries:      map[store.EntryID]*entry{},
 		named:        map[string]*[]byte{},
+		incarnation:  rand.Text(),
 	}
+}
+
+// Incarnation names the store's history.
+func (s *Store) Incarnation(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.incarnation, nil
+}
+
+// Renew gives the store a new incarnation.
+func (s *Store) Renew(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.incarnation = rand.Text()
+	return nil
 }
 
 // clone returns a copy of b, nil for an empty one.

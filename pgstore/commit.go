@@ -3,6 +3,7 @@ package pgstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -88,10 +89,13 @@ func value(r *store.Committed) store.Committed {
 // commitAtOnce applies c in one statement and reports whether it did.
 func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error) {
 	e := &c.Entry
-	args := make([]any, 9, 12)
+	args := make([]any, 9, 13)
 	args[0], args[1], args[2] = []byte(e.Integration), int64(c.Expect), present(c.Record)
 	args[3], args[4], args[5], args[6] = uuid(e.ID), int64(e.At), present(e.Evidence), present(e.Decision)
 	args[7], args[8] = int64(e.Response.Status), int64(e.Response.Took)
+	if c.Expect > 0 {
+		args = append(args, last(c.After))
+	}
 	if len(c.Body) > 0 {
 		args = append(args, c.Body)
 	}
@@ -179,11 +183,11 @@ func steps(c *store.Commit) []step {
 		// could wait for each other.
 		add(1, lockBounds)
 	}
-	move := stepMove
 	if c.Expect == 0 {
-		move = stepCreate
+		add(1, stepCreate, id, int64(c.Expect), present(c.Record), uuid(e.ID))
+	} else {
+		add(1, stepMove, id, int64(c.Expect), present(c.Record), uuid(e.ID), last(c.After))
 	}
-	add(1, move, id, int64(c.Expect), present(c.Record))
 	if c.Forget || c.EraseBodies {
 		add(any64, stepForgetBodies, id)
 	}
@@ -212,21 +216,38 @@ func steps(c *store.Commit) []step {
 func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed, error) {
 	digests, _ := claims(c.Claim)
 	var version int64
+	var made pgtype.UUID // by which entry
 	var digest, owner []byte
 	var e maybeEntry
 	err := s.pool.QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID)).
-		Scan(append([]any{&version, &digest, &owner}, e.fields()...)...)
+		Scan(append([]any{&version, &made, &digest, &owner}, e.fields()...)...)
 	switch {
 	case err != nil:
 		return nil, err
 	case e.exists():
-		return e.receipt(), nil
-	case c.Entry.Integration != "" && uint64(version) != c.Expect:
+		return s.confirm(ctx, e.id)
+	case c.Entry.Integration != "" && (uint64(version) != c.Expect || !c.After.IsZero() && made.Bytes != c.After):
 		return nil, store.ErrConflict
 	case owner != nil:
 		return nil, &store.OwnedError{Digest: lifecycle.Digest(digest), Owner: string(owner)}
 	}
 	return nil, nil
+}
+
+// confirm returns the receipt of an entry that is there, once its commit is as durable as
+// the server promises; nil if the entry is gone by now. That it can be read says nothing: a
+// commit whose wait for a standby was cut off is visible all the same, and gone after a
+// failover. So it is written once more, as it is, and that waits for all that came before.
+func (s *Store) confirm(ctx context.Context, id pgtype.UUID) (*store.Committed, error) {
+	var e maybeEntry
+	err := s.pool.QueryRow(ctx, s.in(confirmed), id).Scan(e.fields()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.receipt(), nil
 }
 
 // claims returns the columns of claims in the order of the digests, so that two commits
@@ -263,6 +284,9 @@ func present(b []byte) []byte {
 }
 
 func uuid(id store.EntryID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+// last returns an entry's id, null for none.
+func last(id store.EntryID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: !id.IsZero()} }
 
 // position returns p as the database stores it. Positions beyond its largest number
 // become that number.

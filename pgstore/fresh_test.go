@@ -215,9 +215,25 @@ func TestSchemaOfVersion1(t *testing.T) {
 	for at := range 3 {
 		add(at)
 	}
+	made := store.NewEntryID(time.Now())
+	if _, err := admin.Exec(t.Context(), "insert into "+quoted+".integration (id, version, record, touched) values ('former', 1, '', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec(t.Context(), "insert into "+quoted+".entry (id, position, arrived, integration, version, at, evidence, decision, status, took) values ($1, 4, 1, 'former', 1, 0, '', '', 0, 0)", made.String()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec(t.Context(), "update "+quoted+".bounds set last = 4"); err != nil {
+		t.Fatal(err)
+	}
 	s := open(t, c.Socket(), &pgstore.Options{Schema: schema, NoListen: true})
-	if _, last, err := s.Bounds(t.Context()); err != nil || last != 3 {
+	if _, last, err := s.Bounds(t.Context()); err != nil || last != 7 {
 		t.Fatalf("the journal ends at %d, %v", last, err)
+	}
+	if stored, err := s.Load(t.Context(), "former"); err != nil || stored.Last != made {
+		t.Errorf("version 1 was made by %v, want %v; %v", stored.Last, made, err)
+	}
+	if name, err := s.Incarnation(t.Context()); err != nil || name == "" {
+		t.Errorf("incarnation %q, %v", name, err)
 	}
 	add(3) // by an instance that has not been replaced yet
 	commitPiece(t, s, "a", 0)
@@ -228,7 +244,7 @@ func TestSchemaOfVersion1(t *testing.T) {
 		}
 		got = append(got, e.Position)
 	}
-	if len(got) != 5 || got[4] != 5 {
+	if len(got) != 6 || got[5] != 9 {
 		t.Errorf("the journal has the positions %v", got)
 	}
 	if _, err := s.Owner(t.Context(), lifecycle.Digest{1}); !errors.Is(err, store.ErrNotFound) {

@@ -5,14 +5,15 @@ import (
 	"iter"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
 const (
-	loadIntegration = `select id, version, record, base, base_version from keyrack.integration where id = $1::bytea`
-	scanPage        = `select id, version, record, base, base_version from keyrack.integration
+	loadIntegration = `select id, version, record, base, base_version, last from keyrack.integration where id = $1::bytea`
+	scanPage        = `select id, version, record, base, base_version, last from keyrack.integration
 where id > $1::bytea order by id limit $2::bigint`
 	findOwner = `select integration from keyrack.token where digest = $1::bytea`
 )
@@ -36,7 +37,9 @@ func scanStored(row pgx.CollectableRow) (store.Stored, error) {
 	var id []byte
 	var version, baseVersion int64
 	var stored store.Stored
-	err := row.Scan(&id, &version, &stored.Record, &stored.Base, &baseVersion)
+	var last pgtype.UUID
+	err := row.Scan(&id, &version, &stored.Record, &stored.Base, &baseVersion, &last)
+	stored.Last = last.Bytes
 	stored.Integration, stored.Version, stored.BaseVersion = string(id), uint64(version), uint64(baseVersion)
 	return stored, err
 }

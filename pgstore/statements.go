@@ -1,6 +1,9 @@
 package pgstore
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A commit is one statement. Its first part compares and sets the version; every other
 // part happens only if the first one did. The parameters are those of commitArgs.
@@ -15,14 +18,15 @@ const (
 	clock = `cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)`
 
 	create = `with moved as (
-  insert into keyrack.integration (id, version, record, touched)
-  select $1::bytea, $2::bigint + 1, $3::bytea, ` + clock + ` {where}
+  insert into keyrack.integration (id, version, record, touched, last)
+  select $1::bytea, $2::bigint + 1, $3::bytea, ` + clock + `, $4::uuid {where}
   on conflict (id) do nothing
   returning id, touched
 )`
 	move = `with moved as (
-  update keyrack.integration set version = $2::bigint + 1, record = $3::bytea, touched = greatest(touched + 1, ` + clock + `)
-  where id = $1::bytea and version = $2::bigint {and}
+  update keyrack.integration set version = $2::bigint + 1, record = $3::bytea, last = $4::uuid,
+    touched = greatest(touched + 1, ` + clock + `)
+  where id = $1::bytea and version = $2::bigint and ($10::uuid is null or last = $10::uuid) {and}
   returning id, touched
 )`
 	addEntry = `, added as (
@@ -66,12 +70,16 @@ var commitStatements = func() map[shape]string {
 }()
 
 func (s shape) statement() string {
-	p, q := "$10", "$11" // the next parameters
+	next := 10 // the number of the next parameter
+	if !s.creates {
+		next++
+	}
 	var body string
 	if s.hasBody {
-		body = strings.ReplaceAll(addBody, "{p}", p)
-		p, q = "$11", "$12"
+		body = strings.ReplaceAll(addBody, "{p}", fmt.Sprint("$", next))
+		next++
 	}
+	p, q := fmt.Sprint("$", next), fmt.Sprint("$", next+1)
 	number := strings.NewReplacer("{p}", p, "{q}", q)
 	text, where, and := move, "", ""
 	if s.creates {
@@ -94,10 +102,11 @@ func (s shape) statement() string {
 // The same in steps, for commits that need several changes to one table.
 const (
 	lockBounds = `select last from keyrack.bounds where one = 1 for update`
-	stepCreate = `insert into keyrack.integration (id, version, record, touched)
-values ($1, $2::bigint + 1, $3, ` + clock + `) on conflict (id) do nothing`
-	stepMove = `update keyrack.integration set version = version + 1, record = $3, touched = greatest(touched + 1, ` + clock + `)
-where id = $1 and version = $2`
+	stepCreate = `insert into keyrack.integration (id, version, record, touched, last)
+values ($1, $2::bigint + 1, $3, ` + clock + `, $4::uuid) on conflict (id) do nothing`
+	stepMove = `update keyrack.integration set version = version + 1, record = $3, last = $4::uuid,
+  touched = greatest(touched + 1, ` + clock + `)
+where id = $1 and version = $2 and ($5::uuid is null or last = $5::uuid)`
 	stepRebase = `update keyrack.integration set base = record, base_version = version where id = $1`
 
 	stepForgetBodies  = `delete from keyrack.body where entry in (select id from keyrack.entry where integration = $1 and version > 0)`
@@ -128,8 +137,10 @@ insert into keyrack.body (entry, sealed) select id, $7::bytea from added`
 
 	entryColumns = `e.id, coalesce(e.position, 0), e.integration, e.version, e.at, e.evidence, e.decision, e.status, e.took`
 
+	confirmed = `update keyrack.entry e set status = e.status where id = $1::uuid returning ` + entryColumns
+
 	// refused says why a commit was refused, at one moment.
-	refused = `select coalesce(i.version, 0), t.digest, t.integration, ` + entryColumns + `
+	refused = `select coalesce(i.version, 0), i.last, t.digest, t.integration, ` + entryColumns + `
 from (select 1 as x) x
 left join keyrack.integration i on i.id = $1::bytea
 left join (

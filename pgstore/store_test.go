@@ -64,6 +64,7 @@ func harness(settings ...string) storetest.Harness {
 				t.Fatal(err)
 			}
 		},
+		Hold: func(t *testing.T, _ store.Store) (release func()) { return pgtest.Shared(t).Hold(t) },
 		Dump: func(t *testing.T, s store.Store) []byte {
 			how, _ := opened.Load(s)
 			return dump(t, how.(opening).opts.Schema)

@@ -37,6 +37,7 @@ type change struct {
 	at, status, took   int64
 	body               []byte
 	expect             int64
+	after              []byte // nil: not compared
 	record             string
 	claim              []store.Claim
 	disown             []lifecycle.Digest
@@ -55,6 +56,9 @@ func newChange(c *store.Commit) *change {
 		expect: number(c.Expect), record: string(c.Record),
 		claim: append([]store.Claim(nil), c.Claim...), disown: append([]lifecycle.Digest(nil), c.Disown...),
 		eraseBodies: c.EraseBodies, forget: c.Forget,
+	}
+	if !c.After.IsZero() {
+		to.after = c.After[:]
 	}
 	for i := range to.claim {
 		to.claim[i].Sealed = bytes.Clone(to.claim[i].Sealed)
@@ -80,9 +84,10 @@ const (
 	selectOwner = `SELECT t.integration, i.id FROM token t JOIN integration i ON i.number = t.integration
 		WHERE t.digest = ?`
 
-	insertIntegration = `INSERT INTO integration (id, version, record, newest) VALUES (?, ?, ?, ?)`
-	updateIntegration = `UPDATE integration SET version = ?, record = ?, newest = ? WHERE number = ? AND version = ?`
-	updateBase        = `UPDATE integration SET base = ?, base_version = ? WHERE number = ?`
+	insertIntegration = `INSERT INTO integration (id, version, record, newest, last) VALUES (?, ?, ?, ?, ?)`
+	updateIntegration = `UPDATE integration SET version = ?, record = ?, newest = ?, last = ?
+		WHERE number = ? AND version = ? AND (? IS NULL OR last = ?)`
+	updateBase = `UPDATE integration SET base = ?, base_version = ? WHERE number = ?`
 
 	insertEntry = `INSERT INTO entry
 		(position, id, integration, version, previous, at, evidence, decision, status, took)
@@ -180,10 +185,11 @@ func (c *change) advance(ctx context.Context, l *link, at *standing) (err error)
 	case c.expect == math.MaxInt64, (at.number == 0) != (c.expect == 0):
 		return store.ErrConflict
 	case at.number == 0:
-		_, at.number, err = l.exec(ctx, insertIntegration, c.integration, c.expect+1, c.record, at.last+1)
+		_, at.number, err = l.exec(ctx, insertIntegration, c.integration, c.expect+1, c.record, at.last+1, []byte(c.id))
 		return err
 	}
-	changed, _, err := l.exec(ctx, updateIntegration, c.expect+1, c.record, at.last+1, at.number, c.expect)
+	changed, _, err := l.exec(ctx, updateIntegration, c.expect+1, c.record, at.last+1, []byte(c.id),
+		at.number, c.expect, blob(c.after), blob(c.after))
 	if err == nil && changed != 1 {
 		err = store.ErrConflict
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	integrationColumns = `id, version, CAST(record AS BLOB), base_version, CAST(base AS BLOB)`
+	integrationColumns = `id, version, CAST(record AS BLOB), base_version, CAST(base AS BLOB), last`
 	selectIntegration  = `SELECT ` + integrationColumns + ` FROM integration WHERE id = ?`
 	scanIntegrations   = `SELECT ` + integrationColumns + ` FROM integration WHERE id > ? ORDER BY id LIMIT ?`
 )
@@ -24,6 +24,8 @@ func readStored(row []driver.Value) store.Stored {
 	baseVersion, _ := row[3].(int64)
 	stored.BaseVersion = uint64(baseVersion)
 	stored.Base, _ = row[4].([]byte)
+	last, _ := row[5].([]byte)
+	copy(stored.Last[:], last)
 	return stored
 }
 

@@ -19,6 +19,12 @@ var migrations = []string{
 	0: schema,
 	// How long a lease lasts without being renewed, in microseconds; 0: not known.
 	1: `ALTER TABLE lease ADD COLUMN length INTEGER NOT NULL DEFAULT 0;`,
+	// Which history versions and positions belong to: the entry that made an integration's
+	// version, NULL if it was gone already, and a name for the whole.
+	2: `ALTER TABLE integration ADD COLUMN last BLOB;
+		UPDATE integration SET last = (SELECT id FROM entry WHERE position = newest);
+		ALTER TABLE journal_bounds ADD COLUMN incarnation TEXT NOT NULL DEFAULT '';
+		UPDATE journal_bounds SET incarnation = lower(hex(randomblob(16)));`,
 }
 
 // migrate brings the schema to this version, in one transaction. It returns ErrForeign

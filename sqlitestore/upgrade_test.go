@@ -14,6 +14,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // TestStoreOfFormat1 opens a file that an earlier version wrote: it answers as it did,
@@ -47,6 +48,21 @@ func TestStoreOfFormat1(t *testing.T) {
 		}
 	}
 	inOrder("as it came")
+	for stored, err := range s.Scan(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last store.EntryID
+		for e := range s.History(t.Context(), stored.Integration) {
+			last = e.ID
+		}
+		if stored.Last != last || last.IsZero() {
+			t.Errorf("%s: version %d was made by %v, want %v", stored.Integration, stored.Version, stored.Last, last)
+		}
+	}
+	if name, err := s.Incarnation(t.Context()); err != nil || name == "" {
+		t.Errorf("incarnation %q, %v", name, err)
+	}
 	rack := open()
 	says(rack, map[string]lifecycle.Reason{
 		"token-live": lifecycle.ReasonLive, "token-disabled": lifecycle.ReasonDisabled, "token-former": lifecycle.ReasonSuperseded,

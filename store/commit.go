@@ -86,6 +86,10 @@ type Commit struct {
 	// Expect is the version that the integration must have, 0 if it must not exist.
 	// The commit makes it, and the entry's Version, Expect+1.
 	Expect uint64
+	// After is the entry that made that version, as Stored.Last said: a version that
+	// another entry made, in another history of the store, is another version. If it is
+	// zero, the number alone is compared.
+	After EntryID
 	// Record is the new record.
 	Record []byte
 	// Claim are digests that the integration owns from now on, if not already.
@@ -103,10 +107,10 @@ type Commit struct {
 }
 
 // Check returns ErrInvalid if c contradicts itself: it has no entry id, a digest is
-// zero or named twice, or there is no integration and yet more than an entry and a
-// body. Stores call it first.
+// zero or named twice, an entry made version 0, or there is no integration and yet more
+// than an entry and a body. Stores call it first.
 func (c *Commit) Check() error {
-	if c.Entry.ID.IsZero() {
+	if c.Entry.ID.IsZero() || c.Expect == 0 && !c.After.IsZero() {
 		return ErrInvalid
 	}
 	if c.Entry.Integration == "" &&
@@ -156,7 +160,10 @@ type Committed struct {
 type Stored struct {
 	Integration string
 	Version     uint64
-	Record      []byte
+	// Last is the id of the entry that made this version. It outlives the entry. It is
+	// zero only where a former version of the store removed that entry.
+	Last   EntryID
+	Record []byte
 	// Base is the record at BaseVersion. The remaining entries of greater versions
 	// fold from it to Record. With BaseVersion 0 they fold from the zero record.
 	Base        []byte

@@ -21,7 +21,8 @@ import (
 )
 
 var (
-	// ErrConflict: the integration is not at the version that the commit expects.
+	// ErrConflict: the integration is not at the version that the commit expects, or
+	// another entry made that version.
 	// Nothing was changed. Load the integration and decide again.
 	ErrConflict = errors.New("store: another version was committed")
 	// ErrOwned: a digest that the commit claims belongs to another integration.
@@ -133,6 +134,14 @@ type Store interface {
 
 	// Load returns an integration, or ErrNotFound.
 	Load(ctx context.Context, integration string) (Stored, error)
+	// Incarnation names the one history that the store's versions and positions belong to:
+	// an id that is made with the store, and that Renew changes. It is never empty.
+	Incarnation(ctx context.Context) (string, error)
+
+	// Renew gives the store a new incarnation, so that all who use it read everything
+	// anew. It is called once an earlier state, such as a backup, was put back.
+	Renew(ctx context.Context) error
+
 	// Scan yields all integrations whose id is greater than after, in byte order of
 	// their ids. It may or may not see what is committed during the scan.
 	Scan(ctx context.Context, after string) iter.Seq2[Stored, error]

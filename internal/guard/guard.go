@@ -123,6 +123,14 @@ func (g guarded) Load(ctx context.Context, integration string) (store.Stored, er
 	return call(ctx, g.watch, "Load", func(ctx context.Context) (store.Stored, error) { return g.store.Load(ctx, integration) })
 }
 
+func (g guarded) Incarnation(ctx context.Context) (string, error) {
+	return call(ctx, g.watch, "Incarnation", g.store.Incarnation)
+}
+
+func (g guarded) Renew(ctx context.Context) error {
+	return run(ctx, g.watch, "Renew", g.store.Renew)
+}
+
 func (g guarded) Scan(ctx context.Context, after string) iter.Seq2[store.Stored, error] {
 	return each(ctx, g.watch, "Scan", func(ctx context.Context) iter.Seq2[store.Stored, error] { return g.store.Scan(ctx, after) })
 }

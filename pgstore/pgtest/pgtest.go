@@ -39,7 +39,35 @@ func Shared(tb testing.TB) *Cluster {
 	return must(tb, c, err)
 }
 
-var shared = sync.OnceValues(func() (*Cluster, error) { return start(nil) })
+var shared = sync.OnceValues(func() (*Cluster, error) {
+	// A standby that never comes, and commits that do not wait for it until Hold.
+	return start([]string{"synchronous_standby_names = 'nobody'", "synchronous_commit = local"})
+})
+
+// Hold makes every commit on the shared cluster wait for a standby that never comes, until
+// the function that it returns is called.
+func (c *Cluster) Hold(tb testing.TB) (release func()) {
+	tb.Helper()
+	admin, witness := c.Connect(tb), c.Connect(tb)
+	set := func(level string) {
+		tb.Helper()
+		// The simple protocol: ALTER SYSTEM runs in no transaction. This connection waits for nobody.
+		statement := "set synchronous_commit = local; alter system set synchronous_commit = " + level
+		for one := range strings.SplitSeq(statement+"; select pg_reload_conf()", ";") {
+			if _, err := admin.Exec(context.Background(), one, pgx.QueryExecModeSimpleProtocol); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		for seen := ""; seen != level; time.Sleep(5 * time.Millisecond) {
+			if err := witness.QueryRow(context.Background(), "show synchronous_commit").Scan(&seen); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		time.Sleep(20 * time.Millisecond) // others are told at the same time
+	}
+	set("on")
+	return func() { set("local") }
+}
 
 // Start returns a cluster that ends with the test. Settings are lines of
 // postgresql.conf, and override ours.

@@ -169,6 +169,8 @@ func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[
 	s, id := p.s, c.Entry.Integration
 	_, errs["Commit"] = s.Commit(ctx, c)
 	_, errs["Load"] = s.Load(ctx, id)
+	_, errs["Incarnation"] = s.Incarnation(ctx)
+	errs["Renew"] = s.Renew(ctx)
 	_, errs["Scan"] = collect(s.Scan(ctx, ""))
 	_, errs["Owner"] = s.Owner(ctx, c.Claim[0].Digest)
 	_, errs["Journal"] = collect(s.Journal(ctx, 0))

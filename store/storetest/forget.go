@@ -76,7 +76,7 @@ var forgetPromises = []promise{
 		p.same("integration", p.load("a"), want)
 		next := p.evidence("a", 3)
 		p.commit(next)
-		want.Version, want.Record = 4, next.Record
+		want.Version, want.Last, want.Record = 4, next.Entry.ID, next.Record
 		p.same("integration after the next commit", p.load("a"), want)
 
 		first := p.evidence("b", 0)

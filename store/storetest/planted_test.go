@@ -22,6 +22,7 @@ var faults = slices.Concat(
 	commitFaults, repeatFaults, digestFaults, readFaults, journalFaults,
 	sealedFaults, forgetFaults, trimFaults, leaseFaults,
 	conductFaults, iteratorFaults, concurrentFaults, durableFaults,
+	incarnationFaults,
 )
 
 // TestPlantedFaults plants one small bug after the other into a store that keeps
@@ -98,6 +99,8 @@ func brokenPromises(ctx context.Context, plant func(*planted), wanted func(name 
 		s := newPlanted()
 		plant(s)
 		p := &probe{tb: r, s: s, histories: 50, patience: 3 * time.Second, dump: dumped}
+		p.another = func() store.Store { s := newPlanted(); plant(s); return s }
+		p.hold = s.held
 		p.ahead = func(_ store.Store, by time.Duration) { s.ahead(by) }
 		p.reopen = func(store.Store) store.Store { return s.reopened() }
 		p.join = func(store.Store) store.Store { return s.joined() }
@@ -176,12 +179,18 @@ type planted struct {
 	advance    func(ctx context.Context, l store.Lease, to store.Position) error
 	cursor     func(ctx context.Context, name string) (store.Position, error)
 
+	incarnation func(ctx context.Context) (string, error)
+	renew       func(ctx context.Context) error
+
 	// reopened and joined are the harness's Reopen and Join; remains is what a
 	// dump shows besides what can be read.
 	reopened func() store.Store
 	joined   func() store.Store
 	ahead    func(by time.Duration)
-	remains  [][]byte
+	hold     chan struct{} // commits wait for its end; nil: for nothing
+	// unconfirmed: what is there already waits for nothing.
+	unconfirmed bool
+	remains     [][]byte
 }
 
 func newPlanted() *planted {
@@ -191,6 +200,7 @@ func newPlanted() *planted {
 		journal: s.Journal, bounds: s.Bounds, history: s.History, annotate: s.Annotate,
 		sealed: s.Sealed, scanSealed: s.ScanSealed, reseal: s.Reseal, shred: s.Shred, trim: s.Trim,
 		acquire: s.Acquire, release: s.Release, advance: s.Advance, cursor: s.Cursor,
+		incarnation: s.Incarnation, renew: s.Renew,
 	}
 	p.reopened = func() store.Store { return p }
 	p.joined = func() store.Store { return p }
@@ -218,8 +228,26 @@ func dumped(of store.Store) []byte {
 }
 
 func (s *planted) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
-	return s.commit(ctx, c)
+	r, err := s.commit(ctx, c)
+	if s.hold != nil && err == nil && !(r.Repeated && s.unconfirmed) {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return store.Committed{}, ctx.Err()
+		}
+	}
+	return r, err
 }
+
+// held is the harness's Hold.
+func (s *planted) held(store.Store) (release func()) {
+	s.hold = make(chan struct{})
+	return func() { close(s.hold) }
+}
+
+func (s *planted) Incarnation(ctx context.Context) (string, error) { return s.incarnation(ctx) }
+
+func (s *planted) Renew(ctx context.Context) error { return s.renew(ctx) }
 
 func (s *planted) Load(ctx context.Context, integration string) (store.Stored, error) {
 	return s.load(ctx, integration)

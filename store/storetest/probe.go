@@ -32,6 +32,8 @@ type probe struct {
 	join      func(store.Store) store.Store
 	dump      func(store.Store) []byte
 	ahead     func(store.Store, time.Duration)
+	hold      func(store.Store) (release func())
+	another   func() store.Store // a new one
 	histories int
 	patience  time.Duration // how long an immediate call may take
 

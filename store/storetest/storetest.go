@@ -41,6 +41,10 @@ type Harness struct {
 	// Ahead moves the dates of all leases that a store keeps into the future, as somebody
 	// writes them whose clock is ahead. Nil for a store whose leases have no dates.
 	Ahead func(t *testing.T, s store.Store, by time.Duration)
+	// Hold makes commits wait from now on, although they have happened, as a server does
+	// whose standby is away. The function that it returns ends that. Nil for a store whose
+	// commits wait for nobody else.
+	Hold func(t *testing.T, s store.Store) (release func())
 	// Histories is how many concurrent histories are recorded and checked. 0
 	// means 1000.
 	Histories int
@@ -63,7 +67,7 @@ func (h Harness) Run(t *testing.T) {
 // probe opens a store and makes a case's probe with it.
 func (h Harness) probe(t *testing.T) *probe {
 	t.Helper()
-	p := &probe{tb: t, s: h.Open(t), histories: cmp.Or(h.Histories, 1000), patience: time.Minute}
+	p := &probe{tb: t, s: h.Open(t), another: func() store.Store { return h.Open(t) }, histories: cmp.Or(h.Histories, 1000), patience: time.Minute}
 	if h.Reopen != nil {
 		p.reopen = func(s store.Store) store.Store { return h.Reopen(t, s) }
 	}
@@ -72,6 +76,9 @@ func (h Harness) probe(t *testing.T) *probe {
 	}
 	if h.Ahead != nil {
 		p.ahead = func(s store.Store, by time.Duration) { h.Ahead(t, s, by) }
+	}
+	if h.Hold != nil {
+		p.hold = func(s store.Store) func() { return h.Hold(t, s) }
 	}
 	if h.Dump != nil {
 		p.dump = func(s store.Store) []byte { return h.Dump(t, s) }
@@ -91,4 +98,5 @@ var promises = slices.Concat(
 	sealedPromises, forgetPromises, trimPromises,
 	leasePromises, conductPromises, iteratorPromises,
 	concurrentPromises, historiesPromises, durablePromises,
+	incarnationPromises,
 )

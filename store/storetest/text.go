@@ -57,8 +57,8 @@ func text(v any) string {
 	case store.Committed:
 		return fmt.Sprintf("version %d, repeated %t, %s", v.Version, v.Repeated, text(v.Entry))
 	case store.Stored:
-		return fmt.Sprintf("%q, version %d, record %s, base %s of version %d",
-			v.Integration, v.Version, text(v.Record), text(v.Base), v.BaseVersion)
+		return fmt.Sprintf("%q, version %d by %v, record %s, base %s of version %d",
+			v.Integration, v.Version, v.Last, text(v.Record), text(v.Base), v.BaseVersion)
 	case []store.Entry:
 		return texts(v)
 	case []store.Stored:
@@ -96,7 +96,7 @@ func entries(commits ...store.Commit) []store.Entry {
 
 // stored returns the integration after a commit, if nothing was trimmed since.
 func stored(c store.Commit) store.Stored {
-	return store.Stored{Integration: c.Entry.Integration, Version: c.Expect + 1, Record: c.Record}
+	return store.Stored{Integration: c.Entry.Integration, Version: c.Expect + 1, Last: c.Entry.ID, Record: c.Record}
 }
 
 // token returns the address of the first token that a commit brought.

@@ -41,7 +41,7 @@ var trimPromises = []promise{
 		}
 		next := p.evidence("a", 4)
 		p.commit(next)
-		want.Version, want.Record = 5, next.Record
+		want.Version, want.Last, want.Record = 5, next.Entry.ID, next.Record
 		p.same("integration after the next commit", p.load("a"), want)
 	}},
 	{"Trim/keeps record, version, digests and tokens", func(p *probe) {
