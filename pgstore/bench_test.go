@@ -111,7 +111,7 @@ func bareArgs(c *store.Commit) []any {
 	e := &c.Entry
 	return []any{
 		[]byte(e.Integration), int64(c.Expect), c.Record, pgtype.UUID{Bytes: e.ID, Valid: true}, int64(e.At),
-		e.Evidence, e.Decision, int64(0), int64(0), c.Body,
+		e.Evidence, e.Decision, int64(0), int64(0), pgtype.UUID{Bytes: c.After, Valid: !c.After.IsZero()}, c.Body,
 	}
 }
 
@@ -120,7 +120,7 @@ func inTransaction(ctx context.Context, p *pgxpool.Pool, s *pgstore.Store, c *st
 	_, steps := s.CommitStatement(false)
 	a := bareArgs(c)
 	return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
-		if err := one(tx.Exec(ctx, steps[0], a[:3]...)); err != nil {
+		if err := one(tx.Exec(ctx, steps[0], append(a[:4:4], a[9])...)); err != nil {
 			return err
 		}
 		if err := one(tx.Exec(ctx, steps[1], a[3], a[0], int64(c.Expect)+1, a[4], a[5], a[6], a[7], a[8], int64(0))); err != nil {
