@@ -57,18 +57,19 @@ var rooms = map[string]string{
 	"internal/notifier":          "",
 	"internal/typed":             "lifecycle",
 	"internal/owncall":           "lifecycle",
-	"internal/join":              "lifecycle seal store internal/entry",
+	"internal/binding":           "lifecycle seal store",
+	"internal/join":              "lifecycle seal store internal/binding internal/entry",
 	"internal/subscription":      "store internal/backoff internal/lease",
-	"internal/digestkey":         "seal store",
+	"internal/digestkey":         "seal store internal/binding",
 	"internal/clock":             "lifecycle",
 	"internal/annotation":        "store",
 	"internal/seen":              "lifecycle store",
 	"store/storetest/deployment": "lifecycle events store seal keyrack atrest", // for tests
 	"internal/testkit":           "",                                           // for tests
 
-	"atrest": "lifecycle seal store internal/digestkey internal/entry internal/guard internal/join internal/subscription",
+	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
-	"keyrack": "lifecycle events store connector seal internal/entry internal/join internal/view internal/striped internal/notifier " +
+	"keyrack": "lifecycle events store connector seal internal/binding internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/annotation internal/clock internal/digestkey internal/guard internal/lease internal/owncall internal/probe internal/seen internal/subscription internal/typed",
 	"console":             "atrest internal/entry internal/guard internal/typed keyrack lifecycle store",
 	"console/browsertest": "", // for tests

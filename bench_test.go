@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
@@ -82,7 +83,7 @@ func crowdOf(t testing.TB, n int) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := ring.Open(sealed, "digest key")
+	key, err := binding.Open(ring, store.Ref{Name: "digest key"}, sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

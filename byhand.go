@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -222,7 +223,7 @@ func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, fmt.Errorf("%w: Who and Why must be UTF-8", ErrInvalid)
 	}
-	if t.body, err = r.sealer.Seal(said, t.id.String()); err != nil {
+	if t.body, err = binding.Seal(r.sealer, store.Ref{Entry: t.id}, said); err != nil {
 		return Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
 	}
 	if a.Kind == lifecycle.KindControl {

@@ -26,6 +26,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
@@ -494,7 +495,7 @@ func (a *aviary) unseal() {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		body, err := a.ring.Open(sealed, ref.Entry.String())
+		body, err := binding.Open(a.ring, ref, sealed)
 		if err != nil {
 			a.t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -61,11 +62,12 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	if !ok {
 		return Token{}, v, ErrNoToken
 	}
+	ref := store.Ref{Integration: id, Digest: key.Digest}
 	held := slot.Token()
 	if held == nil || held.Digest != key.Digest {
 		ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 		defer cancel()
-		sealed, err := r.store.Sealed(ctx, store.Ref{Integration: id, Digest: key.Digest})
+		sealed, err := r.store.Sealed(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {
 			return Token{}, unavailable(v), ErrNoToken
 		}
@@ -75,7 +77,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		held = &view.Sealed{Digest: key.Digest, Token: sealed}
 		slot.KeepToken(held)
 	}
-	token, err := r.unsealToken(ctx, held.Token, id)
+	token, err := r.unsealToken(ctx, ref, held.Token)
 	if err != nil {
 		slot.DropToken(held) // it may have been sealed anew meanwhile
 		return Token{}, unavailable(v), err
@@ -83,13 +85,15 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	return token, v, nil
 }
 
-func (r *Rack) unsealToken(ctx context.Context, sealed []byte, id string) (Token, error) {
-	plain, err := r.sealer.Open(sealed, id)
+// unsealToken opens what the store holds at the place of a token. Whatever does not open, or
+// is another token, is told of.
+func (r *Rack) unsealToken(ctx context.Context, ref store.Ref, sealed []byte) (Token, error) {
+	plain, err := binding.OpenToken(r.sealer, r.digester.Sum, ref, sealed)
 	if err != nil {
-		r.unopened(ctx, id, err)
+		r.unopened(ctx, ref.Integration, err)
 		return Token{}, fmt.Errorf("keyrack: opening the token: %w", err)
 	}
-	r.unopenable.Clear(id)
+	r.unopenable.Clear(ref.Integration)
 	return lifecycle.NewToken(string(plain)), nil
 }
 

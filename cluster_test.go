@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -40,7 +41,7 @@ func newCluster(t tb, options keyrack.Options) *cluster {
 	if err != nil {
 		t.Fatalf("the digest key: %v", err)
 	}
-	key, err := s.options.Sealer.Open(sealed, "digest key")
+	key, err := binding.Open(s.options.Sealer, store.Ref{Name: "digest key"}, sealed)
 	if err != nil {
 		t.Fatalf("the digest key: %v", err)
 	}

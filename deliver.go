@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -269,7 +270,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		}
 		claim := store.Claim{Digest: k.Digest}
 		if came {
-			sealed, err := r.sealer.Seal([]byte(t.token.Reveal()), next.ID)
+			sealed, err := binding.Seal(r.sealer, store.Ref{Integration: next.ID, Digest: k.Digest}, []byte(t.token.Reveal()))
 			if err != nil {
 				return c, Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
 			}

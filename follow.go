@@ -201,7 +201,7 @@ func (r *Rack) join(ctx context.Context, spelling string) error {
 	}
 	defer lock.Unlock()
 	joined, err := join.Join(ctx, join.Options{
-		Store: r.store, Sealer: r.sealer, Now: r.clock.Now,
+		Store: r.store, Sealer: r.sealer, Digest: r.digester.Sum, Now: r.clock.Now,
 		Verdict: func(record *Record) Verdict { return record.Verdict(lifecycle.Digest{}, &r.policy, r.clock.Instant()) },
 	}, id, r.spelled.Of(id)...)
 	if errors.Is(err, join.ErrUnopened) || errors.Is(err, join.ErrUnread) {
@@ -271,10 +271,10 @@ func (r *Rack) unreadable(ctx context.Context, id string, err error) {
 }
 
 // unopened tells that a sealed value does not open, once for each integration until one of
-// its values opens again.
+// its values opens again, and once for all bodies (which have no integration here).
 func (r *Rack) unopened(ctx context.Context, id string, err error) {
 	if r.unopenable.Add(id) {
-		r.log.ErrorContext(ctx, "a sealed token does not open: is its key missing among the sealing keys?", "integration", id, "error", err)
+		r.log.ErrorContext(ctx, "a sealed value does not open: its sealing key is missing, or it was changed or replaced in the store; 'keyrack doctor' finds all such values", "integration", id, "error", err)
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -169,7 +170,7 @@ func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
 			return nil, err
 		}
 	}
-	sealed, err := r.sealer.Seal(body, id.String())
+	sealed, err := binding.Seal(r.sealer, store.Ref{Entry: id}, body)
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: sealing: %w", err)
 	}
@@ -183,17 +184,20 @@ func (r *Rack) sealBody(body []byte, id store.EntryID) ([]byte, error) {
 func (r *Rack) Body(ctx context.Context, id store.EntryID, persons bool) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
-	sealed, err := r.store.Sealed(ctx, store.Ref{Entry: id})
+	ref := store.Ref{Entry: id}
+	sealed, err := r.store.Sealed(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the body: %w", err)
 	}
-	body, err := r.sealer.Open(sealed, id.String())
+	body, err := binding.Open(r.sealer, ref, sealed)
 	if err != nil {
+		r.unopened(ctx, "", err)
 		return nil, fmt.Errorf("keyrack: opening the body: %w", err)
 	}
+	r.unopenable.Clear("")
 	return events.Redact(body, persons)
 }
 

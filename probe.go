@@ -74,11 +74,12 @@ func (a asked) Verdict(record *Record, token lifecycle.Digest) Verdict {
 func (a asked) Token(ctx context.Context, id string, d lifecycle.Digest) (Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.rack.options.storeTimeout())
 	defer cancel()
-	sealed, err := a.rack.store.Sealed(ctx, store.Ref{Integration: id, Digest: d})
+	ref := store.Ref{Integration: id, Digest: d}
+	sealed, err := a.rack.store.Sealed(ctx, ref)
 	if err != nil {
 		return Token{}, fmt.Errorf("keyrack: reading the token: %w", err)
 	}
-	return a.rack.unsealToken(ctx, sealed, id)
+	return a.rack.unsealToken(ctx, ref, sealed)
 }
 
 // Take journals an answer.

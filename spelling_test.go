@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -54,7 +55,7 @@ func newRespelled(t *testing.T, from *memstore.Store, ring seal.Sealer, spell fu
 		}
 		var token []byte
 		if sealed, err := from.Sealed(t.Context(), store.Ref{Integration: e.Integration, Digest: evidence.Token}); err == nil {
-			if token, err = ring.Open(sealed, e.Integration); err != nil {
+			if token, err = binding.Open(ring, store.Ref{Integration: e.Integration, Digest: evidence.Token}, sealed); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
@@ -23,7 +24,7 @@ type Finding struct {
 
 // Examine looks at everything in a store, with the sealer that it was begun with, and
 // yields what is wrong: records that are not the fold of their journal, digests with
-// another owner, sealed values that do not open. It yields nothing for a sound store.
+// another owner, sealed values that do not open or lie in the place of others. It yields nothing for a sound store.
 // It ends at its first error: ErrSealer if the sealer is another one, or the store's.
 func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
@@ -43,6 +44,7 @@ type examination struct {
 	ctx    context.Context
 	store  store.Store
 	sealer seal.Sealer
+	digest binding.Digest // nil where the key of the digests is not there
 	yield  func(Finding) bool
 	found  []Finding // of one integration
 	done   bool
@@ -55,8 +57,13 @@ func (x *examination) tell(f Finding) {
 }
 
 func (x *examination) all() error {
-	if _, err := digestkey.Open(x.ctx, x.store, x.sealer); err != nil {
+	switch digester, err := digestkey.Open(x.ctx, x.store, x.sealer); {
+	case errors.Is(err, digestkey.ErrReplaced):
+		x.tell(Finding{Problem: digestkey.ErrReplaced.Error()})
+	case err != nil:
 		return err
+	default:
+		x.digest = digester.Sum
 	}
 	for stored, err := range x.store.Scan(x.ctx, "") {
 		if err != nil {
@@ -180,8 +187,7 @@ func (x *examination) integration(stored store.Stored) error {
 
 // sealed opens one sealed value.
 func (x *examination) sealed(ref store.Ref) error {
-	owner, ok := ownerOf(ref)
-	if !ok {
+	if !isSealed(ref) || ref == digestkey.Ref {
 		return nil
 	}
 	value, err := x.store.Sealed(x.ctx, ref)
@@ -191,11 +197,17 @@ func (x *examination) sealed(ref store.Ref) error {
 	if err != nil {
 		return reading(err)
 	}
-	if _, err := x.sealer.Open(value, owner); err != nil {
-		what := "a body"
-		if ref.Integration != "" {
-			what = "a token"
-		}
+	what := "a body"
+	switch {
+	case ref.Integration == "":
+		_, err = binding.Open(x.sealer, ref, value)
+	case x.digest == nil:
+		return nil
+	default:
+		what = fmt.Sprintf("a token (%v)", ref.Digest)
+		_, err = binding.OpenToken(x.sealer, x.digest, ref, value)
+	}
+	if err != nil {
 		x.tell(Finding{ref.Integration, fmt.Sprintf("%s does not open: %v", what, err)})
 	}
 	return nil

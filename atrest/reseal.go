@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/join"
@@ -12,22 +13,25 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// Reseal seals anew what is sealed under an old key. Once it has returned without an
+// Reseal seals anew what is sealed under an old key, or by a former version. Once it has returned without an
 // error, the old key can be taken out of the sealer. It may run while deliveries come
 // in, provided that all instances seal under the new key already. It returns how many
 // values it sealed anew.
 func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error) {
 	s, sealer = guard.Store(s, nil), guard.Sealer(sealer)
+	digester, err := digestkey.Open(ctx, s, sealer)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, err
+	}
 	n := 0
 	for ref, err := range s.ScanSealed(ctx) {
 		if err != nil {
 			return n, reading(err)
 		}
-		owner, ok := ownerOf(ref)
-		if !ok {
+		if !isSealed(ref) {
 			continue
 		}
-		done, err := resealOne(ctx, s, sealer, ref, owner)
+		done, err := resealOne(ctx, s, sealer, digester, ref)
 		if err != nil {
 			return n, err
 		}
@@ -38,31 +42,32 @@ func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error)
 	return n, nil
 }
 
-// ownerOf returns the owner that a value is sealed for, and reports whether the value is
-// sealed at all: most values with a name are not.
-func ownerOf(ref store.Ref) (string, bool) {
-	switch {
-	case ref.Integration != "":
-		return ref.Integration, true
-	case !ref.Entry.IsZero():
-		return ref.Entry.String(), true
-	}
-	return ref.Name, ref == digestkey.Ref || join.IsStash(ref)
+// isSealed reports whether a value is sealed at all: most values with a name are not.
+func isSealed(ref store.Ref) bool {
+	return ref.Name == "" || ref == digestkey.Ref || join.IsStash(ref)
 }
 
-func resealOne(ctx context.Context, s store.Store, sealer seal.Sealer, ref store.Ref, owner string) (bool, error) {
+// open opens a value, and compares a token with its digest.
+func open(sealer seal.Sealer, digester seal.Digester, ref store.Ref, value []byte) ([]byte, error) {
+	if ref.Integration != "" {
+		return binding.OpenToken(sealer, digester.Sum, ref, value)
+	}
+	return binding.Open(sealer, ref, value)
+}
+
+func resealOne(ctx context.Context, s store.Store, sealer seal.Sealer, digester seal.Digester, ref store.Ref) (bool, error) {
 	old, err := s.Sealed(ctx, ref)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !sealer.Stale(old) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !binding.Stale(sealer, old) {
 		return false, nil
 	}
 	if err != nil {
 		return false, reading(err)
 	}
-	plain, err := sealer.Open(old, owner)
+	plain, err := open(sealer, digester, ref, old)
 	if err != nil {
 		return false, fmt.Errorf("atrest: sealing anew: %w", err)
 	}
-	fresh, err := sealer.Seal(plain, owner)
+	fresh, err := binding.Seal(sealer, ref, plain)
 	if err != nil {
 		return false, fmt.Errorf("atrest: sealing anew: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
@@ -50,7 +51,8 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 			yield(Restored{Line: 1}, ErrExport)
 			return
 		}
-		if err := takeOverDigestKey(ctx, s, sealer, header.DigestKey); err != nil {
+		digester, err := takeOverDigestKey(ctx, s, sealer, header.DigestKey)
+		if err != nil {
 			yield(Restored{Line: 1}, err)
 			return
 		}
@@ -61,7 +63,7 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 				break
 			}
 			one := Restored{Line: n}
-			failed := restoreLine(ctx, s, sealer, line, &one)
+			failed := restoreLine(ctx, s, sealer, digester.Sum, line, &one)
 			if !yield(one, failed) || failed != nil {
 				return
 			}
@@ -72,27 +74,28 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 	}
 }
 
-// takeOverDigestKey makes sure that the store has the export's digest key.
-func takeOverDigestKey(ctx context.Context, s store.Store, sealer seal.Sealer, key []byte) error {
-	wanted, err := sealer.Open(key, digestkey.Ref.Name)
+// takeOverDigestKey makes sure that the store has the export's digest key, and returns what
+// makes digests with it.
+func takeOverDigestKey(ctx context.Context, s store.Store, sealer seal.Sealer, key []byte) (seal.Digester, error) {
+	wanted, err := binding.Open(sealer, digestkey.Ref, key)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSealer, err)
+		return seal.Digester{}, fmt.Errorf("%w: %w", ErrSealer, err)
 	}
 	if err := s.Reseal(ctx, digestkey.Ref, nil, key); err != nil {
-		return fmt.Errorf("atrest: restoring: %w", err)
+		return seal.Digester{}, fmt.Errorf("atrest: restoring: %w", err)
 	}
 	has, err := s.Sealed(ctx, digestkey.Ref)
 	if err != nil {
-		return fmt.Errorf("atrest: restoring: %w", err)
+		return seal.Digester{}, fmt.Errorf("atrest: restoring: %w", err)
 	}
-	if key, err := sealer.Open(has, digestkey.Ref.Name); err != nil || string(key) != string(wanted) {
-		return fmt.Errorf("%w: the store was begun by itself; restore into a new one", ErrExport)
+	if key, err := binding.Open(sealer, digestkey.Ref, has); err != nil || string(key) != string(wanted) {
+		return seal.Digester{}, fmt.Errorf("%w: the store was begun by itself; restore into a new one", ErrExport)
 	}
-	return nil
+	return seal.NewDigester(wanted)
 }
 
 // restoreLine restores one integration.
-func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, line []byte, one *Restored) error {
+func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, digest binding.Digest, line []byte, one *Restored) error {
 	var l exportLine
 	if json.Unmarshal(line, &l) != nil {
 		one.Refused = "the line cannot be read"
@@ -112,7 +115,7 @@ func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, line []
 			if t.Digest != k.Digest {
 				continue
 			}
-			if _, err := sealer.Open(t.Sealed, record.ID); err != nil {
+			if _, err := binding.OpenToken(sealer, digest, store.Ref{Integration: record.ID, Digest: k.Digest}, t.Sealed); err != nil {
 				one.Refused = "a token does not open"
 				return nil
 			}

@@ -6,8 +6,9 @@
 //
 //	0x01 ‖ key id (4 bytes) ‖ nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes)
 //
-// under AES-256-GCM with a random nonce. The associated data is the name of the
-// value's owner, so a value that is moved elsewhere does not open. The key id is the
+// under AES-256-GCM with a random nonce. The associated data is the owner: what the value
+// is, whose, and with which digest. So a value that is moved elsewhere does not open. In a
+// store one more byte, 0x02, stands before it. The key id is the
 // first four bytes of SHA-256("keyrack sealing key" ‖ key).
 package seal
 
@@ -39,8 +40,8 @@ var (
 // own, over Tink or a key manager. It must be safe for concurrent use, and quick,
 // since deliveries wait for it.
 type Sealer interface {
-	// Seal seals the plain text for an owner. Open needs the same owner. Seal must
-	// not retain its arguments.
+	// Seal seals the plain text for an owner. Open needs the same owner, which may have
+	// bytes that are not text. Seal must not retain its arguments.
 	Seal(plain []byte, owner string) ([]byte, error)
 	// Open returns the plain text. Its error must not reveal the content.
 	Open(sealed []byte, owner string) ([]byte, error)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -17,6 +18,7 @@ import (
 type Options struct {
 	Store  store.Store
 	Sealer seal.Sealer
+	Digest binding.Digest
 	// Verdict returns the verdict on a record's current token.
 	Verdict func(*lifecycle.Record) lifecycle.Verdict
 	Now     func() time.Time
@@ -157,14 +159,15 @@ func (j *joiner) fill(ctx context.Context, s *stash) (more bool, err error) {
 // addTokens adds the tokens of a record, in clear.
 func (j *joiner) addTokens(ctx context.Context, tokens []stashed, r *lifecycle.Record) ([]stashed, error) {
 	for _, k := range r.Keys {
-		sealed, err := j.store.Sealed(ctx, store.Ref{Integration: r.ID, Digest: k.Digest})
+		ref := store.Ref{Integration: r.ID, Digest: k.Digest}
+		sealed, err := j.store.Sealed(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // erased, or never kept
 		}
 		if err != nil {
 			return nil, err
 		}
-		token, err := j.sealer.Open(sealed, r.ID)
+		token, err := binding.OpenToken(j.sealer, j.Digest, ref, sealed)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnopened, err)
 		}
@@ -254,7 +257,10 @@ func (j *joiner) put(ctx context.Context, s *stash, base *lifecycle.Record, next
 	for _, k := range next.Keys {
 		claim := store.Claim{Digest: k.Digest}
 		if token := s.token(k.Digest); token != nil {
-			sealed, err := j.sealer.Seal(token, j.id)
+			if j.Digest(string(token)) != k.Digest {
+				return next, fmt.Errorf("%w: %w", ErrUnopened, binding.ErrMoved)
+			}
+			sealed, err := binding.Seal(j.sealer, store.Ref{Integration: j.id, Digest: k.Digest}, token)
 			if err != nil {
 				return next, fmt.Errorf("keyrack: sealing: %w", err)
 			}

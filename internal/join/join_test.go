@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -109,7 +110,8 @@ func (f *former) take(spelling string, e lifecycle.Evidence, token string) {
 func (f *former) options() join.Options {
 	policy := lifecycle.Policy{}
 	return join.Options{
-		Store: f.store, Sealer: f.sealer, Now: func() time.Time { return start.AddDate(1, 0, 0) },
+		Digest: digest,
+		Store:  f.store, Sealer: f.sealer, Now: func() time.Time { return start.AddDate(1, 0, 0) },
 		Verdict: func(r *lifecycle.Record) lifecycle.Verdict {
 			return r.Verdict(lifecycle.Digest{}, &policy, lifecycle.At(start))
 		},
@@ -145,12 +147,13 @@ func (f *former) check(steps []step, ignored ...string) {
 		f.t.Errorf("the record is not that of one spelling (-want +got):\n%s", diff)
 	}
 	for _, k := range got.Keys {
-		sealed, err := f.store.Sealed(context.Background(), store.Ref{Integration: id, Digest: k.Digest})
+		ref := store.Ref{Integration: id, Digest: k.Digest}
+		sealed, err := f.store.Sealed(context.Background(), ref)
 		if err != nil {
 			f.t.Errorf("the token of %v is lost: %v", k.Digest, err)
 			continue
 		}
-		token, err := f.sealer.Open(sealed, id)
+		token, err := binding.Open(f.sealer, ref, sealed)
 		if err != nil || digest(string(token)) != k.Digest {
 			f.t.Errorf("the token of %v does not open: %v", k.Digest, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -72,7 +73,7 @@ func (j *joiner) readStash(ctx context.Context) (s stash, err error) {
 	if err != nil {
 		return s, err
 	}
-	plain, err := j.sealer.Open(s.sealed, ref.Name)
+	plain, err := binding.Open(j.sealer, ref, s.sealed)
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnopened, err)
 	}
@@ -90,7 +91,7 @@ func (j *joiner) writeStash(ctx context.Context, s *stash, next stashContent) er
 	if err != nil {
 		return errors.New("keyrack: a stash cannot be written")
 	}
-	fresh, err := j.sealer.Seal(plain, ref.Name)
+	fresh, err := binding.Seal(j.sealer, ref, plain)
 	if err != nil {
 		return fmt.Errorf("keyrack: sealing: %w", err)
 	}
