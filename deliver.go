@@ -286,8 +286,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
 }
 
-// commit commits, and finds out what became of a commit whose outcome the store
-// did not tell.
+// commit commits, and finds out what became of a commit whose outcome is not told.
 func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {
 	stored, err := r.store.Commit(ctx, c)
 	if err == nil || refused(err) {
