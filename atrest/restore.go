@@ -51,9 +51,9 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 			yield(Restored{Line: 1}, ErrExport)
 			return
 		}
-		digester, err := takeOverDigestKey(ctx, s, sealer, header.DigestKey)
-		if err != nil {
-			yield(Restored{Line: 1}, err)
+		digester, failed := takeOverDigestKey(ctx, s, sealer, header.DigestKey)
+		if failed != nil {
+			yield(Restored{Line: 1}, failed)
 			return
 		}
 		for n := 2; err == nil; n++ {
