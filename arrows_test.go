@@ -93,6 +93,9 @@ var rooms = map[string]string{
 	"cmd/keyrack/internal/storage":     "memstore pgstore seal sqlitestore store keyrack " + inCommand("files usage"),
 	"cmd/keyrack/internal/terminal":    "",
 	"cmd/keyrack/internal/usage":       "",
+
+	"packaging/release":    "",
+	"packaging/kubernetes": "", // for tests
 }
 
 // inCommand returns the rooms below cmd/keyrack/internal with these names.

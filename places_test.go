@@ -47,6 +47,8 @@ var testedIn = []elsewhere{
 
 	{"console", "*", "console_test.go hostile_test.go", "pages are tested as they are served"},
 
+	{"packaging/release", "build.go install.go proxy.go", "main_test.go", "a release is the steps in turn"},
+
 	{"mewstest", "act.go integration.go message.go", "script_test.go", "acts and their messages, one at a time"},
 	{"mewstest", "agenda.go fate.go log.go", "determinism_test.go", "the same seed gives the same log"},
 	{"mewstest", "configuration.go enterprise.go quota.go request.go trouble.go", "connector_test.go", "parts of the Connector API"},

@@ -12,7 +12,8 @@ import (
 
 // Migrations are the files migrations/0001.sql and so on. Each leads from one version
 // of the schema to the next. They are plain SQL for the schema keyrack, may be run
-// again, and do not change once they are released.
+// again, and do not change once they are released. One that only adds to the schema lets
+// builds from before work on: see the column oldest of the table schema_version.
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
@@ -25,7 +26,8 @@ type DB interface {
 
 // Migrate brings the schema up to date, in one transaction; if it already is, it does
 // nothing. Several processes may call it at once. Of the options it uses only Schema.
-// It returns ErrNewer for the schema of a newer version of this package.
+// It leaves the schema of a newer version of this package as it is, and returns ErrNewer if
+// this one cannot work on it.
 //
 // The user needs the right to create a schema in the database, or to create tables in
 // the schema if that exists. Using the store takes the right to select, insert, update
@@ -45,7 +47,8 @@ func MigrateTo(ctx context.Context, db DB, version int, opts *Options) error {
 }
 
 // Version returns the version that the schema has, 0 if it is not there, and the newest
-// that this package knows. A store opens on the newest alone.
+// that this package knows. A store opens on the newest, and on a later one that only adds
+// to it; for any other later one the error is ErrNewer.
 func Version(ctx context.Context, db DB, opts *Options) (has, newest int, err error) {
 	has, err = schemaVersion(ctx, db, opts.schema())
 	return has, len(migrations(opts.schema())), failure(ctx, err)
@@ -88,13 +91,8 @@ func migrate(ctx context.Context, db DB, schema string, to int) error {
 func migrateOnce(ctx context.Context, db DB, schema string, to int) error {
 	version, err := schemaVersion(ctx, db, schema)
 	all := migrations(schema)
-	switch {
-	case err != nil:
+	if err != nil || version >= to {
 		return err
-	case version > len(all):
-		return ErrNewer
-	case version >= to:
-		return nil
 	}
 	tx, err := db.Begin(ctx)
 	if err != nil {
@@ -133,28 +131,28 @@ func statementsOf(script string) func(yield func(string) bool) {
 	}
 }
 
-// schemaVersion returns the version of the schema, 0 if there is none.
+// schemaVersion returns the version of the schema, 0 if there is none. ErrNewer: it is later
+// than the newest that this package knows, and this package cannot work on it.
 func schemaVersion(ctx context.Context, db DB, schema string) (int, error) {
-	query := "select version from " + defaultSchema + ".schema_version where one = 1"
-	var version int
-	err := db.QueryRow(ctx, rewrite(query, schema), pgx.QueryExecModeExec).Scan(&version)
+	// The schemas before version 4 have no column oldest.
+	query := "select version, coalesce(cast(to_jsonb(v) ->> 'oldest' as integer), version) from " + defaultSchema + ".schema_version v where one = 1"
+	var version, oldest int
+	err := db.QueryRow(ctx, rewrite(query, schema), pgx.QueryExecModeExec).Scan(&version, &oldest)
 	switch code := codeOf(err); {
 	case errors.Is(err, pgx.ErrNoRows), code == codeNoTable, code == codeNoSchema:
 		return 0, nil
 	}
+	if newest := len(migrations(schema)); err == nil && version > newest && oldest > newest {
+		return version, ErrNewer
+	}
 	return version, err
 }
 
-// checkVersion returns nil if the schema is that of this version of the package.
+// checkVersion returns nil if this version of the package can work on the schema.
 func checkVersion(ctx context.Context, db DB, schema string) error {
 	version, err := schemaVersion(ctx, db, schema)
-	switch newest := len(migrations(schema)); {
-	case err != nil:
-		return err
-	case version > newest:
-		return ErrNewer
-	case version < newest:
-		return ErrNotMigrated
+	if err == nil && version < len(migrations(schema)) {
+		err = ErrNotMigrated
 	}
-	return nil
+	return err
 }

@@ -40,7 +40,7 @@ func TestSchemaOfNewerVersion(t *testing.T) {
 	opts := &pgstore.Options{Schema: c.Schema(t)}
 	commitPiece(t, open(t, c.Socket(), opts), "a", 0)
 	admin := c.Connect(t)
-	if _, err := admin.Exec(t.Context(), "update "+pgx.Identifier{opts.Schema, "schema_version"}.Sanitize()+" set version = 999"); err != nil {
+	if _, err := admin.Exec(t.Context(), "update "+pgx.Identifier{opts.Schema, "schema_version"}.Sanitize()+" set version = 999, oldest = 999"); err != nil {
 		t.Fatal(err)
 	}
 	for _, skip := range []bool{false, true} {
@@ -51,6 +51,58 @@ func TestSchemaOfNewerVersion(t *testing.T) {
 	}
 	if err := pgstore.Migrate(t.Context(), admin, opts); !errors.Is(err, pgstore.ErrNewer) {
 		t.Errorf("Migrate: %v", err)
+	}
+}
+
+// TestOldBesideNew: while a newer version has only added to the schema, the one of before
+// works on, starts anew, and finds nothing to migrate. Once something was taken away it is
+// refused.
+func TestOldBesideNew(t *testing.T) {
+	c := pgtest.Shared(t)
+	opts := &pgstore.Options{Schema: c.Schema(t)}
+	running := open(t, c.Socket(), opts)
+	commitPiece(t, running, "a", 0)
+	admin := c.Connect(t)
+	change := func(statement string) {
+		t.Helper()
+		if _, err := admin.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := func(name string) string { return pgx.Identifier{opts.Schema, name}.Sanitize() }
+
+	// Expand: columns that may be null or have a default, an index, a table.
+	for _, name := range []string{"integration", "entry", "bounds", "token", "body", "secret", "lease"} {
+		change("alter table " + table(name) + " add column later text, add column counted bigint not null default 0")
+		change("create index on " + table(name) + " (counted)")
+	}
+	change("create table " + table("later") + " (x text)")
+	change("update " + table("schema_version") + " set version = version + 1")
+	commitPiece(t, running, "a", 1)
+	for id, skip := range map[string]bool{"b": false, "c": true} {
+		anew, err := pgstore.Open(t.Context(), c.Socket(), &pgstore.Options{Schema: opts.Schema, SkipMigrations: skip})
+		if err != nil {
+			t.Fatalf("the version of before does not start, SkipMigrations %v: %v", skip, err)
+		}
+		commitPiece(t, anew, id, 0)
+		if _, last, err := anew.Bounds(t.Context()); err != nil || last < 3 {
+			t.Errorf("the journal ends at %d, %v", last, err)
+		}
+		if err := anew.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := pgstore.Migrate(t.Context(), admin, opts); err != nil {
+		t.Errorf("Migrate: %v", err)
+	}
+	if has, newest, err := pgstore.Version(t.Context(), admin, opts); err != nil || has != newest+1 {
+		t.Errorf("Version: %d, %d, %v", has, newest, err)
+	}
+
+	// Contract: what the version of before needs is taken away, and that version refused.
+	change("update " + table("schema_version") + " set version = version + 1, oldest = version + 1")
+	if _, err := pgstore.Open(t.Context(), c.Socket(), opts); !errors.Is(err, pgstore.ErrNewer) {
+		t.Errorf("Open after something was taken away: %v", err)
 	}
 }
 

@@ -193,6 +193,39 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// TestKubernetes: what the manifests set is a setting, and what they start is serve. What the
+// cluster makes of the manifests is tested beside them.
+func TestKubernetes(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(packagingFolder, "kubernetes", "keyrack.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := regexp.MustCompile(`(?m)^ +args: \[(.*)\]$`).FindStringSubmatch(string(text))
+	if args == nil {
+		t.Fatal("nothing is started")
+	}
+	verb, rest, err := newRoot(func(string) string { return "" }).Find(strings.Split(args[1], ", "))
+	if err != nil || verb.Name() != "serve" || verb.ParseFlags(rest) != nil {
+		t.Errorf("keyrack %s: %v", args[1], err)
+	}
+	known := knownVariables(newRoot(func(string) string { return "" }))
+	set := regexp.MustCompile(`(?m)^ +(?:- name: )?(KEYRACK_[A-Z_]+)(?:=(.*))?$`).FindAllStringSubmatch(string(text), -1)
+	secrets := 0
+	for _, m := range set {
+		if !slices.Contains(known, m[1]) {
+			t.Errorf("%s is no setting", m[1])
+		}
+		if slices.Contains(secretVariables, m[1]) {
+			if secrets++; m[2] == "" {
+				t.Errorf("%s is not in the Secret", m[1])
+			}
+		}
+	}
+	if len(set) < 8 || secrets < 4 {
+		t.Errorf("%d settings, %d secrets", len(set), secrets)
+	}
+}
+
 // TestCredentials: what systemd hands to a service may show as its group's to read, and as
 // nobody else's.
 func TestCredentials(t *testing.T) {

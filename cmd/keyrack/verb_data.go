@@ -201,7 +201,8 @@ func newMigrate(env environment) *cobra.Command {
 		Short: "Bring the schema of PostgreSQL up to date",
 		Long: `Migrate brings the schema of a PostgreSQL store to the version that this build opens on,
 as a user who may create tables, for sidecars that run with --skip-migrations and may not.
-It needs no sealing key. A schema that is newer is an error.
+It needs no sealing key. A schema that is newer stays as it is; one that this build cannot
+work on is an error.
 
 --dry-run prints the SQL instead, and --validate checks the version and changes nothing: it
 ends with exit code 1 unless the schema is up to date. --to goes as far as a version.
@@ -245,9 +246,7 @@ func runMigration(verb *cobra.Command, m *storage.Migration, to int, validate, d
 		return usage.Errorf("--validate and --dry-run exclude each other")
 	case to < 1 || to > m.Newest:
 		return usage.Errorf("--to must be from 1 to %d, the newest version that this build knows", m.Newest)
-	case m.Has > m.Newest:
-		return fmt.Errorf("the schema has version %d, and this build knows %d: use the newer keyrack that migrated it", m.Has, m.Newest)
-	case validate && m.Has != to:
+	case validate && m.Has < to:
 		return fmt.Errorf("the schema has version %d, not %d; run keyrack migrate", m.Has, to)
 	case dryRun:
 		script, err := m.Script(to)
