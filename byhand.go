@@ -1,6 +1,7 @@
 package keyrack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -212,10 +214,24 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 // ErrInvalid, ErrNotFound, store.ErrConflict for a Version that is not the record's any more,
 // atrest.ErrNoLetters, or the store's as for Deliver.
 func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
+	receipt, err := r.act(ctx, &a)
+	overtaken := errors.Is(err, store.ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, subscription.ErrNoLetters)
+	if overtaken && !a.ID.IsZero() {
+		integration := typed.ID(cmp.Or(a.Integration, a.Import.Integration.ID)) // empty for a subscription
+		for c, err := range r.History(ctx, integration) {
+			if err == nil && c.ID == a.ID { // it was done already
+				return Receipt{ID: a.ID, Integration: c.Integration, Decision: c.Decision, Verdict: r.CheckIntegration(c.Integration)}, nil
+			}
+		}
+	}
+	return receipt, err
+}
+
+func (r *Rack) act(ctx context.Context, a *Act) (Receipt, error) {
 	if err := a.checkWords(); err != nil {
 		return Receipt{}, err
 	}
-	t, err := r.takingOf(&a)
+	t, err := r.takingOf(a)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -227,17 +243,12 @@ func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("keyrack: sealing: %w", err)
 	}
 	if a.Kind == lifecycle.KindControl {
-		return r.control(ctx, &a, t)
+		return r.control(ctx, a, t)
 	}
 	if !a.ID.IsZero() {
 		t.fence = &a.Version
 	}
 	receipt, err := r.take(ctx, t)
-	if errors.Is(err, store.ErrConflict) && t.fence != nil {
-		if receipt, done := r.doneBefore(ctx, t.evidence.Integration.ID, a.ID); done {
-			return receipt, nil
-		}
-	}
 	if err == nil && (a.Kind == lifecycle.KindErase || a.Kind == lifecycle.KindForget) {
 		for _, spelling := range r.spelled.Of(t.evidence.Integration.ID) {
 			if _, err := r.takeAbout(ctx, spelling, lifecycle.Evidence{Kind: a.Kind, By: a.By}); err != nil {
@@ -246,16 +257,6 @@ func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
 		}
 	}
 	return receipt, err
-}
-
-// doneBefore returns the receipt of what was done by hand under an id, if it was.
-func (r *Rack) doneBefore(ctx context.Context, integration string, id store.EntryID) (Receipt, bool) {
-	for c, err := range r.History(ctx, integration) {
-		if err == nil && c.ID == id {
-			return Receipt{ID: id, Integration: c.Integration, Decision: c.Decision, Verdict: r.CheckIntegration(c.Integration)}, true
-		}
-	}
-	return Receipt{}, false
 }
 
 // wordLimit is how much a person may say, in bytes: as much as Body shows of it.

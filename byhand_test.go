@@ -281,6 +281,16 @@ func TestActCountsOnce(t *testing.T) {
 			t.Errorf("%d entries, want %d", n, entries+3)
 		}
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		record, _ := b.Record(integrationID("a"))
+		forget := person(keyrack.Act{Kind: lifecycle.KindForget, Integration: integrationID("a"), ID: store.NewEntryID(time.Now()), Version: record.Version})
+		for range 2 {
+			if receipt, err := b.Act(ctx, forget); err != nil || receipt.ID != forget.ID {
+				t.Errorf("forgetting: %+v, %v", receipt, err)
+			}
+		}
+		if n := b.entriesOf("a"); n != 1 {
+			t.Errorf("%d entries after it was forgotten", n)
+		}
 		audit(t, b.store, b.Rack)
 	})
 }

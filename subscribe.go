@@ -202,9 +202,6 @@ func (r *Rack) control(ctx context.Context, a *Act, t *taking) (receipt Receipt,
 			return a.Letter != 0 && l.Position != a.Letter && (a.Do == "discard" || l.Position < a.Letter)
 		})
 		if len(letters) == 0 {
-			if receipt, done := r.doneBefore(ctx, "", a.ID); done {
-				return receipt, nil
-			}
 			return Receipt{}, subscription.ErrNoLetters
 		}
 	}

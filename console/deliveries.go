@@ -26,19 +26,11 @@ var shows = []struct {
 	{choice{Value: "stale", Text: "after a deletion"}, func(c *keyrack.Change) bool { return c.Decision.Outcome == lifecycle.Stale }},
 	{choice{Value: "contradictory", Text: "contradictory"}, func(c *keyrack.Change) bool { return c.Decision.Outcome == lifecycle.Conflict }},
 	{choice{Value: "alarms", Text: "alarms"}, func(c *keyrack.Change) bool { return c.Decision.Alarm }},
-	{choice{Value: "by-hand", Text: "by hand"}, func(c *keyrack.Change) bool { return byHand(c.Evidence.Kind) }},
+	{choice{Value: "by-hand", Text: "by hand"}, func(c *keyrack.Change) bool { return entry.ByHand(c.Evidence.Kind) }},
 }
 
 // refused is the show of what never got into the journal.
 const refused = "refused"
-
-func byHand(k lifecycle.Kind) bool {
-	switch k {
-	case lifecycle.KindImport, lifecycle.KindErase, lifecycle.KindForget, lifecycle.KindRestore, lifecycle.KindProbeRequest, lifecycle.KindIssue, lifecycle.KindLabel:
-		return true
-	}
-	return false
-}
 
 func entryHref(integration string, at store.Position) string {
 	return "./entry?id=" + url.QueryEscape(integration) + "&at=" + strconv.FormatUint(uint64(at), 10)
@@ -99,7 +91,10 @@ func (h *Handler) deliveries(r *request) {
 		return
 	}
 	for i := range found {
-		p.Events = append(p.Events, r.event(&found[i]))
+		if p.Did == "" {
+			p.Did = r.did(&found[i])
+		}
+		p.Events = append(p.Events, h.event(r, &found[i]))
 	}
 	if next > 0 {
 		p.Older, p.Searched = showHref(shows[chosen].Value, next), len(found) < entriesPerPage

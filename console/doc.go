@@ -15,11 +15,16 @@
 //	entry?id=ID&at=POSITION                       one entry, with its redacted body
 //	deliveries?show=                              the journal, newest first
 //	subscriptions, settings
+//	act?do=                                       what an act would do, and its confirmation
 //
 // A request goes this way:
 //
 //	request ─► headers ─► visitor ─► page ─► model ─► template ─► HTML
 //	           (policy)   (who)     (query)  (index, tally, Rack)
+//
+// Where the host allows it (Options.May), a visitor may act: ask Mews, settle by hand, import,
+// erase, forget, and control subscriptions. Each act shows first what it would do, wants who
+// and why, counts once however often its form is sent, and is in the journal.
 //
 // Nothing secret is on any page: no token, no webhook secret. Text that came from outside
 // goes through one function, plain, which leaves nothing in it that could change the shape

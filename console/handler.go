@@ -17,7 +17,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/internal/guard"
-	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -33,8 +33,9 @@ type Handler struct {
 	index    *index
 	tally    *tally
 	subs     *lately[[]atrest.Subscription]
-	seen     *lately[map[lifecycle.Action]bool]
+	stats    *lately[keyrack.Stats]
 	sessions *sessions
+	sealer   seal.Sealer // of tokens that somebody pasted, until they confirm it
 	cross    *http.CrossOriginProtection
 	routes   map[string]route
 }
@@ -55,10 +56,10 @@ func New(rack *keyrack.Rack, options *Options) *Handler {
 	}
 	contained := guard.Store(rack.Store(), nil)
 	h := &Handler{
-		rack: rack, store: contained, options: o, sessions: newSessions(o.SignIn), cross: http.NewCrossOriginProtection(),
+		rack: rack, store: contained, options: o, sessions: newSessions(o.SignIn), sealer: seal.Ephemeral(), cross: http.NewCrossOriginProtection(),
 		index: &index{rack: rack, store: contained}, tally: newTally(contained),
-		subs: newLately(func(ctx context.Context) ([]atrest.Subscription, error) { return atrest.Subscriptions(ctx, contained) }),
-		seen: newLately(func(context.Context) (map[lifecycle.Action]bool, error) { return rack.Stats().Seen, nil }),
+		subs:  newLately(func(ctx context.Context) ([]atrest.Subscription, error) { return atrest.Subscriptions(ctx, contained) }),
+		stats: newLately(func(context.Context) (keyrack.Stats, error) { return rack.Stats(), nil }),
 	}
 	h.routes = map[string]route{
 		"":              {http.MethodGet, (*Handler).overview},
@@ -69,6 +70,9 @@ func New(rack *keyrack.Rack, options *Options) *Handler {
 		"subscriptions": {http.MethodGet, (*Handler).subscriptions},
 		"settings":      {http.MethodGet, (*Handler).settings},
 		"find":          {http.MethodPost, (*Handler).find},
+		"act":           {http.MethodGet, (*Handler).act},
+		"preview":       {http.MethodPost, (*Handler).preview},
+		"do":            {http.MethodPost, (*Handler).do},
 	}
 	return h
 }
@@ -78,12 +82,12 @@ func New(rack *keyrack.Rack, options *Options) *Handler {
 func (h *Handler) Close() error {
 	h.tally.close()
 	h.subs.close()
-	h.seen.close()
+	h.stats.close()
 	h.index.close()
 	return nil
 }
 
-//go:embed templates style.css icon.svg
+//go:embed templates style.css act.css icon.svg
 var files embed.FS
 
 // asset is a file that pages load. Its version is in the address, so it may be kept.
@@ -95,7 +99,7 @@ type asset struct {
 
 var assets = func() map[string]asset {
 	all := make(map[string]asset)
-	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "act.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
 		body, err := files.ReadFile(name)
 		if err != nil {
 			panic(err)
@@ -107,6 +111,7 @@ var assets = func() map[string]asset {
 }()
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"forms": func() string { return "act.css?v=" + assets["act.css"].version },
 	"style": func() string { return "style.css?v=" + assets["style.css"].version },
 	"icon":  func() string { return "icon.svg?v=" + assets["icon.svg"].version },
 	"num":   number,
@@ -174,7 +179,9 @@ type frame struct {
 	Title, Page, Root string
 	Visitor           string // who is signed in; empty for nobody
 	Session           bool
-	Bare              bool // without navigation
+	Bare              bool   // without navigation
+	Acting            bool   // it has the forms of an act
+	Did               string // what the visitor has just done
 	Now               moment
 }
 

@@ -3,13 +3,17 @@ package console_test
 import (
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/console"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 // hostile are strings that have broken other pages, and 1,000 that are made of their parts.
@@ -33,18 +37,29 @@ func hostile() []string {
 	return all
 }
 
-// TestHostileStrings: whatever an integration, an enterprise, a service, a setting or a
-// visitor is called, the shape of every page stays what it is with an ordinary name, and
-// nothing on it is a control character or runs over its neighbours.
+// TestHostileStrings: whatever an integration, an enterprise, a service, a setting, a
+// subscription, a visitor or a person is called, and whatever reason they give, the shape of every page stays what it is with an ordinary name, and
+// nothing on it is a control character or runs over its neighbours. By default every eighth of
+// the thousand strings is tried and all that they are made of; with KEYRACK_LONG, all.
 func TestHostileStrings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		want := dressed(t, "An ordinary name")
+		want := map[string]string{}
+		for path, page := range dressed(t, "An ordinary name") {
+			want[path] = shape(t, page)
+		}
+		step := 8
+		switch {
+		case raceEnabled:
+			step = 40 // it takes ten times as long
+		case os.Getenv("KEYRACK_LONG") != "":
+			step = 1
+		}
 		for i, name := range hostile() {
-			if raceEnabled && i%20 != 0 {
-				continue // it takes ten times as long
+			if i > 42 && i%step != 0 {
+				continue // but the parts are all tried
 			}
 			for path, page := range dressed(t, name) {
-				if shape(t, page) != shape(t, want[path]) {
+				if shape(t, page) != want[path] {
 					t.Fatalf("%q changes the shape of %s", name, path)
 				}
 				checkText(t, path, page)
@@ -57,16 +72,51 @@ func TestHostileStrings(t *testing.T) {
 func dressed(t *testing.T, name string) map[string]string {
 	d := newDesk(t, func(o *console.Options) {
 		o.Settings = []console.Setting{{Name: name, Value: name, From: name}}
-		o.Visitor = func(*http.Request) console.Visitor { return console.Visitor{Name: name} }
+		o.Visitor = func(*http.Request) console.Visitor { return console.Visitor{Name: name, Persons: true} }
+		o.May = func(console.Visitor, console.Act) bool { return true }
 	})
 	defer d.close()
 	d.aLife(1, names{name, name, name})
 	d.deliver(created(2, names{name, name, name}), body("IntegrationEnabled", map[string]any{name: name}))
 	found := map[string]string{}
+	settled := keyrack.Settlement{Enabled: lifecycle.No, Who: keyrack.NewToken(said(name)), Why: keyrack.NewToken(said(name)), By: name}
+	if _, err := d.rack.Settle(t.Context(), id(1, 2), settled); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.rack.Act(t.Context(), keyrack.Act{Kind: lifecycle.KindControl, Do: "pause", Subscription: said(name), Who: settled.Who, Why: settled.Why, By: name}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/integration?id=" + id(1, 2), "/deliveries?show=by-hand", "/act?do=settle&id=" + id(1, 2), "/act?do=forget&id=" + id(1, 2), "/act?do=import&id=" + url.QueryEscape(name)} {
+		found[strings.TrimSuffix(path, url.QueryEscape(name))] = d.get(path).Body.String()
+	}
+	form := url.Values{"do": {"import"}, "id": {"an id"}, "token": {"a-token"}}
+	for _, field := range []string{"name", "enterprise", "enterprise_name", "service", "service_name"} {
+		form.Set(field, said(name))
+	}
+	form.Set("enterprise", id(2, 9))
+	form.Set("service", id(3, 9))
+	preview := d.do(http.MethodPost, "/preview", form, nil).Body.String()
+	form.Set("token", "two words")
+	found["preview"], found["form"] = preview, d.do(http.MethodPost, "/preview", form, nil).Body.String()
+	found["confirm"] = d.do(http.MethodPost, "/do", url.Values{"ticket": {ticketOf(preview)}, "who": {name}}, nil).Body.String()
 	for _, path := range onePerKind(d.pages()) {
 		found[path] = d.get(path).Body.String()
 	}
 	return found
+}
+
+// said is a name as a person may type it: not empty, UTF-8, and at most 256 bytes.
+func said(name string) string {
+	name = strings.ToValidUTF8(name[:min(len(name), 256)], "")
+	if strings.TrimSpace(name) == "" {
+		return "x" + name + "x"
+	}
+	return name
+}
+
+func ticketOf(page string) string {
+	_, said := form(page)
+	return said.Get("ticket")
 }
 
 // onePerKind returns the pages that show names, and of those that differ only in their

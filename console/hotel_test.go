@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/console"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
@@ -29,7 +30,13 @@ type desk struct {
 // newDesk opens a Rack and a page on it; change may be nil.
 func newDesk(t *testing.T, change func(*console.Options)) desk {
 	t.Helper()
-	rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{KeepRequestor: true})
+	return newDeskAsking(t, nil, change)
+}
+
+// newDeskAsking is newDesk on a Rack that asks Mews.
+func newDeskAsking(t *testing.T, prober connector.Prober, change func(*console.Options)) desk {
+	t.Helper()
+	rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{KeepRequestor: true, Prober: prober})
 	if err != nil {
 		t.Fatal(err)
 	}

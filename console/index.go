@@ -22,6 +22,7 @@ type row struct {
 	status   lifecycle.Status
 	reason   lifecycle.Reason
 	state    lifecycle.State
+	trouble  bool              // the verdict is what it was before Mews refused everything
 	evidence lifecycle.Instant // the time of what the verdict stands on
 	arrived  lifecycle.Instant // of the latest delivery
 }
@@ -35,7 +36,7 @@ func rowOf(s *keyrack.Summary) row {
 			strings.ReplaceAll(string(s.Verdict.Labels), ",", "\n"),
 		}, "\n")),
 		labels: s.Verdict.Labels,
-		status: s.Verdict.Status, reason: s.Verdict.Reason, state: s.Verdict.State,
+		status: s.Verdict.Status, reason: s.Verdict.Reason, state: s.Verdict.State, trouble: s.Verdict.Trouble,
 		evidence: s.Verdict.Evidence.At, arrived: lifecycle.At(s.Arrived),
 	}
 }

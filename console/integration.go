@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -27,6 +29,7 @@ type event struct {
 	Was, Is  string // the verdict's status, where it changed
 	Reason   string
 	By       string
+	Who, Why string // had it done by hand, for those who may see persons
 	Answered string // the status and the time of the answer
 	Unread   string
 	Alarm    bool
@@ -37,11 +40,17 @@ type event struct {
 	Current           bool   // the page shows how things were after this entry
 }
 
-func (r *request) event(c *keyrack.Change) event {
+func (h *Handler) event(r *request, c *keyrack.Change) event {
 	e := event{
 		When: momentOf(c.At, r.now), What: what(&c.Evidence), Outcome: c.Decision.Outcome.String(), Tone: tone(c.Decision.Outcome),
 		Cause: c.Decision.Cause.String(), Reason: words(c.Reason.String()), By: plain(c.Evidence.By, inList),
 		Unread: plain(c.Evidence.Unread, inList), Alarm: c.Decision.Alarm,
+	}
+	if r.visitor.Persons && entry.ByHand(c.Evidence.Kind) {
+		if body, err := h.rack.Body(r.Context(), c.ID, true); err == nil { // else nobody said, or it was erased
+			who, why := entry.ReadSaid(body)
+			e.Who, e.Why = plain(who, inFull), plain(why, inFull)
+		}
 	}
 	if c.Changed() {
 		e.Was, e.Is = c.Was.String(), c.Is.String()
@@ -81,6 +90,12 @@ type key struct {
 	Since, Until, Asked, Proved           moment
 }
 
+// forbidden is an operation that the application lacks the permission for.
+type forbidden struct {
+	Name  string
+	Since moment
+}
+
 // integrationPage is the page of one integration, now or as it was.
 type integrationPage struct {
 	frame
@@ -98,6 +113,9 @@ type integrationPage struct {
 	Asked, Due                           moment
 	Prober                               bool
 
+	Trouble     bool
+	Forbidden   []forbidden
+	Offers      []offer
 	Past        bool // as it was
 	Then        moment
 	Present     string // the address of the page of now
@@ -151,6 +169,12 @@ func (h *Handler) integration(r *request) {
 	}
 	v := e.Verdict
 	p.Status, p.Reason, p.State = v.Status.String(), words(v.Reason.String()), words(record.State.String())
+	p.Trouble = v.Trouble
+	for _, o := range record.Operations {
+		if o.Lacks(lifecycle.At(now)) {
+			p.Forbidden = append(p.Forbidden, forbidden{cmp.Or(plain(o.Name, inList), "other operations"), momentOf(o.Forbidden.Time(), r.now)})
+		}
+	}
 	p.Sentence, p.Would = sentence(v, now), e.WouldChange
 	p.Created, p.Deleted = momentOf(record.CreatedUtc.Time(), r.now), momentOf(record.DeletedUtc.Time(), r.now)
 	p.Machine = machineOf(e.Changes, record.State)
@@ -160,14 +184,20 @@ func (h *Handler) integration(r *request) {
 	}
 	slices.Reverse(p.Keys)
 	if !p.Past {
+		p.Offers = h.offers(r, url.Values{"id": {record.ID}}, ActProbe, ActSettle, ActImport, ActErase, ActForget)
 		p.Probe, p.Asked, p.Due = e.Probe, momentOf(e.Probe.Asked, r.now), momentOf(e.Probe.Due, r.now)
 	}
-	p.timeline(r, all, store.Position(at))
+	for i := range slices.Backward(all) {
+		if p.Did == "" {
+			p.Did = r.did(&all[i])
+		}
+	}
+	p.timeline(h, r, all, store.Position(at))
 	r.show(http.StatusOK, "integration.html", p)
 }
 
 // timeline fills in the entries, newest first: those before a position that the query names.
-func (p *integrationPage) timeline(r *request, all []keyrack.Change, at store.Position) {
+func (p *integrationPage) timeline(h *Handler, r *request, all []keyrack.Change, at store.Position) {
 	query := url.Values{"id": {r.URL.Query().Get("id")}}
 	if p.Past {
 		query.Set("at", strconv.FormatUint(uint64(at), 10))
@@ -182,7 +212,7 @@ func (p *integrationPage) timeline(r *request, all []keyrack.Change, at store.Po
 	}
 	start := max(0, end-entriesPerPage)
 	for i := end - 1; i >= start; i-- {
-		e := r.event(&all[i])
+		e := h.event(r, &all[i])
 		e.Current = p.Past && all[i].Position == at
 		p.Events = append(p.Events, e)
 	}
@@ -280,7 +310,7 @@ func (h *Handler) entry(r *request) {
 
 func (h *Handler) showEntry(r *request, c *keyrack.Change) {
 	p := entryPage{
-		frame: r.frame("deliveries", "Entry "+strconv.FormatUint(uint64(c.Position), 10)), event: r.event(c),
+		frame: r.frame("deliveries", "Entry "+strconv.FormatUint(uint64(c.Position), 10)), event: h.event(r, c),
 		Position: strconv.FormatUint(uint64(c.Position), 10), EntryID: c.ID.String(), Version: c.Version,
 		Integration: plain(c.Integration, inFull),
 	}

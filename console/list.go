@@ -20,6 +20,7 @@ type listing struct {
 	reason *lifecycle.Reason
 	state  *lifecycle.State
 	alarms bool // those with an alarm that nothing has answered
+	marked bool // those whose verdict is marked as in trouble
 	words  []string
 	label  string // key=value
 	sort   string
@@ -60,6 +61,9 @@ func parseListing(query url.Values) listing {
 	if l.alarms = query.Get("alarm") == "open"; l.alarms {
 		keep("alarm")
 	}
+	if l.marked = query.Get("trouble") == "yes"; l.marked {
+		keep("trouble")
+	}
 	if l.words = strings.Fields(fold(query.Get("q"))); len(l.words) > 0 {
 		keep("q")
 	}
@@ -91,6 +95,9 @@ func (l *listing) href(after string) string {
 }
 
 func (l *listing) wants(r *row) bool {
+	if l.marked && !r.trouble {
+		return false
+	}
 	if l.status != nil && *l.status != r.status || l.reason != nil && *l.reason != r.reason || l.state != nil && *l.state != r.state {
 		return false
 	}
@@ -161,6 +168,7 @@ func (l *listing) pick(rows []row, alarmed map[string]bool) (page []row, more bo
 type item struct {
 	Href, Hotel, Name, ID string
 	Status, Reason, State string
+	Trouble               bool
 	Evidence              moment
 }
 
@@ -169,7 +177,7 @@ func (r *request) item(one *row) item {
 		Href: integrationHref(one.id), ID: plain(one.id, inList),
 		Hotel: plain(one.enterpriseName, inList), Name: plain(one.name, inList),
 		Status: one.status.String(), Reason: words(one.reason.String()), State: words(one.state.String()),
-		Evidence: momentOf(one.evidence.Time(), r.now),
+		Trouble: one.trouble, Evidence: momentOf(one.evidence.Time(), r.now),
 	}
 }
 
@@ -180,16 +188,17 @@ type listPage struct {
 	frame
 	Statuses, Reasons, States, Sorts []choice
 	Q, Label                         string
-	Alarms                           bool
+	Alarms, Trouble                  bool
 	Filtered, Paged                  bool
 	Items                            []item
 	Matches                          int
 	First, Next                      string
+	Offers                           []offer
 }
 
 func (h *Handler) integrations(r *request) {
 	l := parseListing(r.URL.Query())
-	p := listPage{frame: r.frame("integrations", "Integrations"), Q: plain(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), inList), Label: plain(l.label, inList), Alarms: l.alarms}
+	p := listPage{frame: r.frame("integrations", "Integrations"), Q: plain(strings.Join(strings.Fields(r.URL.Query().Get("q")), " "), inList), Label: plain(l.label, inList), Alarms: l.alarms, Trouble: l.marked}
 	for s := range lifecycle.Invalid + 1 {
 		p.Statuses = append(p.Statuses, choice{s.String(), s.String(), l.status != nil && *l.status == s})
 	}
@@ -204,7 +213,7 @@ func (h *Handler) integrations(r *request) {
 		p.Sorts = append(p.Sorts, choice{s.Value, s.Text, l.sort == s.Value})
 	}
 	p.Filtered, p.Paged = len(l.query) > 0, l.after != ""
-	p.First = l.href("")
+	p.First, p.Offers = l.href(""), h.offers(r, url.Values{}, ActImport)
 	alarmed := map[string]bool{}
 	if l.alarms {
 		alarmed = h.alarmed(r)

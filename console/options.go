@@ -17,6 +17,9 @@ type Options struct {
 	// and has a session of at most eight hours, kept in memory and in a cookie that no
 	// script can read. It must take as long for a wrong key as for a right one.
 	SignIn func(key string) (Visitor, bool)
+	// May says who may do what. nil: nobody may do anything. It is asked when an act is
+	// offered, when it is shown and when it is done.
+	May func(Visitor, Act) bool
 	// Webhooks is the handler of Mews's webhooks. It knows which requests were refused and
 	// when each secret was last seen; nil: the page does not say so.
 	Webhooks *keyrack.Handler
@@ -35,11 +38,28 @@ type Setting struct {
 	From  string // where the value comes from, such as "default" or "environment"
 }
 
+// Act is something that a visitor can do, if Options.May allows it.
+type Act string
+
+// The acts. What each does is that of keyrack.Rack.Act.
+const (
+	ActProbe   Act = "probe"   // have Mews asked about an integration now
+	ActSettle  Act = "settle"  // say how an integration stands
+	ActImport  Act = "import"  // bring an integration, its names or its token
+	ActErase   Act = "erase"   // erase the bodies of an integration's deliveries
+	ActForget  Act = "forget"  // erase everything about an integration
+	ActPause   Act = "pause"   // pause a subscription
+	ActResume  Act = "resume"  // let a paused subscription go on
+	ActRetry   Act = "retry"   // have a subscription's dead letters tried again
+	ActDiscard Act = "discard" // discard a subscription's dead letters
+)
+
 // Visitor is who asks, as the host knows them. The zero value may read, and nothing else.
 type Visitor struct {
 	// Name is journalled with what they do. It names a key or a role, never a person.
 	Name string
-	// Persons lets them read what the journal keeps about persons.
+	// Persons lets them read what the journal keeps about persons: who asked for an
+	// integration, and who did something by hand and why.
 	Persons bool
 }
 

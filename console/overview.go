@@ -28,6 +28,7 @@ type check struct {
 type overviewPage struct {
 	frame
 	Total    int
+	Trouble  int     // verdicts that are what they were before Mews refused everything
 	Verdicts []count // valid, unknown, invalid
 	Share    []bar   // of a line, one for each of Verdicts
 	Reasons  []count
@@ -51,6 +52,7 @@ type counts struct {
 	status4 map[lifecycle.Reason]lifecycle.Status
 	orphans int
 	alarms  int
+	trouble int
 }
 
 func (h *Handler) overview(r *request) {
@@ -69,6 +71,9 @@ func (h *Handler) overview(r *request) {
 			c.status4[one.reason] = one.status
 			if one.state == lifecycle.Unseen && one.arrived < before {
 				c.orphans++
+			}
+			if one.trouble {
+				c.trouble++
 			}
 			if len(alarmed) > 0 && one.status == lifecycle.Unknown && alarmed[one.id] {
 				c.alarms++
@@ -106,13 +111,21 @@ func (h *Handler) overview(r *request) {
 		}
 	})
 	dead := h.health(r, &p)
+	p.Trouble = c.trouble
 	p.wants(&c, contradictions, unread, dead)
-	seen, _, known := h.seen.read()
+	stats, _, known := h.stats.read()
+	if known {
+		calls := check{Name: "Own calls", Text: "none was refused for lack of a permission"}
+		if stats.Forbidden > 0 {
+			calls.Text = number(int(stats.Forbidden)) + " since the start were refused for lack of a permission; the page of an integration says of which operations"
+		}
+		p.Health = append(p.Health, calls)
+	}
 	for _, a := range lifecycle.Actions() {
 		if !known {
 			break
 		}
-		p.Actions = append(p.Actions, check{Name: a.String(), Bad: !seen[a]})
+		p.Actions = append(p.Actions, check{Name: a.String(), Bad: !stats.Seen[a]})
 	}
 	if h.options.Webhooks != nil {
 		for _, s := range h.options.Webhooks.Secrets() {
@@ -125,6 +138,7 @@ func (h *Handler) overview(r *request) {
 // wants lists what a person should look at first.
 func (p *overviewPage) wants(c *counts, contradictions, unread, dead int) {
 	for _, one := range []count{
+		{N: c.trouble, Text: "in trouble", Href: "./integrations?trouble=yes", Advice: "Mews refuses questions whatever the token: the ClientToken is dead, or there is trouble at Mews. These verdicts stay as they were."},
 		{N: c.reasons[lifecycle.ReasonDisputed], Text: "disputed", Href: "./integrations?reason=disputed", Advice: "Two enterprises or two integrations seem to own one token."},
 		{N: c.reasons[lifecycle.ReasonDeletedAccepted], Text: "deleted, and yet accepted", Href: "./integrations?reason=deleted_but_accepted", Advice: "The deletion may be forged, or Mews is late."},
 		{N: c.alarms, Text: "with an unanswered alarm", Href: "./integrations?alarm=open", Advice: "Evidence contradicted what was known, and nothing has settled it since."},
@@ -229,12 +243,14 @@ type subscriptionItem struct {
 	Name, Position, Lag string
 	Paused              bool
 	Dead                []letter
+	Offers              []offer
 }
 
 type letter struct {
 	Integration, Href, Entry string
 	Attempts                 int
 	At                       moment
+	Offers                   []offer
 }
 
 // shownLetters is how many dead letters of one subscription a page lists.
@@ -252,8 +268,16 @@ func (h *Handler) subscriptions(r *request) {
 		return
 	}
 	p := subscriptionsPage{frame: r.frame("subscriptions", "Subscriptions")}
+	if r.URL.Query().Has("did") {
+		for c, err := range h.rack.History(r.Context(), "") {
+			if err == nil && p.Did == "" {
+				p.Did = r.did(&c)
+			}
+		}
+	}
 	for _, s := range all {
 		one := subscriptionItem{Name: plain(s.Name, inList), Position: number(int(s.Position)), Lag: number(int(last - min(s.Position, last))), Paused: s.Paused}
+		one.Offers = h.subscriptionOffers(r, &s)
 		if s.Dead > 0 {
 			letters, err := atrest.DeadLetters(r.Context(), h.store, s.Name)
 			if err != nil {
@@ -264,7 +288,7 @@ func (h *Handler) subscriptions(r *request) {
 			for _, l := range letters[:min(len(letters), shownLetters)] {
 				one.Dead = append(one.Dead, letter{
 					Integration: plain(l.Integration, inList), Href: integrationHref(l.Integration), Entry: entryHref(l.Integration, l.Position),
-					Attempts: l.Attempts, At: momentOf(l.At, r.now),
+					Attempts: l.Attempts, At: momentOf(l.At, r.now), Offers: h.letterOffers(r, s.Name, l.Position),
 				})
 			}
 		}

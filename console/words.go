@@ -53,6 +53,9 @@ func sentence(v keyrack.Verdict, now time.Time) string {
 	if v.Status == lifecycle.Unknown && v.Reason != lifecycle.ReasonUnfamiliar {
 		text += " Best guess: " + v.Guess().String() + "."
 	}
+	if v.Trouble {
+		text += " Mews refuses questions at the moment whatever the token, so this is what it was before."
+	}
 	if v.Assumed {
 		text += " This is assumed, as the policy allows."
 	}
@@ -80,6 +83,8 @@ func kindOf(k lifecycle.Kind) string {
 		return "an import by hand"
 	case lifecycle.KindUpgrade:
 		return "newer rules"
+	case lifecycle.KindSettle:
+		return "a person’s word"
 	}
 	return k.String()
 }
@@ -116,6 +121,10 @@ func what(e *lifecycle.Evidence) string {
 		return "labels changed by hand"
 	case lifecycle.KindJoin:
 		return "spellings joined"
+	case lifecycle.KindSettle:
+		return "settled by hand"
+	case lifecycle.KindControl:
+		return "subscription by hand: " + plain(e.Operation, inList)
 	}
 	return e.Kind.String()
 }

@@ -95,7 +95,8 @@ func plainInQuery(secret keyrack.Token) bool {
 }
 
 // newConsole returns the operator's page. With API keys a visitor signs in with one that may
-// read; without, the API listener serves this machine alone.
+// read, and with the scope admin may do everything and see persons; without keys the API
+// listener serves this machine alone, and nobody may do anything.
 func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *console.Handler {
 	o := console.Options{Webhooks: webhooks, Prober: s.client != nil, Horizon: s.options.Horizon}
 	for _, one := range s.shown {
@@ -108,8 +109,9 @@ func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *co
 	if len(s.apiKeys) > 0 {
 		o.SignIn = func(key string) (console.Visitor, bool) {
 			name := s.apiKeys.Reader(key)
-			return console.Visitor{Name: name}, name != ""
+			return console.Visitor{Name: name, Persons: s.apiKeys.Admin(name)}, name != ""
 		}
+		o.May = func(v console.Visitor, _ console.Act) bool { return s.apiKeys.Admin(v.Name) }
 	}
 	return console.New(rack, &o)
 }

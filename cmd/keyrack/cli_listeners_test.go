@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -95,7 +96,8 @@ func TestConsoleOfServe(t *testing.T) {
 }
 
 // TestConsoleWithKeys: with keys a visitor signs in with one that may read. The key itself is
-// in no answer, and a key with another scope opens nothing.
+// in no answer, and a key with another scope opens nothing. With the scope admin they may do
+// something, which is journalled under the name of the key; with read alone nothing.
 func TestConsoleWithKeys(t *testing.T) {
 	p := serving(t, map[string]string{api.KeysVariable: sidecartest.APIKeys})
 	v := visit(t, p)
@@ -110,8 +112,33 @@ func TestConsoleWithKeys(t *testing.T) {
 	if code, page := v.send(http.MethodPost, "signin", url.Values{"key": {"canary-reader"}, "to": {"settings"}}, nil); code != http.StatusOK || !strings.Contains(page, "Signed in as") || !strings.Contains(page, "<h1>Settings</h1>") {
 		t.Errorf("signing in leads to %d\n%s", code, page)
 	}
+	body, err := demo.Body("created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sidecartest.Deliver(t, p.webhooks, body)
+	const one = "id=9e5e84e9-974d-4f16-9662-ab2200f27cb1"
+	settle := url.Values{"do": {"settle"}, "about": {strings.TrimPrefix(one, "id=")}, "enabled": {"no"}}
+	if code, page := v.get("integration?" + one); code != http.StatusOK || strings.Contains(page, "act?") {
+		t.Errorf("a key that may read is offered acts: %d\n%s", code, page)
+	}
+	if code, _ := v.send(http.MethodPost, "preview", settle, nil); code != http.StatusForbidden {
+		t.Errorf("a key that may read settles: %d", code)
+	}
 	if code, _ := v.send(http.MethodPost, "signout", url.Values{}, nil); code != http.StatusUnauthorized {
 		t.Errorf("after signing out: %d", code)
+	}
+	if code, page := v.send(http.MethodPost, "signin", url.Values{"key": {"canary-boss"}, "to": {"integration?" + one}}, nil); code != http.StatusOK || !strings.Contains(page, "act?do=settle") {
+		t.Errorf("a key with the scope admin is offered no acts: %d\n%s", code, page)
+	}
+	_, page := v.send(http.MethodPost, "preview", settle, nil)
+	ticket := regexp.MustCompile(`name="ticket" value="([^"]*)"`).FindStringSubmatch(page)
+	if ticket == nil {
+		t.Fatalf("there is nothing to confirm\n%s", page)
+	}
+	code, page := v.send(http.MethodPost, "do", url.Values{"ticket": {ticket[1]}, "who": {"Kim"}, "why": {"the hotel called"}}, nil)
+	if code != http.StatusOK || !strings.Contains(page, "Your word was taken in.") || !strings.Contains(page, "by <bdi>boss</bdi>; <bdi>Kim</bdi> says") {
+		t.Errorf("settling leads to %d\n%s", code, page)
 	}
 	p.signal()
 	if code := p.wait(t); code != exitOK {

@@ -64,7 +64,8 @@ only, and is read-only: it issues no tokens and changes nothing. With keys, whic
 keyrack apikey creates, it may listen elsewhere, and every path requires one, as
 Authorization: Bearer KEY, except /livez and /readyz. A load balancer's check finds
 /livez on the webhook listener too; --health-addr is a listener for checks alone.
-At the operator's page you sign in with a key that has the scope read.
+At the operator's page you sign in with a key that has the scope read; with admin, you
+may act on what it shows.
 
   POST /v1/introspect                   is the token in the form field "token" valid?
   GET  /v1/integrations                 all; filter by enterprise, state, status, reason

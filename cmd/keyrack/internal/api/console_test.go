@@ -51,7 +51,8 @@ func TestConsolePath(t *testing.T) {
 	}
 }
 
-// TestReader: the name of a key is returned if it may read, and of no other.
+// TestReader: the name of a key is returned if it may read, and of no other; only one with the
+// scope admin is an admin.
 func TestReader(t *testing.T) {
 	keys, err := ParseKeys("r read "+sum("r")+"\na admin "+sum("a")+"\ni introspect,token,report "+sum("i"), "the test", nil)
 	if err != nil {
@@ -60,6 +61,11 @@ func TestReader(t *testing.T) {
 	for value, want := range map[string]string{"r": "r", "a": "a", "i": "", "": "", "other": ""} {
 		if got := keys.Reader(value); got != want {
 			t.Errorf("%q is %q, want %q", value, got, want)
+		}
+	}
+	for name, want := range map[string]bool{"r": false, "a": true, "i": false, "": false, "other": false} {
+		if got := keys.Admin(name); got != want {
+			t.Errorf("%q is an admin: %v", name, got)
 		}
 	}
 }

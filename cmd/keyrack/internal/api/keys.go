@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -94,6 +95,11 @@ func (all Keys) Reader(value string) (name string) {
 		return key.name
 	}
 	return ""
+}
+
+// Admin reports whether the key of this name has the scope admin.
+func (all Keys) Admin(name string) bool {
+	return name != "" && slices.ContainsFunc(all, func(k Key) bool { return k.name == name && k.scopes&ScopeAdmin != 0 })
 }
 
 // KeysVariable is the environment variable of keys.
