@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -17,6 +18,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/console"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 )
 
@@ -202,3 +204,14 @@ func shape(t *testing.T, page string) string {
 
 // links are the addresses in a page.
 var links = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+
+// answering is a Mews that answers by the token, or refuses everything.
+type answering struct{ refuses atomic.Bool }
+
+func (a *answering) Probe(_ context.Context, token lifecycle.Token, _ string) (connector.Answer, error) {
+	var n int
+	if _, err := fmt.Sscanf(token.Reveal(), tokenCanary+"%d", &n); err != nil || a.refuses.Load() {
+		return connector.Answer{Kind: connector.Unauthorized, Status: http.StatusUnauthorized}, nil
+	}
+	return connector.Answer{Kind: connector.Accepted, Status: http.StatusOK, Enterprise: lifecycle.Named{ID: id(2, n)}}, nil
+}

@@ -213,6 +213,7 @@ func (p *integrationPage) timeline(h *Handler, r *request, all []keyrack.Change,
 	start := max(0, end-entriesPerPage)
 	for i := end - 1; i >= start; i-- {
 		e := h.event(r, &all[i])
+		e.At = strings.TrimPrefix(e.At, "./integration") // this page: it has to stay small
 		e.Current = p.Past && all[i].Position == at
 		p.Events = append(p.Events, e)
 	}

@@ -117,7 +117,7 @@ func (h *Handler) overview(r *request) {
 	if known {
 		calls := check{Name: "Own calls", Text: "none was refused for lack of a permission"}
 		if stats.Forbidden > 0 {
-			calls.Text = number(int(stats.Forbidden)) + " since the start were refused for lack of a permission; the page of an integration says of which operations"
+			calls.Text = number(int(stats.Forbidden)) + " since the start were refused for lack of a permission; the page of an integration names the operations"
 		}
 		p.Health = append(p.Health, calls)
 	}

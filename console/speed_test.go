@@ -13,9 +13,9 @@ import (
 )
 
 // TestWeight: the page of one integration weighs at most 30 kB with everything that it
-// loads, however long its history is.
+// loads, however long its history is, for a visitor who may do everything, too.
 func TestWeight(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newDesk(t, everything)
 	d.aLife(1, ordinary)
 	d.deliver(created(2, ordinary))
 	for n := range 60 {
