@@ -63,13 +63,18 @@ func (b *backlog[T]) obey(ctx context.Context) (paused bool, err error) {
 	if err != nil || c.Rewind == nil {
 		return c.Paused, err
 	}
+	if c.Retry {
+		if err := forgetAfter(ctx, b.Store, b.Name, *c.Rewind); err != nil {
+			return false, err
+		}
+	}
 	if err := b.Store.Advance(ctx, b.lease, *c.Rewind); err != nil {
 		return false, err
 	}
 	b.read, b.kept = *c.Rewind, *c.Rewind
 	clear(b.failing)
 	b.waiting = 0
-	c.Rewind = nil
+	c.Rewind, c.Retry = nil, false
 	return c.Paused, writeControl(ctx, b.Store, b.Name, c, old)
 }
 

@@ -29,6 +29,10 @@ type control struct {
 	Paused bool `json:",omitzero"`
 	// Rewind is the position to go back to; it is taken away once obeyed.
 	Rewind *store.Position `json:",omitzero"`
+	// Retry: the rewind is there to try dead letters again. Those after it count as gone, and
+	// are forgotten by the instance that obeys, before it goes back: only it knows which of
+	// them failed anew.
+	Retry bool `json:",omitzero"`
 	// Change identifies the latest wish. Its author recognizes by it that the wish was
 	// written, even if it was obeyed already.
 	Change store.EntryID `json:",omitzero"`
@@ -104,7 +108,7 @@ func Rewind(ctx context.Context, s store.Store, name string, after store.Positio
 	if after > last {
 		return ErrBeyond
 	}
-	return change(ctx, s, name, func(c *control) { c.Rewind = &after })
+	return change(ctx, s, name, func(c *control) { c.Rewind, c.Retry = &after, false })
 }
 
 // State is where a subscription stands.
@@ -139,7 +143,15 @@ func States(ctx context.Context, s store.Store) ([]State, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, State{name, at, c.Paused, dead[deadPrefix(name)]})
+		n := dead[deadPrefix(name)]
+		if c.Retry && n > 0 {
+			letters, err := DeadLetters(ctx, s, name)
+			if err != nil {
+				return nil, err
+			}
+			n = len(letters)
+		}
+		all = append(all, State{name, at, c.Paused, n})
 	}
 	return all, nil
 }
@@ -184,11 +196,7 @@ func Forget(ctx context.Context, s store.Store, name string) error {
 		return err
 	}
 	defer func() { _ = s.Release(context.WithoutCancel(ctx), l) }() // else it runs out
-	letters, err := DeadLetters(ctx, s, name)
-	if err != nil {
-		return err
-	}
-	if err := DiscardDeadLetters(ctx, s, name, letters...); err != nil {
+	if err := forgetAfter(ctx, s, name, 0); err != nil {
 		return err
 	}
 	return s.Shred(ctx, controlRef(name), markRef(name))

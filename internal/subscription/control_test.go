@@ -233,28 +233,48 @@ func TestForgettingARunningSubscription(t *testing.T) {
 }
 
 // TestRetryingDeadLetters: from a dead letter on, the handler gets everything again; older
-// letters stay.
+// letters stay, and one that fails again is a letter again, however soon it fails.
 func TestRetryingDeadLetters(t *testing.T) {
 	sitting(t, func(d desk) {
 		d.commit("a", "b", "c", "d")
 		e := &ear{fails: func(what string) bool { return what == "a1" || what == "b1" || what == "d1" }}
 		sub := subscriber(d.store, e)
 		sub.Attempts = 1
-		defer start(sub)()
+		stop := start(sub)
+		left := func(when string, want ...store.Position) {
+			t.Helper()
+			letters, err := subscription.DeadLetters(t.Context(), d.store, "mail")
+			var at []store.Position
+			for _, l := range letters {
+				at = append(at, l.Position)
+			}
+			if slices.Sort(at); err != nil || !slices.Equal(at, want) || d.state().Dead != len(want) {
+				t.Errorf("%s: %v, %v, want %v", when, at, err, want)
+			}
+		}
 		time.Sleep(2 * time.Second)
 		e.wants(t, "at first", "c1")
-		e.failing(nil)
-		n, after, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2)
-		if n != 2 || after != 1 || err != nil {
+		for range 20 { // each fails again at once, while it is being asked for
+			if n, after, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2); n != 2 || after != 1 || err != nil {
+				t.Fatalf("%d letters, after %d, %v", n, after, err)
+			}
+			time.Sleep(2 * time.Second)
+			left("failed again", 1, 2, 4)
+		}
+		stop()
+		if n, after, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2); n != 2 || after != 1 || err != nil {
 			t.Errorf("%d letters, after %d, %v", n, after, err)
 		}
-		time.Sleep(2 * time.Second)
-		e.wants(t, "tried again", "c1", "b1", "c1", "d1")
-		if letters, err := subscription.DeadLetters(t.Context(), d.store, "mail"); err != nil || len(letters) != 1 || letters[0].Position != 1 {
-			t.Errorf("left: %+v, %v", letters, err)
-		}
+		left("while nobody works", 1)
 		if _, _, err := subscription.RetryDeadLetters(t.Context(), d.store, "mail", 2); !errors.Is(err, subscription.ErrNoLetters) {
 			t.Errorf("where there are none: %v", err)
+		}
+		e.failing(nil)
+		defer start(sub)()
+		time.Sleep(2 * time.Second)
+		left("tried again", 1)
+		if all := e.all(); !slices.Equal(all[len(all)-3:], []string{"b1", "c1", "d1"}) {
+			t.Errorf("heard %v", all)
 		}
 	})
 }

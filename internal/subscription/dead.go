@@ -31,9 +31,22 @@ func bury(ctx context.Context, s store.Store, name string, letter DeadLetter) er
 	return s.Reseal(ctx, store.Ref{Name: deadPrefix(name) + letter.Entry.String()}, nil, value)
 }
 
-// DeadLetters returns a subscription's dead letters, in no given order.
+// DeadLetters returns a subscription's dead letters, in no given order. Those that are to be
+// tried again are none any more.
 func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter, error) {
-	var letters []DeadLetter
+	letters, err := allLetters(ctx, s, name)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := readControl(ctx, s, name)
+	if err == nil && c.Retry && c.Rewind != nil {
+		letters = slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Position > *c.Rewind })
+	}
+	return letters, err
+}
+
+// allLetters returns all dead letters that are kept.
+func allLetters(ctx context.Context, s store.Store, name string) (letters []DeadLetter, err error) {
 	for ref, err := range s.ScanSealed(ctx) {
 		if err != nil {
 			return nil, err
@@ -75,11 +88,21 @@ func RetryDeadLetters(ctx context.Context, s store.Store, name string, from stor
 		return 0, 0, ErrNoLetters
 	}
 	after = slices.MinFunc(letters, func(a, b DeadLetter) int { return cmp.Compare(a.Position, b.Position) }).Position - 1
-	// First the way back, so that a crash in between leaves the letters.
-	if err := Rewind(ctx, s, name, after); err != nil {
-		return 0, 0, err
+	return len(letters), after, change(ctx, s, name, func(c *control) {
+		if c.Rewind == nil || *c.Rewind > after {
+			c.Rewind = &after
+		}
+		c.Retry = true
+	})
+}
+
+// forgetAfter forgets the dead letters after a position.
+func forgetAfter(ctx context.Context, s store.Store, name string, after store.Position) error {
+	letters, err := allLetters(ctx, s, name)
+	if err != nil {
+		return err
 	}
-	return len(letters), after, DiscardDeadLetters(ctx, s, name, letters...)
+	return DiscardDeadLetters(ctx, s, name, slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Position <= after })...)
 }
 
 // DiscardDeadLetters forgets dead letters.
