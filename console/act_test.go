@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -186,9 +187,7 @@ func TestEveryAct(t *testing.T) {
 					if action != "/preview" {
 						t.Fatalf("the form goes to %s", action)
 					}
-					for name, values := range w.says {
-						said[name] = values
-					}
+					maps.Copy(said, w.says)
 					answer = d.do(http.MethodPost, action, said, nil)
 					action, said = form(answer.Body.String())
 				}
@@ -283,9 +282,7 @@ func TestActsAreOff(t *testing.T) {
 					t.Errorf("%s: %s is shown: %d", name, path, got.Code)
 				}
 				action, said := form(allowed.get(path).Body.String())
-				for name, values := range w.says {
-					said[name] = values
-				}
+				maps.Copy(said, w.says)
 				if w.says != nil {
 					if got := d.do(http.MethodPost, action, said, nil); got.Code != http.StatusForbidden {
 						t.Errorf("%s: %s is previewed: %d", name, w.do, got.Code)
