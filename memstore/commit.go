@@ -2,8 +2,10 @@ package memstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -16,27 +18,51 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, er
 		return store.Committed{}, err
 	}
 	// Values to keep are copied before the lock is taken.
-	e := &entry{Entry: cloneEntry(c.Entry), body: clone(c.Body), record: clone(c.Record)}
-	receipt, err := s.commit(&c, e)
+	e := newEntry(&c)
+	var with *entry
+	if c.With != nil {
+		with = newEntry(c.With)
+	}
+	receipt, err := s.commit(&c, e, with)
 	receipt.Entry = cloneEntry(receipt.Entry)
 	return receipt, err
 }
 
+func newEntry(c *store.Commit) *entry {
+	return &entry{Entry: cloneEntry(c.Entry), body: clone(c.Body), record: clone(c.Record)}
+}
+
 // commit checks everything before it changes anything. The caller must clone the
 // receipt's slices.
-func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
+func (s *Store) commit(c *store.Commit, e, with *entry) (store.Committed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.entries[e.ID]; old != nil {
 		return old.receipt(true), nil
 	}
-	in := s.nameless
-	if e.Integration != "" {
-		in = s.integrations[e.Integration]
-		if err := s.admit(c, in); err != nil {
+	if with != nil {
+		if s.entries[with.ID] != nil {
+			return store.Committed{}, store.ErrConflict
+		}
+		if err := s.admit(c.With); err != nil {
 			return store.Committed{}, err
 		}
-		if in == nil {
+	}
+	if err := s.admit(c); err != nil {
+		return store.Committed{}, err
+	}
+	if with != nil {
+		s.apply(c.With, with)
+	}
+	s.apply(c, e)
+	return e.receipt(false), nil
+}
+
+// apply makes the changes of a commit that was admitted.
+func (s *Store) apply(c *store.Commit, e *entry) {
+	in := s.nameless
+	if e.Integration != "" {
+		if in = s.integrations[e.Integration]; in == nil {
 			in = s.create(e.Integration)
 		}
 	}
@@ -61,12 +87,14 @@ func (s *Store) commit(c *store.Commit, e *entry) (store.Committed, error) {
 		in.version, in.last, in.record = e.Version, e.ID, e.record
 	}
 	s.append(e)
-	return e.receipt(false), nil
 }
 
-// admit returns ErrConflict or ErrOwned if the commit must not be applied to in, which
-// is nil if the integration does not exist.
-func (s *Store) admit(c *store.Commit, in *integration) error {
+// admit returns ErrConflict or ErrOwned if the commit must not be applied.
+func (s *Store) admit(c *store.Commit) error {
+	if c.Entry.Integration == "" {
+		return nil
+	}
+	in := s.integrations[c.Entry.Integration] // nil if it does not exist
 	var version uint64
 	var last store.EntryID
 	if in != nil {
@@ -76,11 +104,16 @@ func (s *Store) admit(c *store.Commit, in *integration) error {
 		return store.ErrConflict
 	}
 	for _, claim := range c.Claim {
-		if k := s.keys[claim.Digest]; k != nil && k.owner != in {
+		if k := s.keys[claim.Digest]; k != nil && k.owner != in && !givesUp(c.With, k.owner.id, claim.Digest) {
 			return &store.OwnedError{Digest: claim.Digest, Owner: k.owner.id}
 		}
 	}
 	return nil
+}
+
+// givesUp reports whether a commit disowns a digest of an integration.
+func givesUp(with *store.Commit, owner string, d lifecycle.Digest) bool {
+	return with != nil && with.Entry.Integration == owner && slices.Contains(with.Disown, d)
 }
 
 func (s *Store) create(id string) *integration {

@@ -45,10 +45,10 @@ func (s *Store) commit(ctx context.Context, c *store.Commit) (store.Committed, e
 		var done bool
 		var err error
 		switch {
-		case c.Expect > math.MaxInt64-1: // no integration ever reaches that version
+		case c.Expect > math.MaxInt64-1, c.With != nil && c.With.Expect > math.MaxInt64-1: // no integration ever reaches that version
 		case c.Entry.Integration == "":
 			done, err = s.commitNameless(ctx, c)
-		case !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
+		case c.With == nil && !c.Forget && !c.EraseBodies && (len(c.Claim) == 0 || len(c.Disown) == 0):
 			done, err = s.commitAtOnce(ctx, c)
 		default:
 			done, err = s.commitInSteps(ctx, c)
@@ -149,7 +149,11 @@ func (s *Store) commitInSteps(ctx context.Context, c *store.Commit) (bool, error
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no-op after Commit
 	var batch pgx.Batch
 	whole := true
-	for _, step := range steps(c) {
+	all := steps(c)
+	if c.With != nil {
+		all = append(steps(c.With), all...)
+	}
+	for _, step := range all {
 		batch.Queue(s.in(step.statement), step.args...).Exec(func(tag pgconn.CommandTag) error {
 			whole = whole && (step.rows < 0 || step.rows == tag.RowsAffected())
 			return nil
@@ -215,11 +219,15 @@ func steps(c *store.Commit) []step {
 // with the same id, an error, or nil if the obstacle is gone.
 func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed, error) {
 	digests, _ := claims(c.Claim)
+	giver, given := []byte{}, [][]byte{}
+	if c.With != nil {
+		giver, given = []byte(c.With.Entry.Integration), digestBytes(c.With.Disown)
+	}
 	var version int64
 	var made pgtype.UUID // by which entry
 	var digest, owner []byte
 	var e maybeEntry
-	err := s.pool.QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID)).
+	err := s.pool.QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID), giver, given).
 		Scan(append([]any{&version, &made, &digest, &owner}, e.fields()...)...)
 	switch {
 	case err != nil:
@@ -230,8 +238,13 @@ func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed,
 		return nil, store.ErrConflict
 	case owner != nil:
 		return nil, &store.OwnedError{Digest: lifecycle.Digest(digest), Owner: string(owner)}
+	case c.With == nil:
+		return nil, nil
 	}
-	return nil, nil
+	if repeated, err := s.refusal(ctx, c.With); repeated == nil {
+		return nil, err
+	}
+	return nil, store.ErrConflict
 }
 
 // confirm returns the receipt of an entry that is there, once its commit is as durable as

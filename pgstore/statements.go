@@ -145,7 +145,8 @@ from (select 1 as x) x
 left join keyrack.integration i on i.id = $1::bytea
 left join (
   select digest, integration from keyrack.token
-  where digest = any($2::bytea[]) and integration <> $1::bytea limit 1
+  where digest = any($2::bytea[]) and integration <> $1::bytea
+    and not (integration = $4::bytea and digest = any($5::bytea[])) limit 1
 ) t on true
 left join keyrack.entry e on e.id = $3::uuid`
 )

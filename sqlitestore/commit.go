@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -22,7 +23,11 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Committed, er
 		return store.Committed{}, err
 	}
 	change := newChange(&c)
-	err := s.send(ctx, &request{do: change.apply, erases: change.erases()})
+	do := change.apply
+	if c.With != nil {
+		do = (&changes{change, newChange(c.With)}).apply
+	}
+	err := s.send(ctx, &request{do: do, erases: change.erases() || c.With != nil})
 	if err != nil {
 		return store.Committed{}, err
 	}
@@ -145,6 +150,46 @@ func (c *change) apply(l *link) error {
 		}
 	}
 	return c.writeEntry(ctx, l, &at)
+}
+
+// changes are a commit and the one that happens with it.
+type changes struct{ main, with *change }
+
+// apply applies both or neither. A repetition is known by the entry of the commit itself, so
+// what went with it is undone like what was refused.
+func (c *changes) apply(l *link) error {
+	ctx := context.Background()
+	if _, _, err := l.exec(ctx, "SAVEPOINT both"); err != nil {
+		return err
+	}
+	err := c.main.repeatOnly(ctx, l)
+	if err == nil && !c.main.receipt.Repeated {
+		if err = c.with.apply(l); err == nil && c.with.receipt.Repeated {
+			err = store.ErrConflict
+		}
+		if err == nil {
+			err = c.main.apply(l)
+		}
+	}
+	if err != nil {
+		if _, _, undone := l.exec(ctx, "ROLLBACK TO both"); undone != nil {
+			return undone
+		}
+	}
+	if _, _, released := l.exec(ctx, "RELEASE both"); released != nil {
+		return released
+	}
+	return err
+}
+
+// repeatOnly fills in the receipt if the commit has happened before.
+func (c *change) repeatOnly(ctx context.Context, l *link) error {
+	c.receipt = store.Committed{}
+	err := c.repeat(ctx, l)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (c *change) repeat(ctx context.Context, l *link) error {

@@ -104,11 +104,17 @@ type Commit struct {
 	// commit remains. Record becomes the base, at this commit's version, of what
 	// follows.
 	Forget bool
+
+	// With, if not nil, is a commit of another integration, which claims nothing, erases no
+	// bodies, forgets nothing and has no With of its own. The two happen together or not at
+	// all, With first: a digest that it disowns may be claimed here. A refusal of either is
+	// one of both, and it is this entry's id by which a repetition is known.
+	With *Commit
 }
 
 // Check returns ErrInvalid if c contradicts itself: it has no entry id, a digest is
-// zero or named twice, an entry made version 0, or there is no integration and yet more
-// than an entry and a body. Stores call it first.
+// zero or named twice, an entry made version 0, there is no integration and yet more than
+// an entry and a body, or its With is not what With may be. Stores call it first.
 func (c *Commit) Check() error {
 	if c.Entry.ID.IsZero() || c.Expect == 0 && !c.After.IsZero() {
 		return ErrInvalid
@@ -116,6 +122,15 @@ func (c *Commit) Check() error {
 	if c.Entry.Integration == "" &&
 		(c.Expect != 0 || len(c.Record)+len(c.Claim)+len(c.Disown) > 0 || c.EraseBodies || c.Forget) {
 		return ErrInvalid
+	}
+	if w := c.With; w != nil {
+		if c.Entry.Integration == "" || w.Entry.Integration == "" || w.Entry.Integration == c.Entry.Integration ||
+			w.Entry.ID == c.Entry.ID || w.With != nil || len(w.Claim) > 0 || w.EraseBodies || w.Forget {
+			return ErrInvalid
+		}
+		if err := w.Check(); err != nil {
+			return err
+		}
 	}
 	for i := range len(c.Claim) + len(c.Disown) {
 		d := c.named(i)

@@ -102,6 +102,9 @@ func (e *OwnedError) Unwrap() error { return ErrOwned }
 // go back, and repeating an entry without an integration adds a new entry. A refused
 // commit leaves nothing behind: its id may be used again.
 //
+// Commit.With makes one commit of two integrations: both change or neither does, and a token
+// goes from one to the other without ever having two owners, or none.
+//
 // Commits are linearizable for each integration. Ownership of digests is
 // linearizable over all integrations: a digest has at most one owner at any time.
 // Integrations are never deleted.

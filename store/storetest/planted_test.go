@@ -19,7 +19,7 @@ import (
 )
 
 var faults = slices.Concat(
-	commitFaults, repeatFaults, digestFaults, readFaults, journalFaults,
+	commitFaults, withFaults, repeatFaults, digestFaults, readFaults, journalFaults,
 	sealedFaults, forgetFaults, trimFaults, leaseFaults,
 	conductFaults, iteratorFaults, concurrentFaults, durableFaults,
 	incarnationFaults,

@@ -93,7 +93,7 @@ type promise struct {
 }
 
 var promises = slices.Concat(
-	commitPromises, repeatPromises, digestPromises,
+	commitPromises, withPromises, repeatPromises, digestPromises,
 	scanPromises, journalPromises, historyPromises,
 	sealedPromises, forgetPromises, trimPromises,
 	leasePromises, conductPromises, iteratorPromises,
