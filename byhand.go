@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -76,7 +77,7 @@ func (r *Rack) ForgetEnterprise(ctx context.Context, enterprise string) (int, er
 
 // byHand journals something that a person, or a program for one, wants done.
 func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by string, token lifecycle.Digest) (Receipt, error) {
-	integration = lifecycle.CanonicalID(integration)
+	integration = r.name(integration)
 	if r.view.Record(integration) == nil {
 		return Receipt{}, ErrNotFound
 	}
@@ -149,9 +150,13 @@ func (s *Settlement) check() error {
 // Act is something that a person has done by hand, with who wants it and why. Kind decides
 // which of the other fields are used.
 type Act struct {
-	// Kind is KindProbeRequest, KindSettle, KindImport, KindErase or KindForget of package
-	// lifecycle, or KindControl for what is about a subscription.
+	// Kind is KindProbeRequest, KindSettle, KindImport, KindName, KindErase or KindForget of
+	// package lifecycle, or KindControl for what is about a subscription.
 	Kind lifecycle.Kind
+	// Nameless is, for KindName, the id of ours under which Integration was known: see
+	// Connect. Its token, labels and history become Integration's. Both must be of one
+	// enterprise.
+	Nameless string
 	// Integration is the one that it is about; Import names its own.
 	Integration string
 	Settlement  Settlement // its Who, Why and By are not used
@@ -194,7 +199,9 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 		return Preview{}, fmt.Errorf("%w: what is done to a subscription changes no verdict", ErrInvalid)
 	}
 	if owner := r.view.Owner(e.Token); e.Kind == lifecycle.KindImport && owner != nil && owner.ID != e.Integration.ID {
-		e.Owner = owner.ID
+		if e.Owner = owner.ID; join.IsNameless(owner.ID) {
+			t.names(owner)
+		}
 	}
 	base := r.base(e.Integration.ID)
 	p := Preview{Version: base.Version}
@@ -297,6 +304,12 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		}
 		*e, t.token = a.Import.evidence(r.digest(a.Import.Token)), a.Import.Token
 		e.By, id = a.By, e.Integration.ID
+	case lifecycle.KindName:
+		n, err := r.toName(a.Nameless, id)
+		if err != nil {
+			return nil, err
+		}
+		t.names(n)
 	case lifecycle.KindControl:
 		if a.Subscription == "" || !slices.Contains([]string{"pause", "resume", "retry", "discard"}, a.Do) {
 			return nil, fmt.Errorf("%w: to control a subscription takes its name, and pause, resume, retry or discard", ErrInvalid)
@@ -305,7 +318,7 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 	default:
 		return nil, fmt.Errorf("%w: nobody does %v by hand", ErrInvalid, a.Kind)
 	}
-	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && r.view.Record(id) == nil {
+	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && a.Kind != lifecycle.KindName && r.view.Record(id) == nil {
 		return nil, ErrNotFound
 	}
 	if t.id.IsZero() {

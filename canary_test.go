@@ -297,6 +297,14 @@ func (a *aviary) all() {
 		act.Kind, act.Do = lifecycle.KindControl, canaryTokens[0]
 		_, err = a.rack.Act(a.ctx, act)
 		a.err("Act", err)
+		connection := keyrack.Connection{Token: keyrack.NewToken(canaryTokens[0]), By: "key 1"}
+		a.keep(connection)
+		connected, err := a.rack.Connect(a.ctx, connection)
+		a.err("Connect", err)
+		a.keep(connected)
+		connection.Labels = map[string]string{canaryTokens[0] + "!": ""}
+		_, err = a.rack.Connect(a.ctx, connection)
+		a.err("Connect", err)
 		_, _, err = a.rack.IssueToken(a.ctx, record.ID, "key 1")
 		a.err("IssueToken", err)
 		_, err = a.rack.Probe(a.ctx, record.ID, "key 1")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/keyrack-dev/keyrack/internal/binding"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -20,7 +21,7 @@ func (r *Rack) Check(token string) Verdict {
 	if record == nil {
 		return Verdict{}
 	}
-	return record.Verdict(d, &r.policy, r.clock.Instant())
+	return r.verdictOn(record, d, r.clock.Instant())
 }
 
 // CheckIntegration says whether the current token of an integration is valid. Like
@@ -37,9 +38,23 @@ func (r *Rack) CheckIntegration(id string) Verdict {
 	return r.verdict(record, r.clock.Instant())
 }
 
+// name returns the id under which an integration is known, whatever it was called.
+func (r *Rack) name(id string) string { return r.view.Name(lifecycle.CanonicalID(id)) }
+
 // verdict is the verdict of an integration's current token, as far as it has one.
 func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
-	return record.Verdict(lifecycle.Digest{}, &r.policy, now)
+	return r.verdictOn(record, lifecycle.Digest{}, now)
+}
+
+// verdictOn is the verdict on a token of a record, or on the current one. Where nobody asks
+// Mews, a nameless integration may be any that webhooks came about before its
+// IntegrationCreated did.
+func (r *Rack) verdictOn(record *Record, d lifecycle.Digest, now lifecycle.Instant) Verdict {
+	v := record.Verdict(d, &r.policy, now)
+	if v.Status == lifecycle.Valid && r.options.Prober == nil && join.IsNameless(record.ID) && r.view.Unseen() > 0 {
+		v.Status, v.Reason, v.Assumed, v.Likely = lifecycle.Unknown, lifecycle.ReasonNameless, false, true
+	}
+	return v
 }
 
 // Token returns the current token of an integration with its verdict, for use in
@@ -57,6 +72,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		return Token{}, Verdict{}, ErrNotFound
 	}
 	record := slot.Record()
+	id = record.ID // it may have been a nameless one's
 	v := r.verdict(record, r.clock.Instant())
 	key, ok := record.CurrentKey()
 	if !ok {
@@ -83,6 +99,18 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 		return Token{}, unavailable(v), err
 	}
 	return token, v, nil
+}
+
+// tokenBy returns a token of an integration by its digest, in clear.
+func (r *Rack) tokenBy(ctx context.Context, id string, d lifecycle.Digest) (Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
+	defer cancel()
+	ref := store.Ref{Integration: id, Digest: d}
+	sealed, err := r.store.Sealed(ctx, ref)
+	if err != nil {
+		return Token{}, fmt.Errorf("keyrack: reading the token: %w", err)
+	}
+	return r.unsealToken(ctx, ref, sealed)
 }
 
 // unsealToken opens what the store holds at the place of a token. Whatever does not open, or

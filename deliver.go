@@ -81,6 +81,9 @@ type taking struct {
 	evidence  lifecycle.Evidence
 	token     lifecycle.Token // in clear, if the evidence brings one
 	body      []byte          // sealed
+	left      Record          // what is left of it, under the id of ours
+	nameless  *Record         // the nameless integration that it gives a name to
+	yields    bool            // an owner of the token is an error, and not journalled
 	fence     *uint64         // the version that the record must have; nil for any
 	conflicts int             // other instances' commits that came first
 	repeated  bool            // an entry of no integration was in the journal already
@@ -117,6 +120,11 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
 	defer cancel()
 	shortenNames(&t.evidence)
+	if t.nameless != nil && t.token.IsZero() {
+		if t.token, err = r.tokenBy(ctx, t.nameless.ID, t.evidence.Token); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Receipt{}, err
+		}
+	}
 	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
 	}
@@ -162,6 +170,10 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			continue
 		}
 		next, decision := base.Apply(t.evidence)
+		if t.nameless != nil && !holds(&next, t.evidence.Token) {
+			t.stay() // it is another's
+			continue
+		}
 		var commit store.Commit
 		var receipt Receipt
 		if commit, receipt, err = r.commitOf(t, base, next, decision); err != nil {
@@ -175,13 +187,18 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			return receipt, r.reload(ctx, id)
 		case err == nil:
 			r.publish(next)
+			if t.left.ID != "" {
+				r.publish(t.left)
+			}
 			r.shredSpent(ctx, &base, &next)
 			return receipt, nil
 		case errors.Is(err, store.ErrConflict):
 			t.conflicts++
-			base, err = r.loadRecord(ctx, id)
+			if err = r.nameAgain(ctx, t); err == nil {
+				base, err = r.loadRecord(ctx, id)
+			}
 		case errors.As(err, &owned):
-			t.evidence.Owner, err = owned.Owner, nil
+			err = r.owned(ctx, t, owned)
 		}
 	}
 }
@@ -204,39 +221,10 @@ func (r *Rack) upgrade(ctx context.Context, base Record, e lifecycle.Evidence) (
 
 // base returns the record to decide on: the view's, if it has one.
 func (r *Rack) base(id string) Record {
-	if record := r.view.Record(id); record != nil {
+	if record := r.view.Record(id); record != nil && record.ID == id {
 		return *record
 	}
 	return Record{ID: id}
-}
-
-// contest tells the owner of a token that another integration came with it,
-// where there is somebody to ask whose it is.
-func (r *Rack) contest(ctx context.Context, t *taking) {
-	if r.schedule == nil {
-		return
-	}
-	owner := r.view.Record(t.evidence.Owner)
-	if owner == nil || !holds(owner, t.evidence.Token) { // another instance has just taken it up
-		if err := r.reload(ctx, t.evidence.Owner); err != nil {
-			r.log.WarnContext(ctx, "a contested token is not noted with its owner", "error", err)
-			return
-		}
-		if owner = r.view.Record(t.evidence.Owner); owner == nil {
-			return
-		}
-	}
-	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != 0 {
-		return
-	}
-	now := r.clock.Now()
-	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-		Kind: lifecycle.KindContest, At: lifecycle.At(now), Horizon: r.options.horizon(),
-		Integration: lifecycle.Named{ID: owner.ID}, Token: t.evidence.Token,
-	}})
-	if err != nil {
-		r.log.WarnContext(ctx, "a contested token is not noted with its owner", "error", err)
-	}
 }
 
 // commitOf puts together what is committed, and the receipt for it.
@@ -282,6 +270,9 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		if k := base.Keys[i].Digest; !holds(&next, k) {
 			c.Disown = append(c.Disown, k)
 		}
+	}
+	if t.nameless != nil {
+		c.With = r.leaving(t, next.ID)
 	}
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
 }

@@ -57,7 +57,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	if record == nil {
 		return Explanation{At: r.clock.Now().UTC(), Token: digest, WouldChange: change(Verdict{}, r.schedule != nil)}, nil
 	}
-	return r.explain(ctx, record, digest, record.Verdict(digest, &r.policy, r.clock.Instant()))
+	return r.explain(ctx, record, digest, r.verdictOn(record, digest, r.clock.Instant()))
 }
 
 // ExplainAt says why the verdict on an integration's current token was what it was right
@@ -67,7 +67,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 // where the integration had no entry by then or the journal no longer reaches back so far,
 // or the store's.
 func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Position) (Explanation, error) {
-	id := lifecycle.CanonicalID(integration)
+	id := r.name(integration)
 	if r.view.Record(id) == nil {
 		return Explanation{}, ErrNotFound
 	}
@@ -163,6 +163,8 @@ func change(v Verdict, prober bool) []string {
 		return []string{probe, "IntegrationCanceled or IntegrationReinstated more than a horizon after the last of them"}
 	case lifecycle.ReasonSuspectEnabled:
 		return []string{probe, "IntegrationEnabled or IntegrationDisabled more than a horizon after the last of them, and after an IntegrationReinstated"}
+	case lifecycle.ReasonNameless:
+		return []string{"an IntegrationCreated, IntegrationApiKeyCreated or import that brings the token", "a person who says which integration it is"}
 	case lifecycle.ReasonUnattributed:
 		return []string{"a 200 for this token", "a 200 for another one within a minute of this one's 401: then it is this token's own"}
 	}

@@ -136,7 +136,7 @@ func TestSummariesAreTheRecords(t *testing.T) {
 			record, ok := b.Record(s.Integration.ID)
 			want := keyrack.Summary{
 				Integration: lifecycle.Named{ID: record.ID, Name: record.Name}, Enterprise: record.Enterprise, Service: record.Service,
-				Verdict: b.CheckIntegration(record.ID), Arrived: record.Arrived.Time(),
+				Verdict: b.CheckIntegration(record.ID), Arrived: record.Arrived.Time(), Orphan: record.ID == integrationID("b"),
 			}
 			if diff := cmp.Diff(want, s); !ok || diff != "" {
 				t.Errorf("%v (-record +summary):\n%s", ok, diff)

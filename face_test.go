@@ -25,13 +25,13 @@ import (
 const (
 	rootFiles = 24  // production files of the root package
 	rootLines = 330 // of the longest of them
-	rootKnot  = 7   // files of the root package that all know each other
+	rootKnot  = 6   // files of the root package that all know each other
 )
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   126,
-	"lifecycle": 186,
+	"keyrack":   132,
+	"lifecycle": 188,
 }
 
 func TestFaceOfPackages(t *testing.T) {

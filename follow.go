@@ -115,7 +115,7 @@ func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position
 		if err != nil {
 			return from, fmt.Errorf("keyrack: following the journal: %w", err)
 		}
-		if known := r.view.Record(e.Integration); e.Integration != "" && (known == nil || known.Version < e.Version) {
+		if e.Integration != "" && r.view.Version(e.Integration) < e.Version {
 			err := r.reload(ctx, e.Integration)
 			if err != nil && !errors.Is(err, errUnreadable) { // for that nobody else has to wait
 				return from, err
@@ -187,6 +187,12 @@ func (r *Rack) reload(ctx context.Context, id string) error {
 	case errors.Is(err, errUnreadable):
 		r.setAside(ctx, id, err)
 	case err == nil && record.Version > 0:
+		if record.Alias != "" && r.view.Version(id) < record.Version {
+			// The one that has its token first, so that it is known at any time.
+			if named, err := r.loadRecord(ctx, record.Alias); err == nil && named.Version > 0 {
+				r.publish(named)
+			}
+		}
 		r.publish(record)
 	}
 	return err
@@ -228,6 +234,9 @@ func (r *Rack) publish(record Record) {
 	if lifecycle.CanonicalID(record.ID) != record.ID {
 		r.news.Notify()
 		return
+	}
+	if join.IsNameless(record.ID) {
+		r.spelled.Alias(record.ID, record.Alias)
 	}
 	r.view.Publish(record)
 	r.aside.Clear(record.ID)

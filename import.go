@@ -6,8 +6,6 @@ import (
 	"maps"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -88,7 +86,7 @@ func (r *Rack) roomFor(id string, more map[string]string) error {
 // done, and no person. The error is ErrInvalid for what no label may be and for more than
 // 16, ErrNotFound, or the store's as for Deliver.
 func (r *Rack) Label(ctx context.Context, integration string, set map[string]string, remove []string, by string) (Receipt, error) {
-	integration = typed.ID(integration)
+	integration = r.name(typed.ID(integration))
 	record := r.view.Record(integration)
 	if record == nil {
 		return Receipt{}, ErrNotFound
@@ -133,14 +131,6 @@ func (i *Import) check() error {
 	}
 	if year := i.CreatedUtc.UTC().Year(); year < 0 || year > 9999 {
 		return fmt.Errorf("%w: a year has four digits", ErrInvalid)
-	}
-	return nil
-}
-
-// checkID returns ErrInvalid for anything that is not an identifier.
-func checkID(id string) error {
-	if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
-		return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func changesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
 func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
-	integration = lifecycle.CanonicalID(integration)
+	integration = r.name(integration)
 	return changesOf(join.History(ctx, r.store, integration, r.spelled.Of(integration)...))
 }
 

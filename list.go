@@ -4,6 +4,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -32,6 +33,11 @@ type Summary struct {
 	Service     lifecycle.Named
 	// Verdict is the verdict on the current token, as of CheckIntegration. It has the labels.
 	Verdict Verdict
+	// Nameless: the integration was connected by its token alone, and no webhook has told its
+	// id yet (see Connect). Orphan: webhooks came about it, and neither its IntegrationCreated
+	// nor an import, so it may be what a nameless one is. Where there are both at one hotel, a
+	// person should look.
+	Nameless, Orphan bool
 	// Arrived is when the latest delivery arrived; zero if none did.
 	Arrived time.Time
 }
@@ -45,7 +51,7 @@ func (r *Rack) Summaries() iter.Seq[Summary] {
 			return yield(Summary{
 				Integration: lifecycle.Named{ID: record.ID, Name: record.Name},
 				Enterprise:  record.Enterprise, Service: record.Service,
-				Verdict: r.verdict(record, now), Arrived: record.Arrived.Time(),
+				Verdict: r.verdict(record, now), Nameless: join.IsNameless(record.ID), Orphan: isOrphan(record), Arrived: record.Arrived.Time(),
 			})
 		})
 	}
@@ -69,4 +75,18 @@ func copies(known []*Record) []Record {
 		records[i] = view.Copy(record)
 	}
 	return records
+}
+
+// isOrphan reports whether webhooks came about an integration that none announced, and
+// nobody imported.
+func isOrphan(record *Record) bool {
+	if record.Created || record.State == lifecycle.Deleted || join.IsNameless(record.ID) {
+		return false
+	}
+	for _, k := range record.Keys {
+		if k.From != lifecycle.IntegrationApiKeyCreated {
+			return false
+		}
+	}
+	return true
 }

@@ -40,6 +40,7 @@ var testedIn = []elsewhere{
 	{"internal/guard", "foreign.go panic.go sealer.go", "guard_test.go", "one promise of all of them"},
 	{"internal/join", "fold.go stash.go", "join_test.go", "steps of Join"},
 	{"internal/join", "history.go spellings.go", "../../spelling_test.go", "what a Rack shows of it"},
+	{"internal/probe", "connect.go", "../../connect_test.go", "asked outside of the queue, by a Rack"},
 	{"internal/view", "aside.go", "../../unreadable_test.go", "what a Rack shows of a record that it cannot read"},
 	{"internal/subscription", "dead.go", "control_test.go backlog_test.go", "dead letters are part of the backlog and its control"},
 	{"internal/testkit", "main.go race.go norace.go", "golden_test.go", "a process's exit code, and a constant of the build"},

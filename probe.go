@@ -3,7 +3,6 @@ package keyrack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -57,7 +56,12 @@ type asked struct{ rack *Rack }
 var _ probe.Owner = asked{}
 
 // Record returns the record of an integration, or nil.
-func (a asked) Record(id string) *Record { return a.rack.view.Record(id) }
+func (a asked) Record(id string) *Record {
+	if record := a.rack.view.Record(id); record != nil && record.ID == id {
+		return record
+	}
+	return nil // it is nameless no more
+}
 
 // Records yields all records.
 func (a asked) Records() iter.Seq[*Record] { return a.rack.view.All }
@@ -67,19 +71,12 @@ func (a asked) Verdict(record *Record, token lifecycle.Digest) Verdict {
 	if token == (lifecycle.Digest{}) {
 		return a.rack.verdict(record, a.rack.clock.Instant())
 	}
-	return record.Verdict(token, &a.rack.policy, a.rack.clock.Instant())
+	return a.rack.verdictOn(record, token, a.rack.clock.Instant())
 }
 
 // Token returns a token of an integration, in clear.
 func (a asked) Token(ctx context.Context, id string, d lifecycle.Digest) (Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.rack.options.storeTimeout())
-	defer cancel()
-	ref := store.Ref{Integration: id, Digest: d}
-	sealed, err := a.rack.store.Sealed(ctx, ref)
-	if err != nil {
-		return Token{}, fmt.Errorf("keyrack: reading the token: %w", err)
-	}
-	return a.rack.unsealToken(ctx, ref, sealed)
+	return a.rack.tokenBy(ctx, id, d)
 }
 
 // Take journals an answer.
@@ -87,6 +84,9 @@ func (a asked) Take(ctx context.Context, e lifecycle.Evidence) error {
 	now := a.rack.clock.Now()
 	e.At, e.Horizon = lifecycle.At(now), a.rack.options.horizon()
 	_, err := a.rack.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+	if err == nil {
+		a.rack.findName(ctx, e.Integration.ID)
+	}
 	return err
 }
 

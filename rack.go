@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/internal/annotation"
 	"github.com/keyrack-dev/keyrack/internal/clock"
@@ -53,6 +56,21 @@ var (
 	// ErrInvalid: an argument makes no sense.
 	ErrInvalid = errors.New("keyrack: invalid argument")
 )
+
+// ErrNotActive: the verdict on the integration's token is not Valid, so the
+// request was not sent. It comes wrapped in a *NotActiveError.
+var ErrNotActive = errors.New("keyrack: the integration's token is not valid")
+
+// NotActiveError holds the verdict for which a request was not sent. It unwraps
+// to ErrNotActive.
+type NotActiveError struct{ Verdict Verdict }
+
+func (e *NotActiveError) Error() string {
+	return fmt.Sprintf("%v: %v (%v)", ErrNotActive, e.Verdict.Status, e.Verdict.Reason)
+}
+
+// Unwrap returns ErrNotActive.
+func (e *NotActiveError) Unwrap() error { return ErrNotActive }
 
 // Rack holds the keys of all integrations. Make one with Open, and Close it. All
 // methods are safe for concurrent use.
@@ -142,4 +160,12 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// checkID returns ErrInvalid for anything that is not an identifier.
+func checkID(id string) error {
+	if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+		return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
+	}
+	return nil
 }

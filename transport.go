@@ -17,21 +17,6 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
-// ErrNotActive: the verdict on the integration's token is not Valid, so the
-// request was not sent. It comes wrapped in a *NotActiveError.
-var ErrNotActive = errors.New("keyrack: the integration's token is not valid")
-
-// NotActiveError holds the verdict for which a request was not sent. It unwraps
-// to ErrNotActive.
-type NotActiveError struct{ Verdict Verdict }
-
-func (e *NotActiveError) Error() string {
-	return fmt.Sprintf("%v: %v (%v)", ErrNotActive, e.Verdict.Status, e.Verdict.Reason)
-}
-
-// Unwrap returns ErrNotActive.
-func (e *NotActiveError) Unwrap() error { return ErrNotActive }
-
 type integrationKey struct{}
 
 // WithIntegration names the integration that a request is made for: the

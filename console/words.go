@@ -31,6 +31,7 @@ var because = map[lifecycle.Reason]string{
 	lifecycle.ReasonRejectedOnce:       "Mews refused the token once, and is asked again before that counts.",
 	lifecycle.ReasonUnproved:           "Mews has not yet confirmed that the token works, and whose it is.",
 	lifecycle.ReasonSupersededUnproved: "A newer token came, and Mews has not yet confirmed it.",
+	lifecycle.ReasonNameless:           "Nobody has told which integration of Mews this is, and webhooks came for one that it may be.",
 }
 
 // ask says what a hotel can do about a reason. Of the others it hears that nothing is asked
@@ -117,6 +118,8 @@ func what(e *lifecycle.Evidence) string {
 		return "token issued"
 	case lifecycle.KindUpgrade:
 		return "folded by newer rules"
+	case lifecycle.KindName:
+		return "named: known by its token before"
 	case lifecycle.KindLabel:
 		return "labels changed by hand"
 	case lifecycle.KindJoin:

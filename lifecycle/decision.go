@@ -109,6 +109,8 @@ const (
 	causeYielded
 	// causeTooManyLabels: it would have more than 16 labels.
 	causeTooManyLabels
+	// causeNamed: the nameless integration has a name by now, under which it goes on.
+	causeNamed
 	numCauses
 )
 
@@ -117,7 +119,7 @@ var causeNames = [numCauses]string{
 	"a second token", "token owned by another integration", "token contested by another integration",
 	"too many tokens", "rotated before", "rival token", "tokens swapped back", "works though deleted",
 	"unknown token", "reopened by hand", "another integration",
-	"an unproved enterprise gave way", "too many labels",
+	"an unproved enterprise gave way", "too many labels", "named meanwhile",
 }
 
 // String returns the cause in a few words, or "".

@@ -32,6 +32,7 @@ func AppendRecord(b []byte, r Record) []byte {
 	w.named("Enterprise", r.Enterprise)
 	w.text("AnsweredBy", r.AnsweredBy)
 	w.named("Service", r.Service)
+	w.text("Alias", r.Alias)
 	w.text("Labels", string(r.Labels))
 	w.instant("CreatedUtc", r.CreatedUtc)
 	w.instant("DeletedUtc", r.DeletedUtc)

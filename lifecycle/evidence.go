@@ -45,6 +45,11 @@ const (
 	KindControl
 	// KindLabel: labels were set or removed.
 	KindLabel
+	// KindName: a nameless integration, known under an id of ours, turned out to be another.
+	// Under the id of ours nothing is left, and Evidence.Owner is the other. Under the other's
+	// id Evidence.Record is what was known; a delivery or an import that brings the token says
+	// it as well.
+	KindName
 	numKinds
 )
 
@@ -152,7 +157,8 @@ type Evidence struct {
 	// to which subscription, such as "pause billing".
 	Operation string `json:",omitzero"`
 
-	// Record is the record of a KindUpgrade or a KindJoin, as AppendRecord writes it.
+	// Record is a record as AppendRecord writes it: that of a KindUpgrade or a KindJoin, or
+	// that of the nameless integration which turned out to be this one.
 	Record string `json:",omitzero"`
 }
 

@@ -23,7 +23,7 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 	*now = now.Add(steps[int(b[1])%len(steps)])
 	id := [...]string{integration, integration, integration, integration, "another"}[int(b[2])%5]
 	e := Evidence{
-		Kind: Kind(b[0] % 17), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
+		Kind: Kind(b[0] % 18), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
 		Action: Action(b[8] % 10), Integration: Named{ID: id, Name: [...]string{"", "WebhookTEST"}[b[2]/128]},
 		Enterprise: Named{ID: [...]string{hotel, hotel, "", "another"}[b[4]%4]}, Service: Named{ID: [...]string{"", "s"}[b[4]/128]},
 		Token: token(int(b[5]%40) - 1), IsEnabled: Flag(b[6] % 4), Owner: [...]string{"", "", "", "", "another"}[b[6]/16%5],
@@ -32,6 +32,10 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 		CreatedUtc: Instant(b[3]/16%3) * minute(1), DeletedUtc: Instant(b[3]/64) * minute(1),
 	}
 	e.IsCanceled, e.AnsweredBy = Flag(b[8]/16%4), [...]string{"", hotel, "another", ""}[b[8]/32%4]
+	if b[7]%8 == 7 && (e.Kind == KindName || e.Kind == KindImport || e.Kind == KindDelivery) {
+		nameless, _ := (Record{}).Apply(Evidence{Kind: KindImport, At: *now, Integration: Named{ID: "nameless"}, Enterprise: e.Enterprise, Token: token(int(b[5]%40) - 1), Labels: "n=1"})
+		e.Record = string(AppendRecord(nil, nameless))
+	}
 	if e.Kind == KindLabel || e.Kind == KindImport {
 		e.Labels = Labels([...]string{"", "a=1", "a=2,b=", "env=prod,tenant=4711"}[b[5]%4])
 		e.Unlabel = [...]string{"", "a", "a,tenant"}[b[8]%3]
@@ -72,7 +76,7 @@ func FuzzApply(f *testing.F) {
 				t.Fatalf("%s\n%+v\n%s", fault, e, before)
 			}
 			to := next.State
-			if e.Kind == KindJoin && d.Outcome == Applied && e.Record == "" {
+			if (e.Kind == KindJoin || e.Kind == KindName) && d.Outcome == Applied && e.Record == "" {
 				to = r.State // it goes on under another spelling
 			}
 			if d.Outcome == Undecided || d.From != r.State || d.To != to || d.Outcome == Conflict && !d.Alarm {

@@ -38,6 +38,9 @@ type Record struct {
 	// a chain for a property, as a person confirmed; empty where it is the same.
 	AnsweredBy string `json:",omitzero"`
 	Service    Named  `json:",omitzero"` // of a service-scoped integration
+	// Alias is the integration that this one turned out to be, where this was a nameless one.
+	// Nothing else is left of it.
+	Alias string `json:",omitzero"`
 	// Labels are what the application notes about the integration.
 	Labels Labels `json:",omitzero"`
 
@@ -110,6 +113,19 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		return r, d
 	}
 	switch e.Kind {
+	case KindErase, KindForget, KindUpgrade, KindJoin:
+	default:
+		if r.Alias != "" {
+			d.Outcome, d.Cause = Fenced, causeNamed
+			return r, d
+		}
+	}
+	before := r
+	nameless := r.adopt(&e, &d)
+	if d.Outcome != 0 {
+		return r, d
+	}
+	switch e.Kind {
 	case KindDelivery:
 		r.Generation++
 		r.Arrived = e.At
@@ -138,6 +154,16 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		// The integration goes on as it is, under another spelling.
 		d.Outcome = Applied
 		return r.emptied(), d
+	case KindName:
+		switch {
+		case e.Record != "":
+			r.takeName(nameless, &e, &d)
+		case r.State == Deleted || e.Owner == "":
+			d.Outcome = Stale
+		default:
+			d.Outcome = Applied
+			return r.named(&e), d
+		}
 	case KindForget:
 		r = r.emptied()
 		d.Outcome = Applied
@@ -145,6 +171,9 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		d.Outcome = r.replace(&e)
 	default:
 		d.Outcome = Unrecognized
+	}
+	if nameless != nil {
+		r.adopted(nameless, &before, &e, &d)
 	}
 	if d.Outcome == Conflict {
 		d.Alarm = true

@@ -75,13 +75,16 @@ const (
 	ReasonUnproved
 	// ReasonSupersededUnproved (Unknown): a newer token came, which is not yet proved.
 	ReasonSupersededUnproved
+	// ReasonNameless (Unknown): which integration of Mews's it is nobody has told, and
+	// webhooks came about one that it may be.
+	ReasonNameless
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"unfamiliar", "live", "deleted", "superseded", "canceled", "disabled", "rejected", "disputed",
 	"deleted_but_accepted", "unseen", "suspect_key", "suspect_canceled", "suspect_enabled", "doubted",
-	"unattributed", "lease_expired", "unavailable", "rejected_once", "unproved", "superseded_unproved",
+	"unattributed", "lease_expired", "unavailable", "rejected_once", "unproved", "superseded_unproved", "nameless",
 }
 
 // String returns the reason in lower case, such as "suspect_enabled".

@@ -33,7 +33,7 @@ func ReadSaid(body []byte) (who, why string) {
 func ByHand(k lifecycle.Kind) bool {
 	switch k {
 	case lifecycle.KindImport, lifecycle.KindErase, lifecycle.KindForget, lifecycle.KindRestore, lifecycle.KindProbeRequest,
-		lifecycle.KindIssue, lifecycle.KindSettle, lifecycle.KindControl, lifecycle.KindLabel:
+		lifecycle.KindIssue, lifecycle.KindSettle, lifecycle.KindControl, lifecycle.KindLabel, lifecycle.KindName:
 		return true
 	}
 	return false

@@ -34,7 +34,8 @@ type View struct {
 	byID     index.Table[string, Slot]
 	byDigest index.Table[lifecycle.Digest, Slot]
 	seed     maphash.Seed
-	gone     atomic.Int64 // integrations that were forgotten
+	gone     atomic.Int64 // integrations that nothing is left of
+	unseen   atomic.Int64 // those that IntegrationCreated has not come for
 
 	mu         sync.Mutex
 	enterprise map[string][]string // integrations of an enterprise, in order of arrival
@@ -53,13 +54,38 @@ func (v *View) hash(id string) uint32 { return uint32(maphash.String(v.seed, id)
 func digestHash(d *lifecycle.Digest) uint32 { return binary.LittleEndian.Uint32(d[:]) }
 
 // Slot returns an integration's slot, or nil. One whose integration was forgotten is not
-// shown: all that is left of it is a version, so that no older record takes its place.
+// shown: all that is left of it is a version, so that no older record takes its place. The id
+// of a nameless integration leads to the one that it turned out to be.
 func (v *View) Slot(id string) *Slot {
-	if s := v.slot(id); s != nil && !forgotten(s.Record()) {
+	s := v.slot(id)
+	if s != nil && s.Record().Alias != "" {
+		s = v.slot(s.Record().Alias)
+	}
+	if s != nil && !forgotten(s.Record()) {
 		return s
 	}
 	return nil
 }
+
+// Version returns the version of what is known under an id, even if that is nothing more.
+func (v *View) Version(id string) uint64 {
+	if s := v.slot(id); s != nil {
+		return s.Record().Version
+	}
+	return 0
+}
+
+// Name returns the id of the integration that a nameless one turned out to be, and any other
+// id as it is.
+func (v *View) Name(id string) string {
+	if s := v.slot(id); s != nil && s.Record().Alias != "" {
+		return s.Record().Alias
+	}
+	return id
+}
+
+// Unseen returns how many integrations IntegrationCreated has not come for.
+func (v *View) Unseen() int { return int(v.unseen.Load()) }
 
 func (v *View) slot(id string) *Slot { return v.byID.Get(v.hash(id), id) }
 
@@ -183,13 +209,19 @@ func (v *View) Drop(id string) {
 	v.relabel(id, record.Labels, "")
 }
 
-// count keeps the number of those that were forgotten. v.mu is held.
+// count keeps the numbers of those that were forgotten, and that are unseen. v.mu is held.
 func (v *View) count(before, after *lifecycle.Record) {
-	if before != nil && forgotten(before) {
-		v.gone.Add(-1)
-	}
-	if after != nil && forgotten(after) {
-		v.gone.Add(1)
+	v.add(before, -1)
+	v.add(after, 1)
+}
+
+func (v *View) add(r *lifecycle.Record, n int64) {
+	switch {
+	case r == nil:
+	case forgotten(r):
+		v.gone.Add(n)
+	case r.State == lifecycle.Unseen:
+		v.unseen.Add(n)
 	}
 }
 

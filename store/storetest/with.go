@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -115,16 +116,19 @@ var withPromises = []promise{
 				all[i] = p.move(old, fmt.Sprintf("to%d-%d", round, i), 0)
 			}
 			won := make([]bool, len(all))
+			var left atomic.Int32
+			left.Store(int32(len(all)))
 			p.together(len(all)+1, func(i int) error {
 				ctx := context.WithoutCancel(p.Context())
 				if i == len(all) {
-					for range 20 {
+					for left.Load() > 0 {
 						if _, err := p.s.Owner(ctx, old.Claim[0].Digest); err != nil {
 							return fmt.Errorf("the digest has no owner: %w", err)
 						}
 					}
 					return nil
 				}
+				defer left.Add(-1)
 				_, err := p.s.Commit(ctx, all[i])
 				if won[i] = err == nil; errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned) {
 					return nil
