@@ -196,3 +196,34 @@ func TestDeliveryOvertakesARejection(t *testing.T) {
 		}
 	})
 }
+
+// TestVouch: beside the question about a token that the application saw a 401 for, another
+// that worked is asked at once, once a gap, unless it worked a moment ago or a trouble is on.
+func TestVouch(t *testing.T) {
+	scheduling(t, func(s *stage) {
+		s.run()
+		s.create("a", "witness")
+		s.Touch("a")
+		s.Touch("witness")
+		settle(time.Second)
+		s.questions()
+		s.Vouch("a") // the witness worked a second ago
+		settle(time.Second)
+		if got := tokens(s.questions()); got != "" {
+			t.Errorf("asked %q although the witness worked a moment ago", got)
+		}
+		settle(time.Hour)
+		s.Vouch("a")
+		s.Vouch("a")
+		settle(time.Second)
+		if got := tokens(s.questions()); got != "witness" {
+			t.Errorf("asked %q, want the witness, once", got)
+		}
+		settle(time.Hour)
+		s.Vouch("witness") // nobody vouches for itself
+		settle(time.Second)
+		if got := tokens(s.questions()); got != "a" {
+			t.Errorf("asked %q, want another one", got)
+		}
+	})
+}
