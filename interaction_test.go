@@ -32,7 +32,7 @@ import (
 // what follows it is what happened, and -update rewrites that. Lines that begin with
 // "#" are comments. Time is virtual, and passes only in "wait" and "slow" questions.
 //
-//	open NAME [prober] [horizon=D] [canceled=usable|ask] [grace=D] [assume]
+//	open NAME [prober [trusting]] [horizon=D] [canceled=usable|ask] [grace=D] [levels=N] [assume]
 //	restart NAME                     close and open again, with the same options
 //	close NAME
 //	deliver NAME HOTEL created on|off|absent TOKEN | enabled | disabled | canceled
@@ -280,6 +280,13 @@ func (s *scene) open(name string, options []string) {
 		}},
 		Policy: keyrack.Policy{Grace: s.duration(option(options, "grace", "0s")), Assume: slices.Contains(options, "assume")},
 	}
+	if levels := option(options, "levels", ""); levels != "" {
+		n, err := strconv.Atoi(levels)
+		if err != nil {
+			s.Fatal(err)
+		}
+		o.Policy.Levels = n
+	}
 	switch option(options, "canceled", "") {
 	case "usable":
 		o.Policy.Canceled = lifecycle.CanceledUsable
@@ -287,7 +294,7 @@ func (s *scene) open(name string, options []string) {
 		o.Policy.Canceled = lifecycle.CanceledAsk
 	}
 	if slices.Contains(options, "prober") {
-		o.Prober = asker{s.mews, name}
+		o.Prober, o.TrustDeliveries = asker{s.mews, name}, slices.Contains(options, "trusting")
 	}
 	rack, err := keyrack.Open(context.Background(), a.store, o)
 	if err != nil {
