@@ -20,7 +20,7 @@ func (s *Schedule) ask(ctx context.Context, w *wait) {
 	s.mu.Lock()
 	tried := w.attempts
 	s.mu.Unlock()
-	answer, pause, settled := s.put(ctx, w.id, tried)
+	answer, pause, settled := s.put(ctx, w, tried)
 	s.mu.Lock()
 	s.flying--
 	w.inFlight, w.backoff = false, pause
@@ -54,8 +54,8 @@ const longestPause = 15 * time.Minute
 
 // put asks, and returns what was taken in and how long to wait before asking again about
 // what is not settled. Tried is how often that was asked in vain.
-func (s *Schedule) put(ctx context.Context, id string, tried int) (said lifecycle.Answer, pause time.Duration, settled bool) {
-	record := s.Owner.Record(id)
+func (s *Schedule) put(ctx context.Context, w *wait, tried int) (said lifecycle.Answer, pause time.Duration, settled bool) {
+	record := s.Owner.Record(w.id)
 	if record == nil {
 		return said, s.MaxAge, false
 	}
@@ -72,6 +72,9 @@ func (s *Schedule) put(ctx context.Context, id string, tried int) (said lifecycl
 	}
 	answer := s.probe(ctx, record.ID, token, record.Enterprise.ID)
 	answered := s.Owner.Now()
+	s.mu.Lock()
+	w.silent = answer.Kind != connector.Accepted && answer.Kind != connector.Unauthorized && answer.RetryAfter == 0
+	s.mu.Unlock()
 	e := lifecycle.Evidence{
 		Kind:        lifecycle.KindProbe,
 		Integration: lifecycle.Named{ID: record.ID}, Enterprise: answer.Enterprise, Service: answer.Service,

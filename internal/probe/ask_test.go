@@ -220,3 +220,48 @@ func TestHint(t *testing.T) {
 		}
 	})
 }
+
+// TestSilenceEnds: the first 200 after a silence has all asked at once whose questions got
+// no answer. A single integration that gets none is not asked whenever others get theirs.
+func TestSilenceEnds(t *testing.T) {
+	scheduling(t, func(s *stage) {
+		s.run()
+		ids := []string{"a", "b", "c", "d", "e"}
+		for _, id := range ids {
+			s.answer(id, connector.Answer{Kind: connector.Silent})
+		}
+		s.create(ids...)
+		for _, id := range ids {
+			s.Touch(id)
+		}
+		settle(2 * time.Hour)
+		for _, id := range ids {
+			s.answer(id, connector.Answer{Kind: connector.Accepted, Enterprise: lifecycle.Named{ID: "enterprise " + id}})
+		}
+		s.questions()
+		var asked []string
+		for len(asked) == 0 {
+			settle(time.Second)
+			asked = strings.Fields(tokens(s.questions()))
+		}
+		settle(12 * time.Second)
+		asked = append(asked, strings.Fields(tokens(s.questions()))...)
+		slices.Sort(asked)
+		if !slices.Equal(asked, ids) {
+			t.Errorf("within seconds of the first answer %q were asked, want all, once", asked)
+		}
+
+		s.answer("e", connector.Answer{Kind: connector.Silent})
+		s.deliver("e", lifecycle.IntegrationEnabled, "")
+		s.Touch("e")
+		settle(time.Hour)
+		s.questions()
+		for range 100 { // others get answers all the time
+			s.Heard(t.Context(), "a", time.Now())
+			settle(30 * time.Second)
+		}
+		if n := strings.Count(tokens(s.questions())+" ", "e "); n > 50 {
+			t.Errorf("asked %d times in 50 minutes about the one that gets no answer", n)
+		}
+	})
+}

@@ -40,6 +40,7 @@ type wait struct {
 	refusals   int          // in a row that settled, against the deliveries
 	backoff    time.Duration
 	inFlight   bool
+	silent     bool // its latest answer said nothing, and not when to come back
 	unswept    bool // its latest answer is from before the sweep
 }
 

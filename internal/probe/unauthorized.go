@@ -117,6 +117,7 @@ func (s *Schedule) takeBack(ctx context.Context, id string, since time.Time) {
 // accepted takes in a 200 for what it says about other tokens' 401s.
 func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 	s.mu.Lock()
+	last := s.attribution.accepted[0].at
 	settled, ended := s.attribution.accept(id, began)
 	var touched []string
 	if ended {
@@ -131,7 +132,9 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 			}
 		}
 		delete(s.attribution.touched, id)
-		s.resume()
+		s.resume(func(*wait) bool { return true })
+	} else if began.Sub(last) >= silence {
+		s.resume(func(w *wait) bool { return w.silent })
 	}
 	s.pursue()
 	s.poke()
@@ -144,10 +147,18 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 	}
 }
 
-// resume asks soon for what was asked in vain. s.mu is held.
-func (s *Schedule) resume() {
+// silence is how long no 200 came before one ends a silence: then all are asked at once
+// whose questions were not answered meanwhile. Where single integrations alone get no
+// answer, those of the others come more often in all but small fleets.
+const silence = time.Minute
+
+// resume asks soon for what was asked in vain, as far as which selects it. s.mu is held.
+func (s *Schedule) resume(which func(*wait) bool) {
+	if !s.leading {
+		return
+	}
 	for _, w := range s.queue.waits {
-		if w.attempts > 0 && !w.inFlight {
+		if w.attempts > 0 && !w.inFlight && which(w) {
 			w.attempts, w.backoff = 0, 0
 			s.place(w.id)
 		}
