@@ -74,6 +74,10 @@ func (s *Schedule) put(ctx context.Context, w *wait, tried int) (said lifecycle.
 	answered := s.Owner.Now()
 	s.mu.Lock()
 	w.silent = answer.Kind != connector.Accepted && answer.Kind != connector.Unauthorized && answer.RetryAfter == 0
+	if answer.Kind == connector.Unauthorized {
+		s.answeredAgain(s.heard, answer.Began)
+		s.heard = laterOf(s.heard, answer.Began)
+	}
 	s.mu.Unlock()
 	e := lifecycle.Evidence{
 		Kind:        lifecycle.KindProbe,

@@ -9,7 +9,8 @@ import (
 type class int
 
 const (
-	first     class = iota // a token about which nothing was ever asked
+	proven    class = iota // as first, for an integration that was proved once and is not Valid
+	first                  // a token about which nothing was ever asked
 	unknown                // a contradiction, or a verdict that is Unknown
 	delivered              // a delivery came
 	again                  // a witness, or what was asked in vain
@@ -18,8 +19,8 @@ const (
 )
 
 // queue orders the integrations by class, and within a class by how long they have
-// waited. Of ten turns each class has one to itself, so that no storm in one of them
-// starves another. It is not safe for concurrent use.
+// waited. Of ten turns each class after the most urgent has one to itself, so that no storm in
+// one of them starves another. It is not safe for concurrent use.
 type queue struct {
 	waits   map[string]*wait
 	classes [numClasses]waits
@@ -73,9 +74,9 @@ func (q *queue) unset(w *wait) {
 // next takes out the integration whose turn it is, leaving the held class out. If none
 // is due yet it returns when the first will be; the zero time if none ever will.
 func (q *queue) next(now time.Time, held func(class) bool) (*wait, time.Time) {
-	favoured := class(-1)
-	if t := q.turn % (2 * int(numClasses)); t%2 == 1 {
-		favoured = class(t / 2)
+	favoured := proven
+	if t := q.turn % (2 * int(numClasses-1)); t%2 == 1 {
+		favoured = first + class(t/2)
 	}
 	if w := q.pop(favoured, now, held); w != nil {
 		q.turn++

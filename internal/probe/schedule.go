@@ -97,11 +97,14 @@ type Schedule struct {
 	sweep       lifecycle.Instant // answers from before it are asked for again
 	queue       queue
 	attribution attribution
-	witness     string    // whom the inquiry waits for
-	touched     []string  // by a trouble, in the order in which they are asked
-	round       int       // of questions in a trouble
-	next        time.Time // of the budget
-	pace        time.Time // of what is asked once a minute
+	witness     string         // whom the inquiry waits for
+	touched     []string       // by a trouble, in the order in which they are asked
+	round       int            // of questions in a trouble
+	heard       time.Time      // when the latest question was put that Mews answered, with a 200 or a 401
+	pressing    map[*wait]bool // whose questions got no answer while their tokens are not Valid
+	knock       time.Time      // when one of them is asked, whatever its back-off
+	next        time.Time      // of the budget
+	pace        time.Time      // of what is asked once a minute
 	flying      int
 	probes      sync.WaitGroup
 }
@@ -109,7 +112,7 @@ type Schedule struct {
 // New returns a schedule. It starts nothing.
 func New(o Options) *Schedule {
 	return &Schedule{
-		Options: o, between: time.Duration(float64(time.Second) / o.Rate), wake: make(chan struct{}, 1), queue: newQueue(), attribution: newAttribution(),
+		Options: o, between: time.Duration(float64(time.Second) / o.Rate), wake: make(chan struct{}, 1), queue: newQueue(), pressing: make(map[*wait]bool), attribution: newAttribution(),
 	}
 }
 
@@ -138,6 +141,7 @@ func (s *Schedule) place(id string) {
 	record := s.Owner.Record(id)
 	if record == nil {
 		if w := s.queue.waits[id]; w != nil && !w.inFlight {
+			delete(s.pressing, w)
 			s.queue.unset(w)
 			delete(s.queue.waits, id)
 		}
@@ -153,6 +157,10 @@ func (s *Schedule) place(id string) {
 	}
 	if w.inFlight { // placed when its answer is there
 		return
+	}
+	delete(s.pressing, w)
+	if w.silent && w.attempts > 0 && ok && q.Open && s.Owner.Verdict(record, q.Token).Status != lifecycle.Valid {
+		s.pressing[w] = true
 	}
 	w.unswept = ok && !q.Open && q.Settled < s.sweep
 	switch {
@@ -176,6 +184,8 @@ func (s *Schedule) place(id string) {
 // classOf returns the class of an open question.
 func (s *Schedule) classOf(w *wait, record *lifecycle.Record, q lifecycle.Question) class {
 	switch {
+	case q.First && w.attempts == 0 && proved(record), returns(record, q) && len(s.attribution.works) > 0:
+		return proven // forged questions do not hold it up
 	case w.attempts > 0:
 		return again
 	case q.First:
@@ -186,16 +196,37 @@ func (s *Schedule) classOf(w *wait, record *lifecycle.Record, q lifecycle.Questi
 	return delivered
 }
 
+// returns reports whether a question is about a token that Mews has confirmed, while another
+// took its place that does not work as far as is known.
+func returns(record *lifecycle.Record, q lifecycle.Question) bool {
+	key, _ := record.Key(q.Token)
+	current, _ := record.CurrentKey()
+	return key.Proved != 0 && key.Digest != current.Digest && current.Answer != lifecycle.Accepted
+}
+
+// proved reports whether Mews has confirmed any token of an integration.
+func proved(record *lifecycle.Record) bool {
+	return slices.ContainsFunc(record.Keys, func(k lifecycle.Key) bool { return k.Proved != 0 })
+}
+
 // earliest returns when an open question may be put.
 func (s *Schedule) earliest(w *wait, record *lifecycle.Record, q lifecycle.Question) time.Time {
-	if q.First && w.attempts == 0 { // not bound by the gap, but three a minute at most
-		if oldest := w.firsts[0]; !oldest.IsZero() {
+	if q.First && w.attempts == 0 { // three a minute are not bound by the gap
+		switch oldest := w.firsts[0]; {
+		case oldest.IsZero():
+		case proved(record): // or forged rotations would hold up the token that works
+			return earlier(oldest.Add(time.Minute), w.asked.Add(Gap))
+		default:
 			return oldest.Add(time.Minute)
 		}
 		return w.asked
 	}
 	due := w.asked
-	if !due.IsZero() {
+	switch key, _ := record.Key(q.Token); {
+	case due.IsZero():
+	case returns(record, q) && key.Generation != record.Generation:
+		due = due.Add(Gap) // what has backed off is the other's
+	default:
 		due = due.Add(max(Gap, w.backoff))
 	}
 	if i := s.attribution.inquiry; i != nil && i.id == w.id && i.answered.IsZero() {
@@ -311,10 +342,18 @@ func (s *Schedule) take() (*wait, time.Duration) {
 	if now.Before(s.next) {
 		return nil, s.next.Sub(now)
 	}
+	if w := s.knocks(now); w != nil {
+		s.next = now.Add(s.between)
+		s.start(w, now)
+		return w, 0
+	}
 	// Where no token works, asking again tells little: once a minute, in turn.
 	lonely := len(s.attribution.works) == 0
 	w, due := s.queue.next(now, func(c class) bool { return c == again && lonely && now.Before(s.pace) })
 	if w == nil {
+		if len(s.pressing) > 0 && (due.IsZero() || s.knock.Before(due)) {
+			due = s.knock
+		}
 		if lonely && len(s.queue.classes[again]) > 0 && (due.IsZero() || s.pace.Before(due)) {
 			due = laterOf(s.pace, s.queue.classes[again][0].due)
 		}
@@ -333,6 +372,25 @@ func (s *Schedule) take() (*wait, time.Duration) {
 	s.next = now.Add(s.between)
 	s.start(w, now)
 	return w, 0
+}
+
+// knocks takes the integration that has not been asked for longest of those that wait for
+// Mews to answer again while their tokens are not Valid, if nobody was asked for a while: so
+// the end of a silence is noticed soon, however long each of them has backed off.
+func (s *Schedule) knocks(now time.Time) *wait {
+	if now.Before(s.knock) {
+		return nil
+	}
+	var longest *wait
+	for w := range s.pressing {
+		if !w.inFlight && (longest == nil || w.asked.Before(longest.asked)) {
+			longest = w
+		}
+	}
+	if longest != nil {
+		s.queue.unset(longest)
+	}
+	return longest
 }
 
 // takeTouched takes one of the integrations that a trouble has touched: once a minute,
@@ -374,9 +432,11 @@ func (s *Schedule) idle(id string) *wait {
 
 // start notes that a question is put.
 func (s *Schedule) start(w *wait, now time.Time) {
-	if w.class == first {
+	if w.class == first || w.class == proven {
 		w.firsts = [...]time.Time{w.firsts[1], w.firsts[2], now}
 	}
 	w.inFlight, w.asked = true, now
+	s.knock = now.Add(silence)
+	delete(s.pressing, w)
 	s.flying++
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,7 +67,9 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// TestNewTokensWaitForNoGap: each of them is asked about at once, up to three a minute.
+// TestNewTokensWaitForNoGap: each of them is asked about at once, up to three a minute. Beyond
+// that the gap holds where a token of the integration was proved, and else they wait for the
+// minute to end.
 func TestNewTokensWaitForNoGap(t *testing.T) {
 	scheduling(t, func(s *stage) {
 		s.run()
@@ -82,8 +85,39 @@ func TestNewTokensWaitForNoGap(t *testing.T) {
 			t.Errorf("asked %v, want three questions, a second apart", got)
 		}
 		settle(time.Minute)
-		if got := s.questions(); len(got) == 0 || got[0].at != time.Minute || len(got) > 3 {
-			t.Errorf("then asked %v, want the next a minute after the first, and three at most", got)
+		if got := s.questions(); len(got) == 0 || got[0].at != 2*time.Second+Gap || len(got) > 6 {
+			t.Errorf("then asked %v, want the next a gap after the last, and so on", got)
+		}
+	})
+	scheduling(t, func(s *stage) {
+		s.run()
+		for i := range 6 {
+			s.answer(fmt.Sprint("b", i), unauthorized)
+		}
+		s.create("other")
+		s.Touch("other")
+		s.deliver("b", lifecycle.IntegrationCreated, "b0")
+		s.Touch("b")
+		for i := range 5 {
+			settle(time.Second)
+			s.deliver("b", lifecycle.IntegrationApiKeyCreated, fmt.Sprint("b", i+1))
+			s.Touch("b")
+		}
+		settle(time.Second)
+		of := func() (all []question) {
+			for _, q := range s.questions() {
+				if strings.HasPrefix(q.token, "b") {
+					all = append(all, q)
+				}
+			}
+			return all
+		}
+		if got := of(); len(got) != 3 {
+			t.Errorf("asked %v, want three questions about what nobody has proved", got)
+		}
+		settle(50 * time.Second)
+		if got := of(); len(got) != 0 {
+			t.Errorf("then asked %v within the minute", got)
 		}
 	})
 }
@@ -126,7 +160,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// TestMoreUrgentQuestionsComeFirst: of five integrations that are due at the same time,
+// TestMoreUrgentQuestionsComeFirst: of six integrations that are due at the same time,
 // one of each class, the most urgent is asked about first.
 func TestMoreUrgentQuestionsComeFirst(t *testing.T) {
 	scheduling(t, func(s *stage) {
@@ -144,12 +178,14 @@ func TestMoreUrgentQuestionsComeFirst(t *testing.T) {
 			Kind: lifecycle.KindReport, Integration: lifecycle.Named{ID: "unknown"}, Token: digest("unknown"),
 			Answer: lifecycle.Unattributed, Began: lifecycle.At(time.Now()),
 		})
-		s.create("first")
+		s.create("first", "proven")
+		s.accept("proven")
+		s.deliver("proven", lifecycle.IntegrationApiKeyCreated, "another")
 		w := s.queue.wait("again")
 		w.generation, w.attempts = s.Record("again").Generation, 1
 		now := lifecycle.At(time.Now())
 		s.begin(now, now, 0)
-		for c, want := range []string{"first", "unknown", "delivered", "again", "renewed"} {
+		for c, want := range []string{"proven", "first", "unknown", "delivered", "again", "renewed"} {
 			w, wait := s.take()
 			if w == nil || w.id != want || w.class != class(c) {
 				t.Fatalf("turn %d: %+v, or nothing for %v; want %s", c+1, w, wait, want)

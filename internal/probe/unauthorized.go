@@ -117,7 +117,8 @@ func (s *Schedule) takeBack(ctx context.Context, id string, since time.Time) {
 // accepted takes in a 200 for what it says about other tokens' 401s.
 func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 	s.mu.Lock()
-	last := s.attribution.accepted[0].at
+	last := s.heard
+	s.heard = laterOf(s.heard, began)
 	settled, ended := s.attribution.accept(id, began)
 	var touched []string
 	if ended {
@@ -133,8 +134,8 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 		}
 		delete(s.attribution.touched, id)
 		s.resume(func(*wait) bool { return true })
-	} else if began.Sub(last) >= silence {
-		s.resume(func(w *wait) bool { return w.silent })
+	} else {
+		s.answeredAgain(last, began)
 	}
 	s.pursue()
 	s.poke()
@@ -147,10 +148,17 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 	}
 }
 
-// silence is how long no 200 came before one ends a silence: then all are asked at once
-// whose questions were not answered meanwhile. Where single integrations alone get no
-// answer, those of the others come more often in all but small fleets.
-const silence = time.Minute
+// silence is how long nothing was answered before an answer ends a silence. Where single
+// integrations alone get no answer, the others get theirs more often in all but small fleets.
+const silence = 40 * time.Second
+
+// answeredAgain has all asked at once whose questions got no answer, if an answer to a
+// question of this time is the first one after a silence. s.mu is held.
+func (s *Schedule) answeredAgain(last, began time.Time) {
+	if began.Sub(last) >= silence {
+		s.resume(func(w *wait) bool { return w.silent })
+	}
+}
 
 // resume asks soon for what was asked in vain, as far as which selects it. s.mu is held.
 func (s *Schedule) resume(which func(*wait) bool) {
@@ -212,7 +220,15 @@ func (s *Schedule) holds(w *wait) bool {
 		return false
 	}
 	record := s.Owner.Record(w.id)
-	return record != nil && slices.ContainsFunc(record.Keys, func(k lifecycle.Key) bool {
+	if record == nil {
+		return false
+	}
+	if question, ok := record.Question(lifecycle.At(s.Owner.Now())); ok {
+		if k, _ := record.Key(question.Token); k.Proved != 0 && k.Answer == lifecycle.Accepted {
+			return false // Mews has confirmed it, so a 401 is not what is expected
+		}
+	}
+	return slices.ContainsFunc(record.Keys, func(k lifecycle.Key) bool {
 		return k.Generation == record.Generation && (k.Answer == lifecycle.Unattributed || k.Answer == lifecycle.RejectedOnce)
 	})
 }
