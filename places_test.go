@@ -63,7 +63,7 @@ var testedIn = []elsewhere{
 	{"cmd/keyrack", "cli_backend.go", "testdata/script/probe.txtar testdata/script/subscriptions.txtar", "the same verb at a sidecar and at a store"},
 	{"cmd/keyrack", "cli_secrets.go", "cli_settings_test.go sealing_test.go testdata/script/secretfiles.txtar", "settings, as a user gives them"},
 	{"cmd/keyrack", "verb_restore.go", "verb_export_test.go", "a store goes through all of them in turn"},
-	{"cmd/keyrack", "verb_list.go verb_replay.go verb_mews.go", "testdata/script/ask.txtar testdata/script/replay.txtar testdata/script/mews.txtar", "little but flags and printing"},
+	{"cmd/keyrack", "verb_list.go verb_replay.go verb_mews.go verb_connect.go", "testdata/script/connect.txtar testdata/script/ask.txtar testdata/script/replay.txtar testdata/script/mews.txtar", "little but flags and printing"},
 	{"cmd/keyrack/internal/api", "access.go", "oauth_test.go openapi_test.go", "every scope at every route"},
 	{"cmd/keyrack/internal/api", "admin.go documents.go integrations.go list.go problem.go request.go server.go subscriptions.go", "openapi_test.go", "every route and every status of the description"},
 	{"cmd/keyrack/internal/api", "cursor.go", "history_test.go", "pages of a history"},

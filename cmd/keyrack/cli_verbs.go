@@ -24,7 +24,7 @@ func verbGroups(env environment, config *layers) []verbGroup {
 			newCheck(env), newList(env), newShow(env), newExplain(env), newHistory(env), newTail(env),
 		}},
 		{"Act on a running sidecar (--api), or on a store at rest (--store):", []*cobra.Command{
-			newImport(env), newProbe(env), newReport(env), newSettle(env), newLabel(env), newSubscriptions(env),
+			newConnect(env), newImport(env), newProbe(env), newReport(env), newSettle(env), newLabel(env), newName(env), newSubscriptions(env),
 		}},
 		{"Work on a store (--store):", []*cobra.Command{
 			newExport(env), newRestore(env), newBackup(env), newDoctor(env), newMigrate(env),

@@ -30,7 +30,7 @@ func newImport(env environment) *cobra.Command {
 sidecar or because the token came by e-mail. It reads a file, or stdin (-), of JSON
 Lines, or of CSV whose first line names the columns:
 
-  integration        the id; required
+  integration        the id; empty where only the token is known: see keyrack connect
   token              its access token; required
   integration_name   enterprise   enterprise_name   service   service_name
   labels             such as "tenant=4711 env=prod"; in JSON an object
@@ -134,6 +134,9 @@ func (i *importing) one(ctx context.Context, r importfile.Record) (importedLine,
 	if r.Problem != "" {
 		return line, nil
 	}
+	if r.Integration == "" {
+		return i.connect(ctx, r, line)
+	}
 	answer, err := i.backend.Post(ctx, r.Request, client.IntegrationPath(r.Integration, "import")...)
 	var refused *client.Error
 	switch {
@@ -154,6 +157,35 @@ func (i *importing) one(ctx context.Context, r importfile.Record) (importedLine,
 	}
 	line.Imported, line.Status, line.Reason, line.Proof = true, done.Status.String(), done.Reason.String(), proofNobody
 	if done.Asking {
+		line.Proof = proofOpen
+	}
+	return line, nil
+}
+
+// connect imports a record that has no id.
+func (i *importing) connect(ctx context.Context, r importfile.Record, line importedLine) (importedLine, error) {
+	q := r.Request
+	answer, err := i.backend.Post(ctx, api.ConnectRequest{
+		Token: q.Token, Labels: q.Labels, Enterprise: q.Enterprise, EnterpriseName: q.EnterpriseName,
+		Service: q.Service, ServiceName: q.ServiceName, KeepUnproved: true,
+	}, "v1", "connect")
+	var refused *client.Error
+	switch {
+	case errors.As(err, &refused) && (refused.Status == 400 || refused.Status == 422):
+		line.Problem = refused.Detail
+		return line, nil
+	case err != nil:
+		return line, err
+	}
+	done, err := client.Decode[api.ConnectResult](answer)
+	if err != nil {
+		return line, err
+	}
+	line.Integration, line.Outcome, line.Imported = done.Integration, lifecycle.Applied, true
+	line.Status, line.Reason, line.Proof = done.Status.String(), done.Reason.String(), proofNobody
+	if done.Evidence != nil && done.Evidence.Kind == lifecycle.KindProbe && done.Active {
+		line.Proof = proofWorks
+	} else if done.Reason == lifecycle.ReasonUnproved {
 		line.Proof = proofOpen
 	}
 	return line, nil
@@ -195,7 +227,7 @@ func (i *importing) look(ctx context.Context, line *importedLine) error {
 	line.Status, line.Reason = d.Status.String(), d.Reason.String()
 	for _, t := range d.Tokens {
 		switch {
-		case t.Digest != line.digest:
+		case t.Digest != line.digest && line.digest != "": // a nameless one has one token
 		case t.Answer == lifecycle.Accepted:
 			line.Proof = proofWorks
 		case t.Answer == lifecycle.Rejected, t.Answer == lifecycle.RejectedOnce:

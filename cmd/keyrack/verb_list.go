@@ -20,6 +20,7 @@ import (
 type selection struct {
 	enterprise, state, status, reason string
 	labels                            []string
+	unnamed                           bool
 	limit                             int
 
 	client sidecar
@@ -64,6 +65,7 @@ The key needs the scope read.`,
 	flags.SortFlags = false
 	flags.StringVar(&s.enterprise, "enterprise", "", "only of the enterprise with this `id`")
 	flags.StringArrayVar(&s.labels, "label", nil, "only with this label, as `key=value`; repeatable")
+	flags.BoolVar(&s.unnamed, "unnamed", false, "only those without an id of Mews, and those that may be what they are")
 	flags.StringVar(&s.state, "state", "", "only in this `state`, such as enabled")
 	flags.StringVar(&s.status, "status", "", "only with this `status`: valid, invalid or unknown")
 	flags.StringVar(&s.reason, "reason", "", "only with this `reason`, such as suspect_enabled")
@@ -82,6 +84,9 @@ func (s *selection) list(ctx context.Context) error {
 		if value != "" {
 			query.Set(name, value)
 		}
+	}
+	if s.unnamed {
+		query.Set("unnamed", "true")
 	}
 	rows := []json.RawMessage{}
 	for more := true; more; {

@@ -18,6 +18,8 @@ func (a *Server) adminRoutes() map[string]route {
 		IntegrationsPath + "/{id}/probe":  {http.MethodPost, ScopeAdmin, a.probe},
 		IntegrationsPath + "/{id}/settle": {http.MethodPost, ScopeAdmin, a.settle},
 		IntegrationsPath + "/{id}/label":  {http.MethodPost, ScopeAdmin, a.label},
+		IntegrationsPath + "/{id}/name":   {http.MethodPost, ScopeAdmin, a.name},
+		ConnectPath:                       {http.MethodPost, ScopeAdmin, a.connect},
 		subscriptionsPath:                 {http.MethodGet, scopeRead, a.subscriptions},
 		subscriptionsPath + "/pause":      {http.MethodPost, ScopeAdmin, a.pause},
 		subscriptionsPath + "/resume":     {http.MethodPost, ScopeAdmin, a.resume},

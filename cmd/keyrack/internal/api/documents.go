@@ -33,10 +33,17 @@ type Row struct {
 	State       lifecycle.State  `json:"state"`
 	Status      lifecycle.Status `json:"status"` // of its current token
 	Reason      lifecycle.Reason `json:"reason"`
+	// Nameless: connected by its token alone. Orphan: webhooks came about it, but neither the
+	// one that announces it nor an import. A list says so.
+	Nameless bool `json:"nameless,omitempty"`
+	Orphan   bool `json:"orphan,omitempty"`
 }
 
-func rowOf(r *keyrack.Record, v keyrack.Verdict) Row {
-	return Row{Named{r.ID, r.Name}, namedOf(r.Enterprise), labelsOf(r.Labels), r.State, v.Status, v.Reason}
+func rowOf(s *keyrack.Summary) Row {
+	return Row{
+		Named{s.Integration.ID, s.Integration.Name}, namedOf(s.Enterprise), labelsOf(s.Verdict.Labels), s.Verdict.State, s.Verdict.Status, s.Verdict.Reason,
+		s.Nameless, s.Orphan,
+	}
 }
 
 // Integration is everything about an integration but its tokens in clear.
@@ -77,7 +84,7 @@ func timeOf(i lifecycle.Instant) *time.Time {
 func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integration {
 	i := introspectionOf(v, now)
 	d := Integration{
-		Row: rowOf(r, v), Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
+		Row: rowOf(&keyrack.Summary{Integration: lifecycle.Named{ID: r.ID, Name: r.Name}, Enterprise: r.Enterprise, Verdict: v}), Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
 		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
 		Version: r.Version, Tokens: make([]Token, 0, len(r.Keys)),
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -14,6 +15,7 @@ import (
 type listing struct {
 	enterprise string
 	labels     Labels
+	unnamed    bool
 	state      *lifecycle.State
 	status     *lifecycle.Status
 	reason     *lifecycle.Reason
@@ -39,6 +41,8 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 			l.enterprise = lifecycle.CanonicalID(values[0])
 		case "label":
 			l.labels, err = ParseLabels(values[0])
+		case "unnamed":
+			l.unnamed, err = strconv.ParseBool(values[0])
 		case "state":
 			l.state = new(lifecycle.State)
 			err = l.state.UnmarshalText(value)
@@ -53,7 +57,7 @@ func parseListing(rawQuery string) (l listing, wrong string) {
 		case "after":
 			l.after, err = readCursor(idCursor, values[0])
 		default:
-			return l, "unknown parameter; use enterprise, label, state, status, reason, after and limit"
+			return l, "unknown parameter; use enterprise, label, unnamed, state, status, reason, after and limit"
 		}
 		if err != nil {
 			return l, "the value of " + name + " is not valid; see openapi.json"
@@ -68,7 +72,7 @@ func (l *listing) wants(r Row) bool {
 			return false
 		}
 	}
-	return (l.enterprise == "" || r.Enterprise != nil && r.Enterprise.ID == l.enterprise) &&
+	return (!l.unnamed || r.Nameless || r.Orphan) && (l.enterprise == "" || r.Enterprise != nil && r.Enterprise.ID == l.enterprise) &&
 		(l.state == nil || *l.state == r.State) &&
 		(l.status == nil || *l.status == r.Status) &&
 		(l.reason == nil || *l.reason == r.Reason)
@@ -85,19 +89,19 @@ type IntegrationsPage struct {
 func (a *Server) pageOf(l listing) IntegrationsPage {
 	rows := make([]Row, 0, min(l.limit+1, defaultLimit+1))
 	byID := func(r Row, id string) int { return strings.Compare(r.Integration.ID, id) }
-	for record := range a.Rack.Integrations() {
-		full := len(rows) > l.limit
-		if record.ID <= l.after || full && record.ID > rows[l.limit].Integration.ID {
+	for s := range a.Rack.Summaries() {
+		full, id := len(rows) > l.limit, s.Integration.ID
+		if id <= l.after || full && id > rows[l.limit].Integration.ID {
 			continue
 		}
-		one := rowOf(&record, a.Rack.CheckIntegration(record.ID))
+		one := rowOf(&s)
 		if !l.wants(one) {
 			continue
 		}
 		if full {
 			rows = rows[:l.limit]
 		}
-		at, there := slices.BinarySearchFunc(rows, record.ID, byID)
+		at, there := slices.BinarySearchFunc(rows, id, byID)
 		if !there {
 			rows = slices.Insert(rows, at, one)
 		}

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // that feeds the rack.
 type sidecar struct {
 	webhooks, api string // the addresses
+	rack          *keyrack.Rack
 	log           testkit.Buffer
 	end           func() // as serve ends: streams first
 }
@@ -59,7 +60,7 @@ func serveAPI(t testing.TB, keys string) *sidecar {
 	answers := open(New(Options{
 		Rack: rack, Keys: parsed, Metrics: metrics.New("0.0.0"), Log: log, Ready: ready, Ending: ending,
 	}))
-	p.webhooks, p.api = webhooks.Addr, answers.Addr
+	p.webhooks, p.api, p.rack = webhooks.Addr, answers.Addr, rack
 	p.end = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 		defer cancel()

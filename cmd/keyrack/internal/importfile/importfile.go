@@ -213,15 +213,15 @@ func (r *Record) check() {
 		r.Request.Token = token.Reveal()
 	}
 	switch {
-	case r.Integration == "":
-		r.Problem = "the id of the integration is missing"
-	case !api.ValidIdentifier(r.Integration) || r.Integration == "." || r.Integration == "..":
+	case r.Integration == "" && (r.Request.Name != "" || r.Request.Disabled || !r.Request.CreatedUtc.IsZero()):
+		r.Problem = "without an id there can be no integration_name, disabled or created_utc"
+	case r.Integration != "" && !api.ValidIdentifier(r.Integration), r.Integration == ".", r.Integration == "..":
 		r.Problem, r.Integration = "the id of the integration is not valid", ""
 	case r.Request.Token == "":
 		r.Problem = "the token is missing"
 	case err != nil:
 		r.Problem = "the token is not valid: " + err.Error()
-	case r.Integration == r.Request.Token, isGUID(r.Request.Token) && !isGUID(r.Integration):
+	case r.Integration == r.Request.Token, isGUID(r.Request.Token) && r.Integration != "" && !isGUID(r.Integration):
 		r.Problem, r.Integration = "the id looks like the token, and the token like an id", "" // not to be printed
 	}
 }

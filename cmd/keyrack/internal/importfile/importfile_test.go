@@ -49,12 +49,15 @@ func TestReadRecords(t *testing.T) {
 	if got, err := recordsOf("integration,token,labels\ni,t,canary\n"); err != nil || !strings.HasPrefix(got[0].Problem, "labels must be") {
 		t.Errorf("not a label: %v, %v", got, err)
 	}
+	if got, err := recordsOf(`{"token":"t","labels":{"a":"1"}}`); err != nil || got[0].Problem != "" || got[0].Integration != "" {
+		t.Errorf("without an id: %v, %v", got, err)
+	}
 	const guid = "4e1f0c62-5b8d-4c39-9a1e-ab2200f27c01"
 	for _, line := range []string{
 		"canary", "{", `{"integration":"i","token":"canary","tokn":"canary"}`, `{"integration":"i","token":1}`,
 		`{"integration":"i","token":"canary","created_utc":"canary"}`, `{"integration":"canary","token":"canary"}`,
-		`{"integration":"canary","token":"` + guid + `"}`, `{"integration":"i\nj","token":"canary"}`, `{"integration":"i","token":"canary two"}`, `{"integration":"i","token":"canary\u0000"}`, `{"token":"canary"}`,
-		`{"integration":"..","token":"canary"}`, `{"integration":"i"}`,
+		`{"integration":"canary","token":"` + guid + `"}`, `{"integration":"i\nj","token":"canary"}`, `{"integration":"i","token":"canary two"}`, `{"integration":"i","token":"canary\u0000"}`,
+		`{"integration":"..","token":"canary"}`, `{"token":"canary","disabled":true}`, `{"integration":"i"}`,
 	} {
 		got, err := recordsOf(`{"integration":"i","token":"t"}` + "\n" + line + "\n" + `{"integration":"i","token":"t"}`)
 		if err != nil || len(got) != 3 || got[1].Problem == "" || got[2].Problem != "" || got[2].Line != 3 ||
