@@ -209,7 +209,10 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 		base, _ = base.Apply(upgrade)
 	}
 	next, decision := base.Apply(*e)
-	p.Decision, p.Is = decision, r.verdict(&next, e.At)
+	p.Decision = decision
+	if e.Kind != lifecycle.KindForget { // of what is forgotten nothing is familiar
+		p.Is = r.verdict(&next, e.At)
+	}
 	if base.Version > 0 {
 		p.Was = r.verdict(&base, e.At)
 	}

@@ -216,8 +216,8 @@ func TestActIsPreviewed(t *testing.T) {
 				t.Errorf("%v: was %v, by the preview %v", a.Kind, was, p.Was)
 			}
 			receipt, err := b.Act(ctx, person(a))
-			if err != nil || receipt.Decision != p.Decision || receipt.Verdict.Status != p.Is.Status || receipt.Verdict.Reason != p.Is.Reason {
-				t.Errorf("%v became %+v, %v; the preview was %+v", a.Kind, receipt, err, p)
+			if is := b.CheckIntegration(id); err != nil || receipt.Decision != p.Decision || is.Status != p.Is.Status || is.Reason != p.Is.Reason {
+				t.Errorf("%v became %+v, %v, %v; the preview was %+v", a.Kind, receipt, is, err, p)
 			}
 			var last keyrack.Change
 			for last = range b.History(ctx, id) {

@@ -113,7 +113,7 @@ type actPage struct {
 	frame
 	Lead, Button, Cancel string
 	Wrong                string
-	Verdicts             []standing // before and after
+	Verdicts             []standing // before and after, or the one that stays
 	Effect               string
 	Refused              bool // it would change nothing
 	Facts                []fact
@@ -192,6 +192,9 @@ func (h *Handler) confirm(r *request, t *ticket, status int, wrong string) {
 			p.Cancel = "./integrations"
 		}
 		p.Verdicts = []standing{r.standing("Now", preview.Was), r.standing("Afterwards", preview.Is)}
+		if was, is := p.Verdicts[0], p.Verdicts[1]; was.Status == is.Status && was.Sentence == is.Sentence {
+			p.Verdicts = []standing{r.standing("Now and afterwards", preview.Is)}
+		}
 		p.Effect, p.Refused = h.effect(&preview, t.Do)
 		h.facts(t, &p)
 	}

@@ -86,7 +86,7 @@ func dressed(t *testing.T, name string) map[string]string {
 	if _, err := d.rack.Act(t.Context(), keyrack.Act{Kind: lifecycle.KindControl, Do: "pause", Subscription: said(name), Who: settled.Who, Why: settled.Why, By: name}); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/integration?id=" + id(1, 2), "/deliveries?show=by-hand", "/act?do=settle&id=" + id(1, 2), "/act?do=forget&id=" + id(1, 2), "/act?do=import&id=" + url.QueryEscape(name)} {
+	for _, path := range []string{"/integration?id=" + id(1, 2), "/deliveries?show=by-hand", "/act?do=settle&id=" + id(1, 2), "/act?do=forget&id=" + id(1, 2), "/act?do=import&id=" + url.QueryEscape(name), "/integrations?label=" + url.QueryEscape("a="+name)} {
 		found[strings.TrimSuffix(path, url.QueryEscape(name))] = d.get(path).Body.String()
 	}
 	form := url.Values{"do": {"import"}, "id": {"an id"}, "token": {"a-token"}}

@@ -29,15 +29,6 @@ func TestPages(t *testing.T) {
 		if err := b.open(l, mount+v.path); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if dir := os.Getenv("KEYRACK_PICTURES"); dir != "" {
-			png, err := b.picture(true)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
 		status := 200
 		if v.name == "nowhere" || v.name == "signin" {
 			status = 404
@@ -45,16 +36,7 @@ func TestPages(t *testing.T) {
 		for _, c := range b.complaints(mount, status) {
 			t.Errorf("%s at %s: %s", name, mount, c)
 		}
-		found, err := b.judge(axe, l)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		for _, f := range found {
-			t.Errorf("%s: %s", name, f)
-		}
-		if wide, err := b.overflow(); err != nil || wide != "" {
-			t.Errorf("%s: %s %v", name, wide, err)
-		}
+		judgeNow(t, b, axe, name, l)
 	}
 	n := 0
 	for _, v := range views {
@@ -76,12 +58,40 @@ func TestPages(t *testing.T) {
 		}
 		one(view{v.name, v.path}, "light", 320, s.mounts[0])
 	}
+	s.confirmations(t, b, func(name string, l look) {
+		looked++
+		judgeNow(t, b, axe, name, l)
+	})
 	one(view{"signin", ""}, "light", 390, s.locked)
 	one(view{"signin", ""}, "dark", 320, s.locked)
 	if looked < 40 {
 		t.Errorf("only %d combinations were looked at", looked)
 	}
 	t.Logf("%d combinations", looked)
+}
+
+// judgeNow looks at the page that is open.
+func judgeNow(t *testing.T, b *browser, axe, name string, l look) {
+	t.Helper()
+	if dir := os.Getenv("KEYRACK_PICTURES"); dir != "" {
+		png, err := b.picture(true)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := b.judge(axe, l)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, f := range found {
+		t.Errorf("%s: %s", name, f)
+	}
+	if wide, err := b.overflow(); err != nil || wide != "" {
+		t.Errorf("%s: %s %v", name, wide, err)
+	}
 }
 
 // TestLargeText: with text at twice its size nothing has to be scrolled sideways.

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/console"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
@@ -37,7 +39,9 @@ func newSite(t *testing.T) *site {
 	memory, sealer := memstore.New(nil), seal.Ephemeral()
 	w := &writer{T: t, store: memory, sealer: sealer, digester: digester, records: map[string]lifecycle.Record{}}
 	w.week(time.Now())
-	rack, err := keyrack.Open(context.Background(), memory, &keyrack.Options{Sealer: sealer})
+	rack, err := keyrack.Open(context.Background(), memory, &keyrack.Options{
+		Sealer: sealer, Prober: silent{}, Policy: keyrack.Policy{MaxAge: 30 * 24 * time.Hour},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +52,14 @@ func newSite(t *testing.T) *site {
 	}
 	refuse(webhooks)
 	subscribe(t, rack)
+	word := keyrack.Settlement{Enabled: lifecycle.Yes, Who: keyrack.NewToken("Kim at the desk"), Why: keyrack.NewToken("the hotel says that it never switched us off"), By: "desk"}
+	if _, err := rack.Settle(context.Background(), id(1, 1), word); err != nil {
+		t.Fatal(err)
+	}
 	options := console.Options{
 		Webhooks: webhooks, Settings: settings, Prober: true,
-		Visitor: func(*http.Request) console.Visitor { return console.Visitor{Name: "desk"} },
+		Visitor: func(*http.Request) console.Visitor { return console.Visitor{Name: "desk", Persons: true} },
+		May:     func(console.Visitor, console.Act) bool { return true },
 	}
 	page := console.New(rack, &options)
 	t.Cleanup(func() { page.Close() })
@@ -72,6 +81,13 @@ func newSite(t *testing.T) *site {
 	proxy := httptest.NewServer(http.StripPrefix("/outside", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}))
 	t.Cleanup(proxy.Close)
 	return &site{rack, []string{server.URL + "/", server.URL + "/console/", server.URL + "/ops/keyrack/", proxy.URL + "/outside/"}, server.URL + "/locked/"}
+}
+
+// silent is a Mews that does not answer.
+type silent struct{}
+
+func (silent) Probe(context.Context, lifecycle.Token, string) (connector.Answer, error) {
+	return connector.Answer{}, errors.New("silence")
 }
 
 var settings = []console.Setting{
@@ -140,5 +156,8 @@ func (s *site) views(t *testing.T) []view {
 		{"integration", one}, {"integration-past", fmt.Sprintf("%s&at=%d", one, at)}, {"integration-invalid", "integration?id=" + id(1, 3)},
 		{"entry", fmt.Sprintf("entry?id=%s&at=%d", id(1, 1), at)}, {"deliveries", "deliveries"}, {"deliveries-refused", "deliveries?show=refused"},
 		{"subscriptions", "subscriptions"}, {"settings", "settings"}, {"nowhere", "nowhere"},
+		{"deliveries-by-hand", "deliveries?show=by-hand"},
+		{"act-probe", "act?do=probe&id=" + id(1, 1)}, {"act-settle", "act?do=settle&id=" + id(1, 1)}, {"act-import", "act?do=import&id=" + id(1, 3)},
+		{"act-forget", "act?do=forget&id=" + id(1, 1)}, {"act-retry", "act?do=retry&sub=mail-to-the-desk"},
 	}
 }
