@@ -67,13 +67,14 @@ type errand struct {
 	button, says      string
 }
 
-// errands does every act; forgetting comes last.
+// errands does every act; forgetting comes last, and trying letters again takes them away for
+// a moment.
 var errands = []errand{
 	{"probe", "integration?id=" + id(1, 1), "Ask Mews now", nil, false, "Ask Mews", "Mews will be asked"},
 	{"settle", "integration?id=" + id(1, 1), "Settle by hand", [][2]string{{"enabled", kb.ArrowDown + kb.ArrowDown}}, false, "Settle it", "Your word was taken in"},
 	{"import", "integrations", "Import a token", [][2]string{{"id", "an-integration-of-tests"}, {"token", "a-token-of-tests-0123456789"}, {"name", "Channel"}}, false, "Import it", "It was imported"},
-	{"retry", "subscriptions", "Try again", nil, false, "Try again", "It goes back"},
 	{"discard", "subscriptions", "Discard", nil, true, "Discard", "Discarded"},
+	{"retry", "subscriptions", "Try again", nil, false, "Try again", "It goes back"},
 	{"pause", "subscriptions", "Pause", nil, false, "Pause it", "It pauses"},
 	{"resume", "subscriptions", "Let it go on", nil, false, "Let it go on", "It goes on"},
 	{"erase", "integration?id=" + id(1, 1), "Erase personal data", nil, true, "Erase it for good", "The bodies are erased"},
