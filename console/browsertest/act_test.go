@@ -73,7 +73,7 @@ var errands = []errand{
 	{"probe", "integration?id=" + id(1, 1), "Ask Mews now", nil, false, "Ask Mews", "Mews will be asked"},
 	{"settle", "integration?id=" + id(1, 1), "Settle by hand", [][2]string{{"enabled", kb.ArrowDown + kb.ArrowDown}}, false, "Settle it", "Your word was taken in"},
 	{"import", "integrations", "Import a token", [][2]string{{"id", "an-integration-of-tests"}, {"token", "a-token-of-tests-0123456789"}, {"name", "Channel"}}, false, "Import it", "It was imported"},
-	{"discard", "subscriptions", "Discard", nil, true, "Discard", "Discarded"},
+	{"discard", "subscriptions", "Discard: position", nil, true, "Discard", "Discarded"},
 	{"retry", "subscriptions", "Try again", nil, false, "Try again", "It goes back"},
 	{"pause", "subscriptions", "Pause", nil, false, "Pause it", "It pauses"},
 	{"resume", "subscriptions", "Let it go on", nil, false, "Let it go on", "It goes on"},
