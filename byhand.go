@@ -269,9 +269,6 @@ func (r *Rack) act(ctx context.Context, a *Act) (Receipt, error) {
 	return receipt, err
 }
 
-// wordLimit is how much a person may say, in bytes: as much as Body shows of it.
-const wordLimit = 256
-
 // checkWords returns ErrInvalid for an act that does not say who and why.
 func (a *Act) checkWords() error {
 	who, why := a.Who.Reveal(), a.Why.Reveal()

@@ -162,6 +162,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// wordLimit is how much a person may say, in bytes: as much as Body shows of it.
+const wordLimit = 256
+
 // checkID returns ErrInvalid for anything that is not an identifier.
 func checkID(id string) error {
 	if len(id) > 128 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
