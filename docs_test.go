@@ -2,14 +2,16 @@ package keyrack_test
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,14 +41,34 @@ func anchor(heading string) string {
 	return strings.ReplaceAll(regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
-// tracked returns the repository's files of some kinds.
-func tracked(t *testing.T, patterns ...string) []string {
+// sources returns the files of the tree whose names match one of the patterns. It reads the
+// folders, so a source tree without its repository will do, and leaves out what .gitignore
+// names and a person would have made: what npm installs, and failures that rapid saved.
+func sources(t *testing.T, patterns ...string) []string {
 	t.Helper()
-	out, err := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...).Output()
+	var all []string
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if slices.Contains([]string{".git", ".idea", ".vscode", "node_modules", "rapid"}, entry.Name()) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if slices.ContainsFunc(patterns, func(pattern string) bool {
+			match, err := filepath.Match(pattern, entry.Name())
+			return err == nil && match
+		}) {
+			all = append(all, filepath.ToSlash(path))
+		}
+		return nil
+	})
 	if err != nil {
-		t.Fatalf("git ls-files: %v", err)
+		t.Fatal(err)
 	}
-	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	return all
 }
 
 // members are the exported fields and methods of exported types, and the exported names of
@@ -55,7 +77,7 @@ func tracked(t *testing.T, patterns ...string) []string {
 func members(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}
-	for _, name := range tracked(t, "*.go") {
+	for _, name := range sources(t, "*.go") {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
@@ -114,7 +136,7 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	span := regexp.MustCompile("`[^`\n]+`")
 	dotted := regexp.MustCompile(`(?:^|[^\w./-])(\w+)\.([A-Z]\w*)`)
 	found := 0
-	for _, page := range tracked(t, "*.md") {
+	for _, page := range sources(t, "*.md") {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +184,7 @@ var numbered = regexp.MustCompile(`^(\d[\d,]*|%d|each|either|both|some),?$`)
 // texts and what monitoring shows.
 func TestFaceIsEnglish(t *testing.T) {
 	newLine := regexp.MustCompile(`\n[ \t]*//`)
-	for _, name := range tracked(t, "*.go", "*.md", "*.json", "*.yaml", "*.txt", "*.mjs", "*.py") {
+	for _, name := range sources(t, "*.go", "*.md", "*.json", "*.yaml", "*.txt", "*.mjs", "*.py") {
 		if name == "docs_test.go" || strings.Contains(name, "testdata/bodies/") {
 			continue
 		}
@@ -183,6 +205,68 @@ func TestFaceIsEnglish(t *testing.T) {
 				t.Errorf("%s:%d: %q; write %s", name, line, text[at[0]:at[1]], p.instead)
 			}
 		}
+	}
+}
+
+// formerWords stood in identifiers and were replaced by a plain word, with that word.
+var formerWords = map[string]string{
+	"bell":        "notifier",
+	"census":      "stats",
+	"chapter":     "history",
+	"depot":       "store, or storage",
+	"door":        "handler, or server",
+	"doorbell":    "notifier",
+	"doors":       "handlers, or servers",
+	"exposition":  "promWriter, or page",
+	"hook":        "entry, or webhook",
+	"hooks":       "entries, or webhooks",
+	"observation": "served request, or seen answer",
+	"office":      "backend",
+	"player":      "runner",
+	"steering":    "control",
+	"story":       "demo",
+}
+
+// formerNames are whole identifiers, because their words mean something elsewhere.
+var formerNames = map[string]string{
+	"ErrSuperseded": "ErrFenced, which has the outcome's name",
+	"HandOut":       "IssueToken",
+	"handOut":       "issueToken",
+	"site":          "httpServer",
+}
+
+// TestIdentifiersArePlain keeps pictures and former names from coming back into production
+// code: one thing has one word.
+func TestIdentifiersArePlain(t *testing.T) {
+	word := regexp.MustCompile(`[A-Z]+[a-z]*|[a-z]+`)
+	found := 0
+	for _, name := range sources(t, "*.go") {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			found++
+			plain := formerNames[id.Name]
+			for _, part := range word.FindAllString(id.Name, -1) {
+				plain = gocmp.Or(plain, formerWords[strings.ToLower(part)])
+			}
+			if plain != "" {
+				t.Errorf("%v: %s; the word is %s", fset.Position(id.Pos()), id.Name, plain)
+			}
+			return true
+		})
+	}
+	if found < 1000 {
+		t.Errorf("%d identifiers only; does the test still read them?", found)
 	}
 }
 

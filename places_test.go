@@ -10,7 +10,8 @@ import (
 )
 
 // This file holds where tests are: those of a production file x.go are in x_test.go beside
-// it, so that nobody has to look for them.
+// it, so that nobody has to look for them. A file of that name in which nothing is run holds
+// none.
 
 type elsewhere struct{ room, files, tests, reason string }
 
@@ -27,7 +28,7 @@ var testedIn = []elsewhere{
 
 	{"lifecycle/internal/belief", "*", "belief_test.go judge_test.go", "its parts are one inference: see TestJudged"},
 	{"lifecycle", "action.go state.go", "names_test.go", "the names of all types are tested together"},
-	{"lifecycle", "codec.go digest.go former.go instant.go", "encode_test.go", "what a journal and a record are written in"},
+	{"lifecycle", "codec.go digest.go evidence.go former.go instant.go", "encode_test.go", "what a journal and a record are written in"},
 	{"lifecycle", "policy.go possible.go", "verdict_test.go truth_test.go", "what they do to a verdict"},
 	{"lifecycle", "course.go current.go", "record_test.go property_test.go question_test.go", "parts of a record"},
 	{"events", "beside.go data.go error.go fault.go general.go mend.go raw.go reader.go requestor.go stray.go", "decode_test.go fuzz_test.go private_test.go", "one decoder: bytes go in, and an event or an error comes out"},
@@ -79,6 +80,9 @@ var testedIn = []elsewhere{
 	{"cmd/keyrack/internal/usage", "usage.go", "../../cli_exit_test.go ../../cli_args_test.go", "two lines; its effect is an exit code"},
 }
 
+// run is a function that go test runs.
+var run = regexp.MustCompile(`(?m)^func (Test|Fuzz|Benchmark|Example)`)
+
 // TestEveryFileHasItsTests reads the folders, so that files of other systems count too.
 func TestEveryFileHasItsTests(t *testing.T) {
 	found := make([]bool, len(testedIn))
@@ -90,7 +94,15 @@ func TestEveryFileHasItsTests(t *testing.T) {
 		}
 		var stems []string // of test files
 		for _, file := range files {
-			if stem, ok := strings.CutSuffix(filepath.Base(file), "_test.go"); ok {
+			stem, ok := strings.CutSuffix(filepath.Base(file), "_test.go")
+			if !ok {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.Match(source) {
 				stems = append(stems, stem)
 			}
 		}

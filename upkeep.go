@@ -287,7 +287,7 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 }
 
 // issuesPer is how many entries are kept at most for each that Retention.Entries allows,
-// where tokens were handed out.
+// where tokens were issued.
 const issuesPer = 10
 
 // counted returns, for each entry, how many from it on count for Retention.Entries: all but

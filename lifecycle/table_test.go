@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keyrack-dev/keyrack/internal/testkit"
 	. "github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -133,24 +132,6 @@ func TestApplyIsTheTable(t *testing.T) {
 			}
 			if c.text == "key" && (len(next.Keys) != 2 || next.Keys[0].Status != Superseded || next.Keys[1].Status != Current) {
 				t.Errorf("%v × %v: keys %v", state, column, next.Keys)
-			}
-		}
-	}
-}
-
-func TestDrawings(t *testing.T) {
-	testkit.Golden(t, "machine.mmd", Draw("mermaid"))
-	testkit.Golden(t, "machine.dot", Draw("dot"))
-	for state, row := range readTable(t) {
-		for column, c := range row {
-			name := strings.TrimPrefix(column.String(), "Integration")
-			for drawing, line := range map[string]string{
-				Draw("mermaid"): "    " + state.String() + " --> " + c.to.String() + ": " + name + "\n",
-				Draw("dot"):     "    " + state.String() + " -> " + c.to.String() + " [label=\"" + name + "\"];\n",
-			} {
-				if c.moves != strings.Contains(drawing, line) {
-					t.Errorf("%v × %v: drawn: %v", state, column, !c.moves)
-				}
 			}
 		}
 	}

@@ -221,11 +221,11 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	ready.Store(true)
 	ending := make(chan struct{})
 	shares := httpserver.ShareOut(httpserver.OpenFiles())
-	door := &front.Handler{Next: handler, Path: s.webhookPath, WithoutSecret: s.withoutSecret, Observe: func(r keyrack.ServedRequest) {
+	entrance := &front.Handler{Next: handler, Path: s.webhookPath, WithoutSecret: s.withoutSecret, Refused: func(r keyrack.ServedRequest) {
 		counts.Telemetry().Answered(ctx, r)
 		observe(r)
 	}}
-	webhooks := httpserver.Open(webhookListener, shares.Webhooks, door, log)
+	webhooks := httpserver.Open(webhookListener, shares.Webhooks, entrance, log)
 	server := api.New(api.Options{
 		Rack: rack, Keys: s.apiKeys, AsksMews: s.client != nil, Metrics: counts, Log: log, Ready: &ready, Streams: shares.API / 2, Ending: ending,
 		Console: page,

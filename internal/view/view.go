@@ -7,7 +7,7 @@
 // record that nobody changes any more: a new record takes its place.
 //
 //	id ─────┐
-//	        ├──► slot ──► record, and the sealed token that was handed out last
+//	        ├──► slot ──► record, and the sealed token that was returned last
 //	digest ─┘
 //
 // An integration has one slot from its first record until it is dropped. Two tables

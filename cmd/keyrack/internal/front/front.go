@@ -23,7 +23,7 @@ type Handler struct {
 	Next          http.Handler
 	Path          string                      // of the webhook
 	WithoutSecret bool                        // nothing but a page's habits tells it from Mews
-	Observe       func(keyrack.ServedRequest) // is told of what Handler refuses
+	Refused       func(keyrack.ServedRequest) // is told of what Handler refuses
 }
 
 // ServeHTTP answers one request.
@@ -38,13 +38,13 @@ func (f *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if f.WithoutSecret && fromPage(req) {
 		w = &refusing{ResponseWriter: w}
 		http.Error(w, "requests of web pages are not deliveries", http.StatusForbidden)
-		f.Observe(keyrack.ServedRequest{Status: http.StatusForbidden, Refusal: RefusedPage, Took: time.Since(began)})
+		f.Refused(keyrack.ServedRequest{Status: http.StatusForbidden, Refusal: RefusedPage, Took: time.Since(began)})
 		return
 	}
 	if req.URL.Path == f.Path+"/" {
 		w = &refusing{ResponseWriter: w}
 		http.Error(w, "the path of the webhook is exact: leave out the slash at its end", http.StatusNotFound)
-		f.Observe(keyrack.ServedRequest{Status: http.StatusNotFound, Refusal: keyrack.RefusedPath, Took: time.Since(began)})
+		f.Refused(keyrack.ServedRequest{Status: http.StatusNotFound, Refusal: keyrack.RefusedPath, Took: time.Since(began)})
 		return
 	}
 	f.Next.ServeHTTP(&refusing{ResponseWriter: w}, req)

@@ -39,7 +39,7 @@ func TestHandler(t *testing.T) {
 			Path:          keyrack.DefaultPath,
 			Next:          http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
 			WithoutSecret: !test.with,
-			Observe:       func(r keyrack.ServedRequest) { refused = append(refused, r) },
+			Refused:       func(r keyrack.ServedRequest) { refused = append(refused, r) },
 		}
 		w := httptest.NewRecorder()
 		req := httptest.NewRequestWithContext(t.Context(), test.method, test.path, strings.NewReader("{}"))
