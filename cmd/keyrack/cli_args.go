@@ -65,7 +65,7 @@ func tokenFrom(args []string, stdin io.Reader, warnings io.Writer) (lifecycle.To
 machine could read it; next time: printf %s "$TOKEN" | keyrack check
 `)
 	if args[0] == "" {
-		return lifecycle.Token{}, usage.Errorf("the token is empty")
+		return lifecycle.Token{}, usage.Errorf(`the token is empty; is the variable set? Try: printf %%s "$TOKEN" | keyrack ...`)
 	}
 	return typedToken(args[0])
 }
@@ -74,13 +74,13 @@ machine could read it; next time: printf %s "$TOKEN" | keyrack check
 func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), 2*api.TokenLimit))
 	if err != nil {
-		return lifecycle.Token{}, errors.New("the token cannot be read from stdin")
+		return lifecycle.Token{}, errors.New(`the token cannot be read from stdin; pipe it in: printf %s "$TOKEN" | keyrack ...`)
 	}
 	switch line := strings.TrimSpace(string(text)); {
 	case line == "":
 		return lifecycle.Token{}, usage.Errorf(`stdin holds no token; try: printf %%s "$TOKEN" | keyrack ...`)
 	case strings.ContainsAny(line, "\r\n"):
-		return lifecycle.Token{}, usage.Errorf("stdin holds more than one line; a token is one line")
+		return lifecycle.Token{}, usage.Errorf("stdin holds more than one line; a token is one line, so give one at a time")
 	}
 	return typedToken(string(text))
 }
@@ -92,7 +92,7 @@ func typedToken(text string) (lifecycle.Token, error) {
 	case err != nil:
 		return lifecycle.Token{}, usage.Errorf("%v", err)
 	case len(token.Reveal()) > api.TokenLimit:
-		return lifecycle.Token{}, usage.Errorf("the text is too long for a token")
+		return lifecycle.Token{}, usage.Errorf("the text is too long for a token, which has at most %d bytes; give the token alone", api.TokenLimit)
 	}
 	return token, nil
 }

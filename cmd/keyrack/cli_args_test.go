@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -26,6 +27,19 @@ func TestReadToken(t *testing.T) {
 	}
 	if _, err := readToken(brokenReader{}); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("the error quotes: %v", err)
+	}
+}
+
+// TestTokenErrorsSayWhatToDo: who gave no token, or something else, is told what to do.
+func TestTokenErrorsSayWhatToDo(t *testing.T) {
+	_, broken := readToken(brokenReader{})
+	_, long := readToken(strings.NewReader(strings.Repeat("x", api.TokenLimit+1)))
+	_, lines := readToken(strings.NewReader("a\nb"))
+	_, empty := tokenFrom([]string{""}, strings.NewReader(""), io.Discard)
+	for _, err := range []error{broken, long, lines, empty} {
+		if err == nil || !strings.Contains(err.Error(), "; ") {
+			t.Errorf("it does not say what to do: %v", err)
+		}
 	}
 }
 

@@ -189,6 +189,22 @@ func (s *storeSettings) databaseFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.database.SkipMigrations, "skip-migrations", false, "leave PostgreSQL's schema as it is: see keyrack migrate")
 }
 
+// flagsOf gives a verb that works on a store its own flags and then those of the store, in
+// this order, and returns it. sealed says that it needs the key that seals tokens.
+func (s *storeSettings) flagsOf(verb *cobra.Command, sealed bool, own ...func(*pflag.FlagSet)) *cobra.Command {
+	flags := verb.Flags()
+	flags.SortFlags = false
+	for _, add := range own {
+		add(flags)
+	}
+	s.storeFlag(flags)
+	if sealed {
+		s.sealingFlag(flags)
+	}
+	s.databaseFlags(flags)
+	return verb
+}
+
 // find reads the settings that come from the environment alone, and --store.
 func (s *storeSettings) find(verb *cobra.Command, env environment, parse func(string) (storage.URL, error)) (storage.URL, error) {
 	s.sealing.Inline = env(storage.KeyVariable)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
@@ -68,12 +69,7 @@ older backups.
 			return err
 		},
 	}
-	flags := reseal.Flags()
-	flags.SortFlags = false
-	s.storeFlag(flags)
-	s.sealingFlag(flags)
-	s.databaseFlags(flags)
-	return reseal
+	return s.flagsOf(reseal, true)
 }
 
 func newForget(env environment) *cobra.Command {
@@ -128,16 +124,12 @@ Without --yes, forget says what it would erase, and ends with exit code 2.
 			})
 		},
 	}
-	flags := forget.Flags()
-	flags.SortFlags = false
-	flags.BoolVar(&enterprise, "enterprise", false, "ID is an enterprise: erase all of its integrations")
-	flags.BoolVar(&bodies, "bodies", false, "erase only the bodies of deliveries")
-	flags.BoolVar(&yes, "yes", false, "really erase")
-	_ = flags.SetAnnotation("yes", explicit, nil) // the flag is there
-	s.storeFlag(flags)
-	s.sealingFlag(flags)
-	s.databaseFlags(flags)
-	return forget
+	return s.flagsOf(forget, true, func(flags *pflag.FlagSet) {
+		flags.BoolVar(&enterprise, "enterprise", false, "ID is an enterprise: erase all of its integrations")
+		flags.BoolVar(&bodies, "bodies", false, "erase only the bodies of deliveries")
+		flags.BoolVar(&yes, "yes", false, "really erase")
+		_ = flags.SetAnnotation("yes", explicit, nil) // the flag is there
+	})
 }
 
 // idsOf returns the integrations that an argument means.
@@ -183,13 +175,7 @@ handle stays as well. Verdicts do not need the journal.
 			})
 		},
 	}
-	flags := retention.Flags()
-	flags.SortFlags = false
-	r.retentionFlags(flags)
-	s.storeFlag(flags)
-	s.sealingFlag(flags)
-	s.databaseFlags(flags)
-	return retention
+	return s.flagsOf(retention, true, r.retentionFlags)
 }
 
 func newMigrate(env environment) *cobra.Command {

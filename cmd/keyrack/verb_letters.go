@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
@@ -96,12 +97,7 @@ func newLettersList(env environment) *cobra.Command {
 			})
 		},
 	}
-	flags := list.Flags()
-	flags.SortFlags = false
-	o.flags(flags)
-	s.storeFlag(flags)
-	s.databaseFlags(flags)
-	return list
+	return s.flagsOf(list, false, o.flags)
 }
 
 func newLettersShow(env environment) *cobra.Command {
@@ -138,12 +134,7 @@ entry.
 			})
 		},
 	}
-	flags := show.Flags()
-	flags.SortFlags = false
-	o.flags(flags)
-	s.storeFlag(flags)
-	s.databaseFlags(flags)
-	return show
+	return s.flagsOf(show, false, o.flags)
 }
 
 func newLettersRetry(env environment) *cobra.Command {
@@ -173,11 +164,7 @@ but one change, do by hand what the handler should have done, and discard the le
 			})
 		},
 	}
-	flags := retry.Flags()
-	flags.SortFlags = false
-	s.storeFlag(flags)
-	s.databaseFlags(flags)
-	return retry
+	return s.flagsOf(retry, false)
 }
 
 func newLettersDiscard(env environment) *cobra.Command {
@@ -217,13 +204,10 @@ show prints, or with --all every one of them.
 			})
 		},
 	}
-	flags := discard.Flags()
-	flags.SortFlags = false
-	flags.BoolVar(&all, "all", false, "discard all of them")
-	_ = flags.SetAnnotation("all", explicit, nil) // the flag is there
-	s.storeFlag(flags)
-	s.databaseFlags(flags)
-	return discard
+	return s.flagsOf(discard, false, func(flags *pflag.FlagSet) {
+		flags.BoolVar(&all, "all", false, "discard all of them")
+		_ = flags.SetAnnotation("all", explicit, nil) // the flag is there
+	})
 }
 
 // rowsOf prints rows for programs, or as a table for people.
