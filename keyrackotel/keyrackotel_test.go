@@ -257,6 +257,31 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// TestForbiddenCalls: own calls that lack a permission are counted, and the one that found it
+// out is not.
+func TestForbiddenCalls(t *testing.T) {
+	play(t, func(s *scene) {
+		s.deliver(theSecret, created, 204)
+		testkit.Settle(time.Hour)
+		for range 3 {
+			report := keyrack.Report{Token: keyrack.NewToken(theToken), Status: http.StatusUnauthorized, Operation: "reservations/getAll"}
+			if _, err := s.rack.Report(context.Background(), report); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Settle(10 * time.Minute)
+		}
+		counted := ""
+		for _, m := range s.collect() {
+			if _, points := read(m); m.Name == "keyrack.forbidden_calls" {
+				counted = fmt.Sprint(len(points), " ", points[0].value)
+			}
+		}
+		if counted != "1 2" {
+			t.Errorf("counted %q, want 2 at one point", counted)
+		}
+	})
+}
+
 // TestVerdictsStay: a verdict that nobody has any more is 0, and not gone.
 func TestVerdictsStay(t *testing.T) {
 	play(t, func(s *scene) {

@@ -22,6 +22,7 @@ type gauges struct {
 	states, verdicts, suspects, parked, orphans metric.Int64ObservableUpDownCounter
 	seen, readable, lag, subscriptions          metric.Int64ObservableGauge
 	oldest, synced                              metric.Float64ObservableGauge
+	forbidden                                   metric.Int64ObservableCounter
 
 	mu    sync.Mutex
 	shown map[keyrack.Standing]bool // which are 0 rather than gone
@@ -60,11 +61,14 @@ func (t *Telemetry) Watch(rack *keyrack.Rack) (stop func() error, err error) {
 	g.subscriptions = gauge("keyrack.subscription.lag", "{entry}", "Positions between a subscription and the journal's newest entry.")
 	g.oldest = age("keyrack.evidence.oldest", "Age of the oldest evidence behind a verdict, deleted integrations excluded.")
 	g.synced = age("keyrack.journal.synced", "Time since the view was level with the journal.")
-	if err != nil {
+	forbidden, failed := t.meter.Int64ObservableCounter("keyrack.forbidden_calls", metric.WithUnit("{call}"),
+		metric.WithDescription("401s of the application's own calls that a missing permission of their operation explains."))
+	g.forbidden = forbidden
+	if err = errors.Join(err, failed); err != nil {
 		return nil, err
 	}
 	registration, err := t.meter.RegisterCallback(g.observe, g.states, g.verdicts, g.suspects, g.parked, g.orphans,
-		g.seen, g.readable, g.lag, g.subscriptions, g.oldest, g.synced)
+		g.seen, g.readable, g.lag, g.subscriptions, g.oldest, g.synced, g.forbidden)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +117,7 @@ func (g *gauges) stats(o metric.Observer, c keyrack.Stats) {
 	o.ObserveInt64(g.suspects, int64(c.Suspect))
 	o.ObserveInt64(g.parked, int64(c.Parked))
 	o.ObserveInt64(g.orphans, int64(c.Orphaned))
+	o.ObserveInt64(g.forbidden, c.Forbidden)
 	o.ObserveFloat64(g.oldest, c.Oldest.Seconds())
 	for _, action := range lifecycle.Actions() {
 		seen := int64(0)
