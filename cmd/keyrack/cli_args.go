@@ -74,7 +74,7 @@ machine could read it; next time: printf %s "$TOKEN" | keyrack check
 func readToken(stdin io.Reader) (lifecycle.Token, error) {
 	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(stdin), 2*api.TokenLimit))
 	if err != nil {
-		return lifecycle.Token{}, errors.New(`the token cannot be read from stdin; pipe it in: printf %s "$TOKEN" | keyrack ...`)
+		return lifecycle.Token{}, errors.New(`the token cannot be read from stdin; pipe it in: printf %s "$TOKEN" | keyrack check, for example`)
 	}
 	switch line := strings.TrimSpace(string(text)); {
 	case line == "":
