@@ -71,7 +71,7 @@ var rooms = map[string]string{
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/annotation internal/clock internal/digestkey internal/guard internal/lease internal/owncall internal/probe internal/seen internal/subscription internal/typed",
-	"console":             "atrest internal/entry internal/guard internal/typed keyrack lifecycle seal store",
+	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",
 	"mewstest":            "lifecycle events internal/guard",

@@ -3,7 +3,6 @@ package keyrack
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/join"
-	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -225,8 +223,7 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 // atrest.ErrNoLetters, or the store's as for Deliver.
 func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
 	receipt, err := r.act(ctx, &a)
-	overtaken := errors.Is(err, store.ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, subscription.ErrNoLetters)
-	if overtaken && !a.ID.IsZero() {
+	if err != nil && !a.ID.IsZero() {
 		integration := typed.ID(cmp.Or(a.Integration, a.Import.Integration.ID)) // empty for a subscription
 		for c, err := range r.History(ctx, integration) {
 			if err == nil && c.ID == a.ID { // it was done already

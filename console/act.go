@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -45,6 +46,11 @@ var acts = map[Act]struct {
 		kind: lifecycle.KindImport, link: "Import a token", title: "Import by hand", button: "Import it", form: true,
 		lead: "Bring an integration with its token, and its names. An import is the only thing that reopens a deleted integration.",
 		done: "It was imported.",
+	},
+	ActName: {
+		kind: lifecycle.KindName, link: "Say which it is", title: "Name the integration", button: "Name it", form: true,
+		lead: "Say which integration of Mews this is. Its token, its labels and its history become that one’s. Both must be of one enterprise.",
+		done: "It has its name.",
 	},
 	ActErase: {
 		kind: lifecycle.KindErase, link: "Erase personal data", title: "Erase personal data", button: "Erase it for good", forever: true,
@@ -134,6 +140,9 @@ func (h *Handler) act(r *request) {
 	if n, err := strconv.ParseUint(query.Get("letter"), 10, 64); err == nil {
 		t.Letter = store.Position(n)
 	}
+	if do == ActName {
+		t.Nameless, t.Integration = t.Integration, ""
+	}
 	if acts[do].form {
 		h.showForm(r, &t, "")
 		return
@@ -187,8 +196,8 @@ func (h *Handler) confirm(r *request, t *ticket, status int, wrong string) {
 			return
 		}
 		t.Version = preview.Version
-		p.Cancel = integrationHref(t.Integration)
-		if preview.Version == 0 {
+		p.Cancel = integrationHref(cmp.Or(t.Nameless, t.Integration))
+		if preview.Version == 0 && t.Nameless == "" {
 			p.Cancel = "./integrations"
 		}
 		p.Verdicts = []standing{r.standing("Now", preview.Was), r.standing("Afterwards", preview.Is)}
@@ -224,7 +233,7 @@ func (h *Handler) effect(p *keyrack.Preview, do Act) (text string, refused bool)
 	} else if p.Was.Reason != p.Is.Reason {
 		text = "The verdict stays " + p.Is.Status.String() + ", for another reason."
 	}
-	if h.options.Prober && (do == ActSettle || do == ActImport) {
+	if h.options.Prober && (do == ActSettle || do == ActImport || do == ActName) {
 		text += " Mews is asked afterwards, and its answer counts more."
 	}
 	return text, false

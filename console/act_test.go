@@ -460,3 +460,41 @@ func TestWhoIsShown(t *testing.T) {
 		}
 	})
 }
+
+// TestNaming: of a nameless integration a person can say which it is, once; the page of its
+// former id then shows the named one.
+func TestNaming(t *testing.T) {
+	acting(t, everything, func(d desk) {
+		connected, err := d.rack.Connect(context.Background(), keyrack.Connection{Token: keyrack.NewToken(tokenCanary + "connected"), KeepUnproved: true})
+		if err != nil || !connected.Nameless {
+			t.Fatalf("%+v, %v", connected, err)
+		}
+		_, said := form(d.get(link(d.get("/integration?id="+connected.Integration).Body.String(), "Say which it is")).Body.String())
+		if w := d.do(http.MethodPost, "/preview", said, nil); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("without an id: %d", w.Code)
+		}
+		said.Set("id", " "+strings.ToUpper(id(1, 9)))
+		w := d.do(http.MethodPost, "/preview", said, nil)
+		shape(t, w.Body.String())
+		action, said := form(w.Body.String())
+		if w.Code != http.StatusOK || action != "/do" {
+			t.Fatalf("%d\n%s", w.Code, w.Body)
+		}
+		said.Set("who", "Kim")
+		said.Set("why", "the hotel sent its id")
+		for range 2 {
+			w = d.do(http.MethodPost, action, said, nil)
+			if location := w.Header().Get("Location"); w.Code != http.StatusSeeOther || !strings.HasPrefix(location, "./integration?id="+id(1, 9)+"&did=") {
+				t.Fatalf("%d, %q\n%s", w.Code, location, w.Body)
+			}
+		}
+		for _, path := range []string{w.Header().Get("Location")[1:], "/integration?id=" + connected.Integration} {
+			if page := d.get(path).Body.String(); !strings.Contains(page, "<code>"+id(1, 9)+"</code>") || !strings.Contains(page, "the hotel sent its id") {
+				t.Errorf("%s\n%s", path, page)
+			}
+		}
+		if d.rack.Check(tokenCanary+"connected").Integration != id(1, 9) {
+			t.Error("the token is not that of the named one")
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 type formPage struct {
 	frame
 	Do, Lead, Wrong, Cancel string
-	Settle                  bool
+	Settle, Naming          bool
 	Hotel, About            string // About is the id, escaped: it may be of any characters
 
 	ID, Name, Enterprise, EnterpriseName, Service, ServiceName, AnsweredBy string
@@ -29,17 +30,21 @@ const longest = 256
 
 // showForm shows the form of an act with what is said so far, but never a token.
 func (h *Handler) showForm(r *request, t *ticket, wrong string) {
-	p := formPage{frame: r.frame("integrations", acts[t.Do].title), Do: string(t.Do), Lead: acts[t.Do].lead, Wrong: wrong, Settle: t.Do == ActSettle, Cancel: "./integrations"}
+	p := formPage{frame: r.frame("integrations", acts[t.Do].title), Do: string(t.Do), Lead: acts[t.Do].lead, Wrong: wrong, Settle: t.Do == ActSettle, Naming: t.Do == ActName, Cancel: "./integrations"}
 	p.Acting = true
-	record, known := h.rack.Record(t.Integration)
-	if !known && p.Settle {
+	about := t.Integration
+	if p.Naming {
+		about = t.Nameless
+	}
+	record, known := h.rack.Record(about)
+	if !known && (p.Settle || p.Naming) {
 		r.fail(http.StatusNotFound, "Nothing is known of it", "The integration does not exist, or was forgotten. An import brings one.")
 		return
 	}
 	if known {
 		p.Cancel, p.Hotel = integrationHref(record.ID), plain(record.Enterprise.Name, inList)
 	}
-	p.About = url.QueryEscape(t.Integration)
+	p.About = url.QueryEscape(about)
 	p.ID, p.Name, p.AnsweredBy = plain(t.Integration, longest), plain(t.Name, longest), plain(t.AnsweredBy, longest)
 	p.Enterprise, p.EnterpriseName = plain(t.Enterprise.ID, longest), plain(t.Enterprise.Name, longest)
 	p.Service, p.ServiceName, p.Disabled = plain(t.Service.ID, longest), plain(t.Service.Name, longest), t.Disabled
@@ -74,7 +79,13 @@ func (h *Handler) readForm(r *request, t *ticket) (wrong string) {
 	}
 	t.Integration = typed.ID(field("id"))
 	if about, err := url.QueryUnescape(field("about")); err == nil && about != "" {
-		t.Integration = about
+		t.Integration, t.Nameless = about, about
+	}
+	if t.Do == ActName {
+		if t.Integration = typed.ID(field("id")); t.Integration == "" {
+			return "Say which integration of Mews it is, by its id."
+		}
+		return ""
 	}
 	if t.Do == ActSettle {
 		t.Enabled, t.Canceled, t.AnsweredBy = flagIn(field("enabled")), flagIn(field("canceled")), typed.ID(field("answered_by"))
@@ -112,8 +123,9 @@ func (h *Handler) facts(t *ticket, p *actPage) {
 			p.Facts = append(p.Facts, fact{name, value})
 		}
 	}
-	record, _ := h.rack.Record(t.Integration)
+	record, _ := h.rack.Record(cmp.Or(t.Nameless, t.Integration))
 	add("Hotel", record.Enterprise.Name)
+	add("Known so far as", t.Nameless)
 	add("Integration", strings.TrimSpace(t.Name+" "+t.Integration))
 	said := func(name string, f lifecycle.Flag, yes, no string) {
 		if f != lifecycle.Unset {

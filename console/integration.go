@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -184,7 +185,11 @@ func (h *Handler) integration(r *request) {
 	}
 	slices.Reverse(p.Keys)
 	if !p.Past {
-		p.Offers = h.offers(r, url.Values{"id": {record.ID}}, ActProbe, ActSettle, ActImport, ActErase, ActForget)
+		all := []Act{ActProbe, ActSettle, ActImport, ActErase, ActForget}
+		if join.IsNameless(record.ID) {
+			all = []Act{ActProbe, ActName, ActErase, ActForget}
+		}
+		p.Offers = h.offers(r, url.Values{"id": {record.ID}}, all...)
 		p.Probe, p.Asked, p.Due = e.Probe, momentOf(e.Probe.Asked, r.now), momentOf(e.Probe.Due, r.now)
 	}
 	for i := range slices.Backward(all) {

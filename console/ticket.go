@@ -21,6 +21,7 @@ type ticket struct {
 	Version uint64        `json:",omitzero"` // of the record that was shown
 
 	Integration string `json:",omitzero"`
+	Nameless    string `json:",omitzero"` // of ActName: the id of ours
 
 	// Of ActSettle.
 	Enabled    lifecycle.Flag   `json:",omitzero"`
@@ -69,6 +70,8 @@ func (h *Handler) seal(t *ticket, token keyrack.Token) (err error) {
 func (h *Handler) deed(t *ticket) (keyrack.Act, bool) {
 	a := keyrack.Act{Kind: acts[t.Do].kind, Integration: t.Integration, ID: t.Entry, Version: t.Version}
 	switch t.Do {
+	case ActName:
+		a.Nameless = t.Nameless
 	case ActSettle:
 		a.Settlement = keyrack.Settlement{Enabled: t.Enabled, Canceled: t.Canceled, Current: t.Current, AnsweredBy: t.AnsweredBy}
 	case ActImport:
