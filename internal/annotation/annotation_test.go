@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,14 +17,24 @@ import (
 // noted keeps what it is told, and how often it was told.
 type noted struct {
 	store.Store
+	mu    sync.Mutex
 	calls int
 	all   []store.Annotation
 }
 
 func (n *noted) Annotate(_ context.Context, annotations ...store.Annotation) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.calls++
 	n.all = append(n.all, annotations...)
 	return nil
+}
+
+// so returns how many it was told, and by how many calls.
+func (n *noted) so() (all, calls int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.all), n.calls
 }
 
 // TestGathers: answers within a second share one write, the end writes what is left, and
@@ -43,18 +54,18 @@ func TestGathers(t *testing.T) {
 		}
 		add(10)
 		time.Sleep(500 * time.Millisecond)
-		if len(s.all) != 0 {
-			t.Errorf("%d are written at once", len(s.all))
+		if all, _ := s.so(); all != 0 {
+			t.Errorf("%d are written at once", all)
 		}
 		time.Sleep(time.Second)
-		if len(s.all) != 10 || s.calls != 1 {
-			t.Errorf("%d are written in %d calls, want 10 in 1", len(s.all), s.calls)
+		if all, calls := s.so(); all != 10 || calls != 1 {
+			t.Errorf("%d are written in %d calls, want 10 in 1", all, calls)
 		}
 		add(5000)
 		stop()
 		<-ended
-		if len(s.all) != 10+4096 {
-			t.Errorf("%d are written in the end", len(s.all))
+		if all, _ := s.so(); all != 10+4096 {
+			t.Errorf("%d are written in the end", all)
 		}
 		if !strings.Contains(log.String(), "answers=904") {
 			t.Errorf("the log does not say how many are lost: %s", log.String())
