@@ -197,6 +197,9 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			if err = r.nameAgain(ctx, t); err == nil {
 				base, err = r.loadRecord(ctx, id)
 			}
+			if err == nil {
+				err = r.publishNamed(ctx, &base)
+			}
 		case errors.As(err, &owned):
 			err = r.owned(ctx, t, owned)
 		}

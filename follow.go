@@ -187,13 +187,26 @@ func (r *Rack) reload(ctx context.Context, id string) error {
 	case errors.Is(err, errUnreadable):
 		r.setAside(ctx, id, err)
 	case err == nil && record.Version > 0:
-		if record.Alias != "" && r.view.Version(id) < record.Version {
-			// The one that has its token first, so that it is known at any time.
-			if named, err := r.loadRecord(ctx, record.Alias); err == nil && named.Version > 0 {
-				r.publish(named)
-			}
+		if err := r.publishNamed(ctx, &record); err != nil {
+			return err
 		}
 		r.publish(record)
+	}
+	return err
+}
+
+// publishNamed publishes the one that a nameless integration turned out to be, before the
+// nameless one is published without its token: so the token is known at any time.
+func (r *Rack) publishNamed(ctx context.Context, alias *Record) error {
+	if alias.Alias == "" || r.view.Version(alias.ID) >= alias.Version {
+		return nil
+	}
+	named, err := r.loadRecord(ctx, alias.Alias)
+	if err == nil && named.Version > 0 {
+		r.publish(named)
+	}
+	if errors.Is(err, errUnreadable) {
+		return nil // it is set aside when its own entry comes
 	}
 	return err
 }
