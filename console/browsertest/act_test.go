@@ -152,6 +152,7 @@ func (s *site) confirmations(t *testing.T, b *browser, looks func(name string, l
 			{"settle-would", "act?do=settle&id=" + id(1, 1), `document.querySelector("#enabled").value="no";document.querySelector(".stack").submit()`},
 			{"settle-wrong", "act?do=settle&id=" + id(1, 1), `document.querySelector(".stack").submit()`},
 			{"import-would", "act?do=import&id=" + id(1, 2), `document.querySelector("#token").value="a-pasted-token-0123456789";document.querySelector(".stack").submit()`},
+			{"name-would", "act?do=name&id=" + s.nameless, `document.querySelector("#id").value="11111111-2222-4333-8444-555555555555";document.querySelector(".stack").submit()`},
 			{"erase-wrong", "act?do=erase&id=" + id(1, 1), `document.querySelector(".stack").submit()`},
 		} {
 			name := fmt.Sprintf("%s-%s-%d", c.name, scheme, width)

@@ -25,6 +25,8 @@ type site struct {
 	rack   *keyrack.Rack
 	mounts []string // addresses, each with a slash at its end
 	locked string   // the address of a page where one has to sign in
+
+	nameless string // the id of an integration that no webhook has named
 }
 
 const adminKey = "a-key-of-the-desk"
@@ -52,6 +54,10 @@ func newSite(t *testing.T) *site {
 	}
 	refuse(webhooks)
 	subscribe(t, rack)
+	connected, err := rack.Connect(context.Background(), keyrack.Connection{Token: keyrack.NewToken("a-token-that-somebody-pasted-0123456789"), KeepUnproved: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	word := keyrack.Settlement{Enabled: lifecycle.Yes, Who: keyrack.NewToken("Kim at the desk"), Why: keyrack.NewToken("the hotel says that it never switched us off"), By: "desk"}
 	if _, err := rack.Settle(context.Background(), id(1, 1), word); err != nil {
 		t.Fatal(err)
@@ -80,7 +86,7 @@ func newSite(t *testing.T) *site {
 	}
 	proxy := httptest.NewServer(http.StripPrefix("/outside", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}))
 	t.Cleanup(proxy.Close)
-	return &site{rack, []string{server.URL + "/", server.URL + "/console/", server.URL + "/ops/keyrack/", proxy.URL + "/outside/"}, server.URL + "/locked/"}
+	return &site{rack, []string{server.URL + "/", server.URL + "/console/", server.URL + "/ops/keyrack/", proxy.URL + "/outside/"}, server.URL + "/locked/", connected.Integration}
 }
 
 // silent is a Mews that does not answer.
@@ -158,6 +164,7 @@ func (s *site) views(t *testing.T) []view {
 		{"subscriptions", "subscriptions"}, {"settings", "settings"}, {"nowhere", "nowhere"},
 		{"deliveries-by-hand", "deliveries?show=by-hand"},
 		{"act-probe", "act?do=probe&id=" + id(1, 1)}, {"act-settle", "act?do=settle&id=" + id(1, 1)}, {"act-import", "act?do=import&id=" + id(1, 3)},
+		{"integration-nameless", "integration?id=" + s.nameless}, {"act-name", "act?do=name&id=" + s.nameless},
 		{"act-forget", "act?do=forget&id=" + id(1, 1)}, {"act-retry", "act?do=retry&sub=mail-to-the-desk"},
 	}
 }
