@@ -18,7 +18,7 @@ type formPage struct {
 	frame
 	Do, Lead, Wrong, Cancel string
 	Settle, Naming          bool
-	Hotel, About            string // About is the id, escaped: it may be of any characters
+	Hotel, Known, About     string // Known is the id that it has, About the same escaped: it may be of any characters
 
 	ID, Name, Enterprise, EnterpriseName, Service, ServiceName, AnsweredBy string
 	Enabled, Canceled, Current                                             []choice
@@ -44,7 +44,7 @@ func (h *Handler) showForm(r *request, t *ticket, wrong string) {
 	if known {
 		p.Cancel, p.Hotel = integrationHref(record.ID), plain(record.Enterprise.Name, inList)
 	}
-	p.About = url.QueryEscape(about)
+	p.Known, p.About = plain(about, longest), url.QueryEscape(about)
 	p.ID, p.Name, p.AnsweredBy = plain(t.Integration, longest), plain(t.Name, longest), plain(t.AnsweredBy, longest)
 	p.Enterprise, p.EnterpriseName = plain(t.Enterprise.ID, longest), plain(t.Enterprise.Name, longest)
 	p.Service, p.ServiceName, p.Disabled = plain(t.Service.ID, longest), plain(t.Service.Name, longest), t.Disabled
