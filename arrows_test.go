@@ -51,6 +51,8 @@ var rooms = map[string]string{
 	"internal/lease":             "store",
 	"internal/guard":             "lifecycle seal store",
 	"internal/entry":             "lifecycle store",
+	"internal/watch":             "lifecycle",
+	"internal/due":               "lifecycle store internal/lease",
 	"internal/probe":             "lifecycle connector store internal/backoff internal/guard internal/lease",
 	"internal/view":              "lifecycle internal/index",
 	"internal/striped":           "",
@@ -70,7 +72,8 @@ var rooms = map[string]string{
 	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/entry internal/join internal/view internal/striped internal/notifier " +
-		"internal/annotation internal/clock internal/digestkey internal/guard internal/lease internal/owncall internal/probe internal/seen internal/subscription internal/typed",
+		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/subscription " +
+		"internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",

@@ -8,6 +8,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/internal/watch"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -55,6 +56,36 @@ func (r *Rack) verdictOn(record *Record, d lifecycle.Digest, now lifecycle.Insta
 		v.Status, v.Reason, v.Assumed, v.Likely = lifecycle.Unknown, lifecycle.ReasonNameless, false, true
 	}
 	return v
+}
+
+// While returns a context for work that goes on for as long as an integration's token may
+// be used. It ends at once where the verdict is Invalid, and where it is Unknown once it has
+// been so for Options.Patience without becoming Valid in between; then its cause
+// ([context.Cause]) is a *NotActiveError with the verdict. On this instance that is before
+// Deliver, or another method that takes in evidence, returns; on another one as soon as it
+// has read the journal. It also ends with its parent, and with the Rack, with ErrClosed as
+// its cause. An integration that nobody knows is Unknown.
+//
+// Call stop when the work is done. A context costs no goroutine, and less than 512 bytes.
+func (r *Rack) While(ctx context.Context, id string) (while context.Context, stop context.CancelFunc) {
+	return r.watches.Add(ctx, lifecycle.CanonicalID(id))
+}
+
+func newWatches(r *Rack) *watch.Watches {
+	patience := r.options.Patience
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	return watch.New(watch.Options{
+		Now: r.clock.Instant, Patience: patience, Closed: ErrClosed,
+		Look: func(id string) (v Verdict, next lifecycle.Instant) {
+			if record := r.view.Record(id); record != nil {
+				_, next = record.Untold(&r.policy, r.clock.Instant())
+			}
+			return r.CheckIntegration(id), next
+		},
+		Cause: func(v Verdict) error { return &NotActiveError{v} },
+	})
 }
 
 // Token returns the current token of an integration with its verdict, for use in

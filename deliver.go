@@ -169,6 +169,11 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			}
 			continue
 		}
+		if t.evidence.Kind == lifecycle.KindTime {
+			if t.evidence, _ = base.Untold(&r.policy, r.clock.Instant()); t.evidence.Kind == 0 {
+				return Receipt{}, nil // other evidence came first
+			}
+		}
 		next, decision := base.Apply(t.evidence)
 		if t.nameless != nil && !holds(&next, t.evidence.Token) {
 			t.stay() // it is another's
@@ -232,11 +237,14 @@ func (r *Rack) base(id string) Record {
 
 // commitOf puts together what is committed, and the receipt for it.
 func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
-	was, is := r.verdict(&base, t.evidence.At), r.verdict(&next, t.evidence.At)
+	was, is := base.Told(&r.policy, t.evidence.At), r.verdict(&next, t.evidence.At)
+	if next.Told(&r.policy, t.evidence.At) != is.Status { // what time did has an entry of its own
+		was = r.verdict(&base, t.evidence.At).Status
+	}
 	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
 	decision := entry.Judgement{
-		Decision: d, Was: was.Status, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next), Labels: next.Labels,
+		Decision: d, Was: was, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next), Labels: next.Labels,
 	}.Append(evidence[len(evidence):])
 	record := lifecycle.AppendRecord(decision[len(decision):], next)
 	c := store.Commit{
@@ -278,26 +286,6 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		c.With = r.leaving(t, next.ID)
 	}
 	return c, Receipt{ID: t.id, Integration: next.ID, Decision: d, Verdict: is}, nil
-}
-
-// commit commits, and finds out what became of a commit whose outcome is not told.
-func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {
-	stored, err := r.store.Commit(ctx, c)
-	if err == nil || refused(err) {
-		return stored, err
-	}
-	if ctx.Err() == nil {
-		// Committing the same again is harmless, and tells.
-		if again, retried := r.store.Commit(ctx, c); retried == nil || refused(retried) {
-			return again, retried
-		}
-	}
-	return stored, fmt.Errorf("keyrack: committing: %w", err)
-}
-
-// refused reports whether a commit was refused: then it is known that it changed nothing.
-func refused(err error) bool {
-	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
 
 // takeNameless journals a delivery that belongs to no integration that it names, and what was

@@ -26,7 +26,7 @@
 //	evidence comes in       deliver.go import.go report.go byhand.go webhook.go
 //	                        the application's own calls in transport.go
 //	questions are answered  check.go list.go explain.go stats.go journal.go
-//	changes are told        subscribe.go telemetry.go
+//	changes are told        subscribe.go telemetry.go, and While in check.go
 //	in the background       follow.go (what other instances commit), probe.go (Mews is
 //	                        asked), upkeep.go (tokens are erased, the journal is trimmed)
 //

@@ -254,6 +254,8 @@ func (r *Rack) publish(record Record) {
 	r.view.Publish(record)
 	r.aside.Clear(record.ID)
 	r.news.Notify()
+	r.due.Touch(record.ID)
+	r.watches.Touch(record.ID)
 	if r.schedule != nil {
 		r.schedule.Touch(record.ID)
 	}
@@ -280,6 +282,7 @@ func parseStored(stored store.Stored) (Record, error) {
 func (r *Rack) setAside(ctx context.Context, id string, err error) {
 	id = lifecycle.CanonicalID(id)
 	r.view.Drop(id)
+	r.watches.Touch(id)
 	if r.aside.Add(id) {
 		r.log.ErrorContext(ctx, "a record in the store cannot be read; its tokens are Unknown here", "integration", id, "error", err)
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})

@@ -32,7 +32,8 @@ import (
 // what follows it is what happened, and -update rewrites that. Lines that begin with
 // "#" are comments. Time is virtual, and passes only in "wait" and "slow" questions.
 //
-//	open NAME [prober [trusting]] [horizon=D] [canceled=usable|ask] [grace=D] [levels=N] [assume]
+//	open NAME [prober [trusting]] [horizon=D] [canceled=usable|ask] [grace=D] [levels=N]
+//	          [max-age=D] [assume]
 //	restart NAME                     close and open again, with the same options
 //	close NAME
 //	deliver NAME HOTEL created on|off|absent TOKEN | enabled | disabled | canceled
@@ -50,7 +51,7 @@ import (
 //	follow NAME                      the instance reads what others committed
 //	wait D
 //	check NAME TOKEN | hotel NAME HOTEL
-//	subscribe NAME SUBSCRIPTION [any]
+//	subscribe NAME SUBSCRIPTION [any | token]
 //	history NAME HOTEL
 func TestInteraction(t *testing.T) {
 	files, err := filepath.Glob("testdata/interaction/*.txt")
@@ -278,7 +279,7 @@ func (s *scene) open(name string, options []string) {
 				s.note("%s: alarm: %s", name, alarm.Kind)
 			}
 		}},
-		Policy: keyrack.Policy{Grace: s.duration(option(options, "grace", "0s")), Assume: slices.Contains(options, "assume")},
+		Policy: keyrack.Policy{Grace: s.duration(option(options, "grace", "0s")), Assume: slices.Contains(options, "assume"), MaxAge: s.duration(option(options, "max-age", "0s"))},
 	}
 	if levels := option(options, "levels", ""); levels != "" {
 		n, err := strconv.Atoi(levels)
@@ -337,6 +338,9 @@ func (s *scene) subscribe(a *actor, name string, words []string) {
 	var options keyrack.SubscribeOptions
 	if slices.Contains(words, "any") {
 		options.Kinds = []keyrack.ChangeKind{keyrack.ChangeAny}
+	}
+	if slices.Contains(words, "token") {
+		options.Kinds = []keyrack.ChangeKind{keyrack.ChangeToken}
 	}
 	err := a.Subscribe(name, func(_ context.Context, e keyrack.Change) error {
 		s.note("%s hears: %s", name, entryLine(e))

@@ -49,8 +49,9 @@ type Change struct {
 	At       time.Time
 	Evidence lifecycle.Evidence
 	Decision lifecycle.Decision
-	// Was and Is are the verdict's status on the integration's current token before
-	// and after, under the policy of the instance that decided; Reason is why.
+	// Was and Is are the verdict's status on the integration's current token, as it was
+	// told last and as it is now, under the policy of the instance that decided; Reason is
+	// why. One change's Is is the next one's Was.
 	Was, Is lifecycle.Status
 	Reason  lifecycle.Reason
 	// NewToken: the integration has another current token afterwards, or none.
@@ -159,6 +160,27 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 func (r *Rack) JournalEnd(ctx context.Context) (store.Position, error) {
 	_, last, err := r.store.Bounds(ctx)
 	return last, err
+}
+
+// commit commits, and finds out what became of a commit whose outcome the store
+// did not tell.
+func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {
+	stored, err := r.store.Commit(ctx, c)
+	if err == nil || refused(err) {
+		return stored, err
+	}
+	if ctx.Err() == nil {
+		// Committing the same again is harmless, and tells.
+		if again, retried := r.store.Commit(ctx, c); retried == nil || refused(retried) {
+			return again, retried
+		}
+	}
+	return stored, fmt.Errorf("keyrack: committing: %w", err)
+}
+
+// refused reports whether a commit was refused: then it is known that it changed nothing.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOwned)
 }
 
 // sealBody returns what the journal keeps of a body: sealed, without persons' names unless

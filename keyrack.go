@@ -53,6 +53,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 			return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 		}
 	}
+	r.due, r.watches = newBook(r), newWatches(r)
 	asked := r.clock.Now()
 	_, last, err := r.store.Bounds(ctx)
 	if err != nil {
@@ -78,6 +79,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
 	r.launch(r.noteWatched)
 	r.launch(r.housekeep)
+	r.launch(r.due.Run)
+	r.launch(r.watches.Run)
 	if r.schedule != nil {
 		r.launch(r.schedule.Lead)
 		r.launch(r.schedule.Run)
@@ -91,7 +94,7 @@ func (r *Rack) Store() store.Store { return r.given }
 
 // Close ends the background work and waits for it, and for the note in the journal of
 // how the latest deliveries were answered. Handlers of subscriptions see their contexts
-// end. Deliveries that are under way are finished by their callers; later ones, and all
+// end, as do the contexts of While, with ErrClosed as their cause. Deliveries that are under way are finished by their callers; later ones, and all
 // other evidence, are refused with ErrClosed. Check and the other questions go on answering
 // from memory.
 //

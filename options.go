@@ -14,6 +14,7 @@ import (
 const (
 	maxStoreTimeout = 4 * time.Second // Mews gives up on an answer after 5 seconds
 	defaultTakeover = 30 * time.Second
+	defaultPatience = 2 * time.Minute
 	defaultHorizon  = 30 * time.Minute // above the time over which Mews repeats a webhook
 )
 
@@ -49,6 +50,9 @@ type Options struct {
 	// Takeover is how long it takes until another instance takes over the probes and
 	// subscriptions of one that died, from 100 ms to a day. 0 means 30 s.
 	Takeover time.Duration
+	// Patience is how long a context of While outlives an Unknown, from 1 ms to a day. 0
+	// means 2 minutes.
+	Patience time.Duration
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
 	Telemetry *Telemetry
@@ -93,6 +97,7 @@ func (o *Options) check() error {
 		{"Options.StoreTimeout", o.StoreTimeout, time.Millisecond, year},
 		{"Options.Poll", o.Poll, time.Millisecond, year},
 		{"Options.Takeover", o.Takeover, 100 * time.Millisecond, day},
+		{"Options.Patience", o.Patience, time.Millisecond, day},
 		{"Options.Policy.MaxAge", p.MaxAge, time.Millisecond, 10 * year},
 		{"Options.Policy.CanceledFor", p.CanceledFor, time.Millisecond, 10 * year},
 		{"Options.Policy.Grace", p.Grace, time.Millisecond, 10 * year},

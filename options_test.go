@@ -42,6 +42,7 @@ func TestOptionsThatCannotBeMeant(t *testing.T) {
 		"Options.TrustDeliveries is true without a Prober":                          {TrustDeliveries: true},
 		"Options.Retention.Age is 1ns; it must be from 1m0s":                        {Retention: keyrack.Retention{Age: 1}},
 		"Options.Retention.Age is 2562047h47m16.854775807s":                         {Retention: keyrack.Retention{Age: math.MaxInt64}},
+		"Options.Patience is 1ns; it must be from 1ms to 24h0m0s":                   {Patience: 1},
 		"Options.Policy.MaxAge is -1ns; it must be from 1ms to 87600h0m0s":          {Policy: policy{MaxAge: -1}},
 		"Options.Policy.MaxAge is 2562047h47m16.854775807s":                         {Policy: policy{MaxAge: math.MaxInt64}},
 		"Options.Policy.MaxAge is 1s; with a prober it must be at least 10s":        {Policy: policy{MaxAge: time.Second}, Prober: newOracle()},

@@ -15,6 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/annotation"
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
+	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/owncall"
@@ -22,6 +23,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/seen"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/internal/watch"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -58,11 +60,12 @@ var (
 )
 
 // ErrNotActive: the verdict on the integration's token is not Valid, so the
-// request was not sent. It comes wrapped in a *NotActiveError.
+// request was not sent, or a context of While ended. It comes wrapped in a
+// *NotActiveError.
 var ErrNotActive = errors.New("keyrack: the integration's token is not valid")
 
-// NotActiveError holds the verdict for which a request was not sent. It unwraps
-// to ErrNotActive.
+// NotActiveError holds the verdict for which a request was not sent or a context of
+// While ended. It unwraps to ErrNotActive.
 type NotActiveError struct{ Verdict Verdict }
 
 func (e *NotActiveError) Error() string {
@@ -93,6 +96,8 @@ type Rack struct {
 	unopenable view.Aside // whose tokens do not open
 	spelled    join.Spellings
 	schedule   *probe.Schedule // nil without a prober
+	due        *due.Book       // what time alone will change
+	watches    *watch.Watches  // the contexts of While
 	trouble    atomic.Bool     // Mews refuses this instance's questions, whatever the token
 	watched    chan seenAnswer
 

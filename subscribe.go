@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -16,11 +18,13 @@ import (
 type ChangeKind string
 
 const (
-	// ChangeStatus: the verdict's status on the current token changed.
+	// ChangeStatus: the verdict's status on the current token changed, by evidence or by
+	// time alone.
 	ChangeStatus ChangeKind = "status"
 	// ChangeState: the integration's state changed.
 	ChangeState ChangeKind = "state"
-	// ChangeToken: the integration has another current token, or none anymore.
+	// ChangeToken: the integration has another current token, or none anymore; or the
+	// grace of a former one ended, which Evidence.Token names then.
 	ChangeToken ChangeKind = "token"
 	// ChangeAlarm: the evidence contradicts what is known.
 	ChangeAlarm ChangeKind = "alarm"
@@ -36,7 +40,7 @@ func (c Change) Has(kind ChangeKind) bool {
 	case ChangeState:
 		return c.Decision.From != c.Decision.To
 	case ChangeToken:
-		return c.NewToken
+		return c.NewToken || c.Evidence.Kind == lifecycle.KindTime && c.Evidence.Token != (lifecycle.Digest{})
 	case ChangeAlarm:
 		return c.Decision.Alarm
 	}
@@ -99,6 +103,11 @@ func (s *SubscribeOptions) wants(e Change) bool {
 // handler must return when its context ends, because another instance may begin then.
 // Operators pause, resume and rewind subscriptions, and see to dead letters, with
 // [github.com/keyrack-dev/keyrack/atrest].
+//
+// Time alone can change a verdict: evidence grows too old (Policy.MaxAge), or another time
+// that a policy sets ends. One of the instances journals that, as evidence of
+// [lifecycle.KindTime], within a second where few such times fall together and at most 50
+// of them a second.
 //
 // A new name begins with what is committed after Subscribe was called. The error is
 // ErrInvalid for an empty name, one that this Rack subscribed under already, or options
@@ -222,4 +231,29 @@ func (r *Rack) control(ctx context.Context, a *Act, t *taking) (receipt Receipt,
 		return receipt, fmt.Errorf("keyrack: journalled, but not done: %w", err)
 	}
 	return receipt, nil
+}
+
+// newBook returns what has time alone told, by an entry of the journal.
+func newBook(r *Rack) *due.Book {
+	return due.New(due.Options{
+		Now: r.clock.Now, Leases: r.store, Takeover: r.options.takeover(), Patience: r.options.storeTimeout(),
+		IDs: func(yield func(string) bool) {
+			r.view.All(func(record *Record) bool { return yield(record.ID) })
+		},
+		Look: func(id string) (bool, lifecycle.Instant) {
+			record := r.view.Record(id)
+			if record == nil {
+				return false, 0
+			}
+			e, next := record.Untold(&r.policy, r.clock.Instant())
+			return e.Kind != 0, next
+		},
+		Tell: func(ctx context.Context, id string) error {
+			now := r.clock.Now()
+			_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
+				Kind: lifecycle.KindTime, At: lifecycle.At(now), Integration: lifecycle.Named{ID: id},
+			}})
+			return err
+		},
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,13 +58,16 @@ func (tr *trip) open() {
 // folds to the records, and a Rack that opens the store afterwards answers the same.
 func (tr *trip) end() {
 	tr.t.Helper()
+	synctest.Wait() // time may have something to tell right now
 	audit(tr.t, tr.store, tr.rack)
 	entries := 0
 	for e, err := range tr.store.Journal(tr.ctx, 0) {
 		if err != nil {
 			tr.t.Fatal(err)
 		}
-		entries++
+		if others, _ := timesApart(tr.t, []store.Entry{e}); len(others) == 1 {
+			entries++
+		}
 		if e.Response.Status != 0 && e.Response.Status != http.StatusNoContent {
 			tr.t.Errorf("in the journal, and answered %d", e.Response.Status)
 		}

@@ -128,6 +128,8 @@ func what(e *lifecycle.Evidence) string {
 		return "settled by hand"
 	case lifecycle.KindControl:
 		return "subscription by hand: " + plain(e.Operation, inList)
+	case lifecycle.KindTime:
+		return "time passed"
 	}
 	return e.Kind.String()
 }

@@ -17,8 +17,9 @@ import (
 //  3. had nothing of tokens that rest.
 //  4. had nothing of the operations that the application calls.
 //  5. had nothing of what a person says.
-//  6. is written now.
-const format = 6
+//  6. had nothing of what time alone does to a verdict.
+//  7. is written now.
+const format = 7
 
 type recordFile struct {
 	Format int

@@ -58,6 +58,13 @@ func AppendRecord(b []byte, r Record) []byte {
 	if len(r.Operations) > 0 {
 		w.array("Operations", len(r.Operations), func(w *writer, i int) { w.operation(&r.Operations[i]) })
 	}
+	if r.LastTold != (told{}) {
+		inner := w.object("LastTold")
+		inner.instant("At", r.LastTold.At)
+		inner.enum("Status", statusNames[:], uint8(r.LastTold.Status))
+		inner.enum("Reason", reasonNames[:], uint8(r.LastTold.Reason))
+		w.close(inner)
+	}
 	return w.end()
 }
 
@@ -93,6 +100,8 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.flag("Portfolio", e.Portfolio)
 	w.text("Operation", e.Operation)
 	w.text("Record", e.Record)
+	w.enum("Status", statusNames[:], uint8(e.Status))
+	w.enum("Reason", reasonNames[:], uint8(e.Reason))
 	return w.end()
 }
 
@@ -274,5 +283,6 @@ func (w *writer) key(k *Key) {
 	w.flag("Shed", k.Shed)
 	w.text("Claim", k.Claim)
 	w.flag("Provisional", k.Provisional)
+	w.instant("Ended", k.Ended)
 	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
 }

@@ -35,7 +35,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Record
-			}{6, v.(Record)}
+			}{7, v.(Record)}
 		},
 		func(b []byte) (any, error) { return ParseRecord(b) },
 	},
@@ -46,7 +46,7 @@ var encodings = map[string]struct {
 			return struct {
 				Format int
 				Evidence
-			}{6, v.(Evidence)}
+			}{7, v.(Evidence)}
 		},
 		func(b []byte) (any, error) { return ParseEvidence(b) },
 	},
@@ -204,8 +204,8 @@ func fill(t *rapid.T, v reflect.Value) {
 func TestParseNewer(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"record": {
-			`{"Format":7,"ID":"i","Version":3}`,
-			`{"Format":7,"ID":{"Mews":"i"}}`,
+			`{"Format":8,"ID":"i","Version":3}`,
+			`{"Format":8,"ID":{"Mews":"i"}}`,
 			`{"Format":1,"Version":3,"State":"paused"}`,
 			`{"Format":1,"Version":3,"Keys":[{"Status":"borrowed"}]}`,
 		},
@@ -323,7 +323,7 @@ func TestDigest(t *testing.T) {
 // date: what they say of the token stays, every fact has an age, and what may be now is
 // known. Each file is what that version wrote of lives of integrations.
 func TestParseFormer(t *testing.T) {
-	for _, format := range []string{"format1", "format2", "format3", "format4", "format5"} {
+	for _, format := range []string{"format1", "format2", "format3", "format4", "format5", "format6"} {
 		t.Run(format, func(t *testing.T) { testParseFormer(t, format) })
 	}
 }

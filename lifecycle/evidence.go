@@ -50,6 +50,9 @@ const (
 	// id Evidence.Record is what was known; a delivery or an import that brings the token says
 	// it as well.
 	KindName
+	// KindTime: time alone made another verdict of the record, or ended the grace of Token.
+	// It is no evidence of anything: the record keeps that it was told.
+	KindTime
 	numKinds
 )
 
@@ -160,6 +163,10 @@ type Evidence struct {
 	// Record is a record as AppendRecord writes it: that of a KindUpgrade or a KindJoin, or
 	// that of the nameless integration which turned out to be this one.
 	Record string `json:",omitzero"`
+
+	// Status and Reason are the verdict on the current token that a KindTime tells of.
+	Status Status `json:",omitzero"`
+	Reason Reason `json:",omitzero"`
 }
 
 // defaultHorizon is the horizon of evidence that has none: longer than Mews is known

@@ -74,6 +74,8 @@ type Key struct {
 	// Provisional: the rejection was seen by the application's own calls alone, without
 	// a prober, and counts for two hours.
 	Provisional bool `json:",omitzero"`
+	// Ended is when it was told that the token's grace ended.
+	Ended Instant `json:",omitzero"`
 	// Dispute is why the token may belong to another enterprise or integration; zero
 	// if it is undisputed.
 	Dispute Cause `json:",omitzero"`

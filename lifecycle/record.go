@@ -64,6 +64,8 @@ type Record struct {
 	// Operations are what the application's own calls told of the operations of the
 	// Connector API, 16 at most.
 	Operations []operation `json:",omitzero"`
+	// LastTold is what was told last of the verdict; zero before time alone ever changed it.
+	LastTold told `json:",omitzero"`
 }
 
 // rules is the version of the rules that this package folds by.
@@ -112,6 +114,9 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		d.Outcome, d.Cause, d.Alarm = Conflict, causeIntegration, true
 		return r, d
 	}
+	if r.LastTold.At != 0 && e.Kind != KindTime {
+		r.LastTold = told{At: e.At}
+	}
 	switch e.Kind {
 	case KindErase, KindForget, KindUpgrade, KindJoin:
 	default:
@@ -141,6 +146,9 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.settle(&e, &d)
 	case KindContest:
 		r.contest(&e, &d)
+	case KindTime:
+		r.tell(&e)
+		d.Outcome = Applied
 	case KindErase, KindIssue:
 		d.Outcome = Applied
 	case KindProbeRequest: // no answer is newer than the question

@@ -140,6 +140,7 @@ func (s *Schedule) poke() {
 func (s *Schedule) place(id string) {
 	record := s.Owner.Record(id)
 	if record == nil {
+		s.excuse(id)
 		if w := s.queue.waits[id]; w != nil && !w.inFlight {
 			delete(s.pressing, w)
 			s.queue.unset(w)
@@ -165,10 +166,12 @@ func (s *Schedule) place(id string) {
 	w.unswept = ok && !q.Open && q.Settled < s.sweep
 	switch {
 	case !ok:
+		s.excuse(id)
 		s.queue.unset(w)
 		delete(s.queue.waits, id)
 	case q.Open:
 		s.queue.set(w, s.earliest(w, record, q), s.classOf(w, record, q))
+	case s.witness == id && w.place >= 0: // an inquiry waits for its answer
 	default:
 		due := s.renewal(w, q)
 		if q.Next != 0 && q.Next.Time().Before(due) {
@@ -178,6 +181,14 @@ func (s *Schedule) place(id string) {
 			due = earlier(due, current.Began.Time().Add(afterRefusal(w.refusals)))
 		}
 		s.queue.set(w, laterOf(due, w.asked.Add(Gap)), renewed)
+	}
+}
+
+// excuse has an inquiry look for another witness than this one, which there is nothing to
+// ask any more. s.mu is held.
+func (s *Schedule) excuse(id string) {
+	if s.witness == id {
+		s.witness = ""
 	}
 }
 

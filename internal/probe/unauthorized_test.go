@@ -70,6 +70,44 @@ func TestSurprising401(t *testing.T) {
 	})
 }
 
+// TestWitnessIsTouched: the witness's question stays due at once though its record changes
+// while it waits, and where the witness is gone another one is found.
+func TestWitnessIsTouched(t *testing.T) {
+	for name, meanwhile := range map[string]func(*stage){
+		"its record changes": func(s *stage) {},
+		"it is deleted": func(s *stage) {
+			s.answer("witness", unauthorized)
+			s.deliver("witness", lifecycle.IntegrationDeleted, "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scheduling(t, func(s *stage) {
+				s.run()
+				s.create("a", "witness")
+				s.Touch("a")
+				s.Touch("witness")
+				settle(time.Hour)
+				s.create("other")
+				s.Touch("other")
+				settle(time.Minute)
+				s.evidence()
+				s.answer("a", unauthorized)
+				s.deliver("a", lifecycle.IntegrationEnabled, "")
+				s.Touch("a")
+				meanwhile(s)
+				for range 5 * 60 {
+					s.Touch("witness")
+					s.Touch("other")
+					settle(time.Second)
+				}
+				if key, _ := s.Record("a").CurrentKey(); key.Answer != lifecycle.Rejected {
+					t.Errorf("%v after five minutes; asked %v", key.Answer, s.questions())
+				}
+			})
+		})
+	}
+}
+
 // TestTrouble: 401s of three tokens that were Valid are about none of them. What they said
 // is taken back, the questions slow down to one a minute, and a 200 ends it.
 func TestTrouble(t *testing.T) {
