@@ -24,8 +24,12 @@ type Explanation struct {
 	Changes []Change
 	// Probe says what is asked, if there is a prober.
 	Probe ProbeState
-	// WouldChange says what would change the verdict.
+	// WouldChange says what would change the verdict. Empty for a moment of the past.
 	WouldChange []string
+	// Said is what the journal says was told of the current token by At, by the policy of
+	// that time; Since is from when on the journal knows. Explain leaves both out.
+	Said  *Standing
+	Since time.Time
 }
 
 // ProbeState is where an integration stands in the schedule of probes of this
@@ -60,57 +64,92 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	return r.explain(ctx, record, digest, r.verdictOn(record, digest, r.clock.Instant()))
 }
 
-// ExplainAt says why the verdict on an integration's current token was what it was right
-// after an entry of the journal: as Explain would have said it then, but by the policy of
-// today. The record is folded anew from what the journal has left. At is the time of the
-// last entry that counts, Changes ends with it, and Probe is zero. The error is ErrNotFound
-// where the integration had no entry by then or the journal no longer reaches back so far,
-// or the store's.
+// At says how an integration stood at a moment, and why: as Explain would have said it
+// then, but by the policy of today. Said has what was told at the time. The record is
+// folded anew from what the journal has left. At is the moment, Changes ends with the last
+// entry by then, and Probe is zero.
+//
+// The error is ErrNotFound where nothing was known of the integration then, or the journal
+// was trimmed since; in the latter case Since of the Explanation says how far back it
+// reaches. It is ErrInvalid for a moment that is yet to come, and the store's otherwise.
+func (r *Rack) At(ctx context.Context, integration string, t time.Time) (Explanation, error) {
+	if t.After(r.clock.Now()) {
+		return Explanation{}, fmt.Errorf("%w: the moment is yet to come", ErrInvalid)
+	}
+	at := lifecycle.At(t)
+	e, err := r.fold(ctx, integration, func(one store.Entry) bool { return one.At <= at }, at)
+	if err == nil {
+		e.At = t.UTC()
+		e.Verdict = r.verdict(&e.Record, at)
+	}
+	return e, err
+}
+
+// ExplainAt is [Rack.At] for the moment right after an entry of the journal, which tells
+// entries of the same time apart. At is the time of the last entry that counts.
 func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Position) (Explanation, error) {
+	e, err := r.fold(ctx, integration, func(one store.Entry) bool { return one.Position != 0 && one.Position <= at }, 0)
+	if err == nil {
+		e.At = e.Changes[len(e.Changes)-1].At.UTC()
+		e.Verdict = r.verdict(&e.Record, lifecycle.At(e.At))
+		e.WouldChange = change(e.Verdict, r.schedule != nil)
+	}
+	return e, err
+}
+
+// fold returns an integration as it was after the last entry that counts. At is a time by
+// which it counts that nothing came since the journal was trimmed; 0 for none.
+func (r *Rack) fold(ctx context.Context, integration string, counts func(store.Entry) bool, at lifecycle.Instant) (e Explanation, err error) {
 	id := r.name(integration)
 	if r.view.Record(id) == nil {
-		return Explanation{}, ErrNotFound
+		return e, ErrNotFound
 	}
 	stored, err := r.store.Load(ctx, id)
 	if err != nil {
-		return Explanation{}, fmt.Errorf("keyrack: loading: %w", err)
+		return e, fmt.Errorf("keyrack: loading: %w", err)
 	}
 	record := Record{ID: id}
 	if stored.BaseVersion > 0 {
 		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
-			return Explanation{}, fmt.Errorf("keyrack: loading: %w", err)
+			return e, fmt.Errorf("keyrack: loading: %w", err)
+		}
+		e.Since = record.AsOf().Time()
+	}
+	known := stored.BaseVersion > 0 && at != 0 && record.AsOf() <= at
+	r.answers.Flush()
+	var entries []store.Entry
+	last := -1
+	for one, err := range join.History(ctx, r.store, id, r.spelled.Of(id)...) {
+		if err != nil {
+			return e, fmt.Errorf("keyrack: reading the journal: %w", err)
+		}
+		if e.Since.IsZero() {
+			e.Since = one.At.Time()
+		}
+		if entries = append(entries, one); counts(one) {
+			last = len(entries) - 1
 		}
 	}
-	var e Explanation
-	r.answers.Flush()
-	for one, err := range join.History(ctx, r.store, id, r.spelled.Of(id)...) {
-		if err == nil && (one.Position == 0 || one.Position > at) {
-			break // it came later
-		}
-		var c Change
-		if err == nil {
-			c, err = changeOf(one)
-		}
+	if last < 0 && !known {
+		return Explanation{Since: e.Since}, ErrNotFound
+	}
+	for _, one := range entries[:last+1] {
+		c, err := changeOf(one)
 		if err != nil {
-			return Explanation{}, fmt.Errorf("keyrack: reading the journal: %w", err)
+			return e, fmt.Errorf("keyrack: reading the journal: %w", err)
 		}
 		e.Changes = append(e.Changes, c)
 		if one.Integration != id || one.Version <= record.Version {
 			continue // under a former spelling, or part of the snapshot
 		}
 		if one.Version != record.Version+1 {
-			return Explanation{}, ErrNotFound // it was trimmed meanwhile
+			return Explanation{Since: e.Since}, ErrNotFound // it was trimmed meanwhile
 		}
 		record, _ = record.Apply(c.Evidence)
+		e.Said = &Standing{c.Is, c.Reason}
 	}
-	if len(e.Changes) == 0 {
-		return Explanation{}, ErrNotFound
-	}
-	e.At = e.Changes[len(e.Changes)-1].At.UTC()
 	key, _ := record.CurrentKey()
 	e.Token, e.Record = key.Digest, record
-	e.Verdict = r.verdict(&record, lifecycle.At(e.At))
-	e.WouldChange = change(e.Verdict, r.schedule != nil)
 	return e, nil
 }
 
@@ -175,6 +214,9 @@ func change(v Verdict, prober bool) []string {
 func (e Explanation) String() string {
 	var b strings.Builder
 	v := e.Verdict
+	if !e.Since.IsZero() {
+		fmt.Fprintf(&b, "as of        %s; known since %s\n", e.At.Format(time.RFC3339), e.Since.Format(time.RFC3339))
+	}
 	fmt.Fprintf(&b, "%v (%v)", v.Status, v.Reason)
 	if v.Assumed {
 		b.WriteString(", assumed")
@@ -186,6 +228,9 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, ", best guess %v", v.Guess())
 	}
 	b.WriteString("\n")
+	if e.Said != nil && e.Said.Status != v.Status {
+		fmt.Fprintf(&b, "told then    %v (%v), by another policy\n", e.Said.Status, e.Said.Reason)
+	}
 	if e.Record.ID != "" {
 		fmt.Fprintf(&b, "integration  %s", e.Record.ID)
 		if e.Record.Name != "" {

@@ -172,3 +172,99 @@ func TestExplainSaysWhy(t *testing.T) {
 		}
 	})
 }
+
+// TestAt: at any moment At returns the verdict that Check gave then, though nothing happened
+// at that moment, and what was told by then; of what was trimmed it says since when it knows.
+func TestAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem, sealer := memstore.New(nil), seal.Ephemeral()
+		keep := 1000
+		open := func(policy keyrack.Policy) *keyrack.Rack {
+			r, err := keyrack.Open(t.Context(), mem, &keyrack.Options{Sealer: sealer, Horizon: minute, Policy: policy, Retention: keyrack.Retention{Entries: keep}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		r := open(keyrack.Policy{MaxAge: 5 * time.Hour})
+		ctx, id := context.Background(), integrationID("a")
+		began := time.Now()
+		type moment struct {
+			at      time.Time
+			verdict keyrack.Verdict
+		}
+		var moments []moment
+		for hour := range 40 {
+			switch hour {
+			case 1:
+				deliver(r, creation("a", "k", lifecycle.Yes))
+			case 8:
+				deliver(r, rotation("a", "k2"))
+			case 9, 30:
+				deliver(r, webhook(lifecycle.IntegrationDisabled, "a", nil))
+			case 13:
+				deliver(r, webhook(lifecycle.IntegrationEnabled, "a", nil))
+			}
+			time.Sleep(30 * time.Minute)
+			moments = append(moments, moment{time.Now(), r.CheckIntegration(id)})
+			time.Sleep(30 * time.Minute)
+		}
+		check := func(moments []moment) {
+			t.Helper()
+			for _, m := range moments {
+				e, err := r.At(ctx, " "+strings.ToUpper(id), m.at)
+				if err != nil {
+					t.Errorf("after %v: %v", m.at.Sub(began), err)
+					continue
+				}
+				if e.Verdict != m.verdict || !e.At.Equal(m.at) || e.Said != nil && e.Said.Status != m.verdict.Status {
+					t.Errorf("after %v: %+v, told %+v; want %+v", m.at.Sub(began), e.Verdict, e.Said, m.verdict)
+				}
+			}
+		}
+		check(moments[1:])
+		if _, err := r.At(ctx, id, moments[0].at); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("before it began: %v", err)
+		}
+		if _, err := r.At(ctx, id, time.Now().Add(time.Second)); !errors.Is(err, keyrack.ErrInvalid) {
+			t.Errorf("in the future: %v", err)
+		}
+		if _, err := r.At(ctx, integrationID("nobody"), began); !errors.Is(err, keyrack.ErrNotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+
+		r.Close()
+		r = open(keyrack.Policy{MaxAge: 5 * time.Hour, Assume: true}) // what was told stays what it was
+		if e, err := r.At(ctx, id, moments[7].at); err != nil || e.Said == nil || e.Said.Reason != lifecycle.ReasonLease {
+			t.Errorf("%+v, %v", e.Said, err)
+		}
+		r.Close()
+		r = open(keyrack.Policy{})
+		e, err := r.At(ctx, id, moments[7].at)
+		if err != nil || e.Verdict.Status != lifecycle.Valid || *e.Said != (keyrack.Standing{Status: lifecycle.Unknown, Reason: lifecycle.ReasonLease}) ||
+			!strings.Contains(e.String(), "told then    unknown (lease_expired), by another policy") {
+			t.Errorf("by another policy: %v, %v\n%v", e.Verdict, err, e)
+		}
+		r.Close()
+		keep = 3
+		r = open(keyrack.Policy{MaxAge: 5 * time.Hour})
+		defer func() { r.Close() }()
+		if _, err := r.Trim(ctx); err != nil {
+			t.Fatal(err)
+		}
+		e, err = r.At(ctx, id, moments[5].at)
+		if !errors.Is(err, keyrack.ErrNotFound) || e.Since.IsZero() {
+			t.Fatalf("trimmed: since %v, %v", e.Since, err)
+		}
+		var left []moment
+		for _, m := range moments {
+			if !m.at.Before(e.Since) {
+				left = append(left, m)
+			}
+		}
+		if len(left) < 20 || len(left) > 35 {
+			t.Errorf("%d of %d moments are left", len(left), len(moments))
+		}
+		check(left)
+	})
+}

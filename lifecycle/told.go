@@ -70,7 +70,7 @@ func (r *Record) Told(p *Policy, now Instant) Status {
 	}
 	at := r.LastTold.At
 	if at == 0 {
-		at = r.newest()
+		at = r.AsOf()
 	}
 	if future := now.add(skew); at > future && (r.LastTold.At > future || r.Basis.At > future) {
 		return r.Verdict(Digest{}, p, at).Status // the clock was set back since
@@ -87,8 +87,8 @@ func (r *Record) tell(e *Evidence) {
 	r.LastTold = told{e.At, e.Status, e.Reason}
 }
 
-// newest returns the latest time that the record holds of its evidence.
-func (r *Record) newest() Instant {
+// AsOf returns the latest time that the record holds of its evidence.
+func (r *Record) AsOf() Instant {
 	at := max(r.Arrived, r.Basis.At, r.EnabledAt, r.CanceledAt, r.DeletedAt)
 	for i := range r.Keys {
 		k := &r.Keys[i]

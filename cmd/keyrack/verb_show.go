@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -115,33 +116,44 @@ func (l *looking) show(ctx context.Context, id string) error {
 
 func newExplain(env environment) *cobra.Command {
 	var l looking
+	var at string
 	explain := &cobra.Command{
 		Use:   "explain INTEGRATION [flags]",
 		Short: "Explain a verdict, and what would change it",
 		Long: `Explain prints the verdict on the token of an integration, everything that happened
-to the integration with its outcome, and what would change the verdict.
+to the integration with its outcome, and what would change the verdict. With --at it
+explains the verdict as it was at a moment, as far back as the journal goes.
 
 ` + sidecarHelp + `
 The key needs the scope read.`,
-		Example: `  keyrack explain 9e5e84e9-974d-4f16-9662-ab2200f27cb1`,
-		Args:    exactly("INTEGRATION"),
+		Example: `  keyrack explain 9e5e84e9-974d-4f16-9662-ab2200f27cb1
+  keyrack explain 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --at 2026-05-01T10:00:00Z`,
+		Args: exactly("INTEGRATION"),
 		RunE: func(verb *cobra.Command, args []string) error {
-			return l.run(verb, env, func(ctx context.Context) error { return l.explain(ctx, args[0]) })
+			query := url.Values{}
+			if at != "" {
+				if _, err := time.Parse(time.RFC3339, at); err != nil {
+					return usage.Errorf("--at must be a time in RFC 3339, such as 2026-05-01T10:00:00Z")
+				}
+				query.Set("at", at)
+			}
+			return l.run(verb, env, func(ctx context.Context) error { return l.explain(ctx, query, args[0]) })
 		},
 	}
+	explain.Flags().StringVar(&at, "at", "", "explain the verdict as it was at this `time`, such as 2026-05-01T10:00:00Z")
 	l.flags(explain)
 	return explain
 }
 
-func (l *looking) explain(ctx context.Context, id string) error {
+func (l *looking) explain(ctx context.Context, query url.Values, id string) error {
 	if !l.output.text() {
-		answer, err := l.client.Get(ctx, nil, client.IntegrationPath(id, "explain")...)
+		answer, err := l.client.Get(ctx, query, client.IntegrationPath(id, "explain")...)
 		if err != nil {
 			return err
 		}
 		return l.output.raw(answer)
 	}
-	text, err := l.client.Text(ctx, client.IntegrationPath(id, "explain")...)
+	text, err := l.client.Text(ctx, query, client.IntegrationPath(id, "explain")...)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -159,6 +160,14 @@ type Explanation struct {
 	Changes     []Change    `json:"changes"`
 	Probe       *probeState `json:"probe,omitempty"`
 	WouldChange []string    `json:"would_change"` // what would change the verdict
+	Told        *told       `json:"told,omitempty"`
+	Since       *time.Time  `json:"since,omitempty"`
+}
+
+// told is a verdict as the journal says that it was told.
+type told struct {
+	Status lifecycle.Status `json:"status"`
+	Reason lifecycle.Reason `json:"reason"`
 }
 
 // probeState is where an integration stands in the schedule of probes.
@@ -172,10 +181,13 @@ type probeState struct {
 func explanationOf(e keyrack.Explanation) Explanation {
 	d := Explanation{
 		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
-		Changes: make([]Change, 0, len(e.Changes)), WouldChange: e.WouldChange,
+		Changes: make([]Change, 0, len(e.Changes)), WouldChange: slices.Concat([]string{}, e.WouldChange), Since: notZero(e.Since),
 	}
 	for _, c := range e.Changes {
 		d.Changes = append(d.Changes, changeOf(c))
+	}
+	if e.Said != nil {
+		d.Told = &told{e.Said.Status, e.Said.Reason}
 	}
 	if e.Probe != (keyrack.ProbeState{}) {
 		d.Probe = &probeState{notZero(e.Probe.Asked), e.Probe.Attempts, e.Probe.InFlight, notZero(e.Probe.Due)}

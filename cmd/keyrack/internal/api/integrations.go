@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -23,8 +24,12 @@ func (a *Server) show(w http.ResponseWriter, req *http.Request) {
 
 // explain answers why the verdict on the current token of an integration is what it is.
 func (a *Server) explain(w http.ResponseWriter, req *http.Request) {
-	e, err := a.Rack.Explain(req.Context(), req.PathValue("id"))
+	e, err := a.explained(req)
 	switch {
+	case errors.Is(err, keyrack.ErrInvalid):
+		refuse(w, http.StatusBadRequest, "invalid_request", "at must be a time of the past in RFC 3339, such as 2026-05-01T10:00:00Z")
+	case errors.Is(err, keyrack.ErrNotFound) && !e.Since.IsZero():
+		refuse(w, http.StatusNotFound, "not_found", "the journal knows of the integration since "+e.Since.UTC().Format(time.RFC3339))
 	case err != nil:
 		a.fail(w, req, err)
 	case prefersText(req.Header.Get("Accept")):
@@ -32,6 +37,20 @@ func (a *Server) explain(w http.ResponseWriter, req *http.Request) {
 	default:
 		answer(w, http.StatusOK, explanationOf(e))
 	}
+}
+
+// explained returns the explanation that a request asks for: of now, or of the moment in its
+// parameter at. The error wraps keyrack.ErrInvalid where that is no time.
+func (a *Server) explained(req *http.Request) (keyrack.Explanation, error) {
+	id, query := req.PathValue("id"), req.URL.Query()
+	if !query.Has("at") {
+		return a.Rack.Explain(req.Context(), id)
+	}
+	at, err := time.Parse(time.RFC3339, query.Get("at"))
+	if err != nil {
+		return keyrack.Explanation{}, keyrack.ErrInvalid
+	}
+	return a.Rack.At(req.Context(), id, at)
 }
 
 // prefersText reports whether an Accept header prefers plain text to JSON.

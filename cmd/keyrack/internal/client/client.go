@@ -142,10 +142,10 @@ func (c *Client) Get(ctx context.Context, query url.Values, path ...string) (jso
 }
 
 // Text asks for plain text for people and returns it as it came.
-func (c *Client) Text(ctx context.Context, path ...string) (string, error) {
+func (c *Client) Text(ctx context.Context, query url.Values, path ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	resp, err := c.ask(ctx, request{method: http.MethodGet, path: path, header: map[string]string{"Accept": "text/plain"}})
+	resp, err := c.ask(ctx, request{method: http.MethodGet, path: path, query: query, header: map[string]string{"Accept": "text/plain"}})
 	if err != nil {
 		return "", err
 	}
