@@ -78,8 +78,10 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.launch(r.answers.Run)
 	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
 	r.launch(r.noteWatched)
-	r.launch(r.housekeep)
-	r.launch(r.due.Run)
+	if !r.options.Passive {
+		r.launch(r.housekeep)
+		r.launch(r.due.Run)
+	}
 	r.launch(r.watches.Run)
 	if r.schedule != nil {
 		r.launch(r.schedule.Lead)

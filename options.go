@@ -53,6 +53,10 @@ type Options struct {
 	// Patience is how long a context of While outlives an Unknown, from 1 ms to a day. 0
 	// means 2 minutes.
 	Patience time.Duration
+	// Passive is for tools that do one thing on a store beside the Racks that run on it. A
+	// passive Rack trims and erases nothing by itself, and leaves it to the others to
+	// journal what time alone does, by their policy and retention.
+	Passive bool
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
 	Telemetry *Telemetry

@@ -281,3 +281,43 @@ func TestTrimmingLeavesWhatHasNoPosition(t *testing.T) {
 		}
 	})
 }
+
+// A passive Rack, such as a tool's, with another policy and another retention than the
+// application's, journals nothing and trims nothing by itself.
+func TestPassive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem, sealer := memstore.New(nil), seal.Ephemeral()
+		open := func(o keyrack.Options) *keyrack.Rack {
+			o.Sealer = sealer
+			r, err := keyrack.Open(t.Context(), mem, &o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		for passive, grows := range map[bool]bool{true: false, false: true} {
+			r := open(keyrack.Options{Policy: keyrack.Policy{MaxAge: 12 * time.Hour}})
+			for day := range 3 {
+				deliver(r, creation("a", "k", lifecycle.Yes))
+				deliver(r, webhook(lifecycle.IntegrationEnabled, "a", nil))
+				if day < 2 {
+					time.Sleep(24 * time.Hour)
+				}
+			}
+			r.Close()
+			count := func() (n int) {
+				for range mem.History(t.Context(), integrationID("a")) {
+					n++
+				}
+				return n
+			}
+			before := count()
+			tool := open(keyrack.Options{Passive: passive, Retention: keyrack.Retention{Entries: 2}, Policy: keyrack.Policy{MaxAge: 3 * time.Hour}})
+			time.Sleep(26 * time.Hour)
+			tool.Close()
+			if after := count(); (after != before) != grows {
+				t.Errorf("passive: %v; %d entries became %d", passive, before, after)
+			}
+		}
+	})
+}

@@ -29,6 +29,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 		"Options.Policy":           "its own fields have flags",
 		"Options.Retention":        "its own fields have flags",
 		"Options.Telemetry":        "/metrics is that",
+		"Options.Passive":          "verbs that work on a store set it",
 		"Options.Patience":         "While is for those who embed the library",
 		"Policy.ProveSince":        "a Rack that asks Mews sets it; --trust-deliveries says otherwise",
 		"HandlerOptions.General":   "the sidecar has no business with General Webhooks",

@@ -19,12 +19,13 @@ import (
 )
 
 // withRack opens a Rack on the store, calls do with it and closes it. The Rack is one more
-// instance on the store, beside those that run.
+// instance on the store, beside those that run, and does nothing by itself.
 func (s *storeSettings) withRack(verb *cobra.Command, env environment, r rackSettings, do func(context.Context, *keyrack.Rack) error) error {
 	u, err := s.atRest(verb, env)
 	if err != nil {
 		return err
 	}
+	r.options.Passive = true
 	all := settings{storeSettings: *s, storeURL: u, rackSettings: r}
 	log := slog.New(slog.NewTextHandler(verb.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	rack, closeRack, err := all.openRack(verb.Context(), metrics.New(version()), nil, log)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -259,6 +260,15 @@ func TestOpenAPI(t *testing.T) {
 			ask("reader", "GET", one+"/history", "", "")
 			ask("reader", "GET", one+"/history?limit=1", "", "")
 			ask("reader", "GET", one+"/explain", "", "")
+			ask("reader", "GET", one+"/explain?at="+time.Now().UTC().Format(time.RFC3339Nano), "", "")
+			for _, at := range []string{"", "yesterday", "2900-01-01T00:00:00Z"} {
+				if got := ask("reader", "GET", one+"/explain?at="+at, "", ""); got.Status != http.StatusBadRequest {
+					t.Errorf("at=%s: %d", at, got.Status)
+				}
+			}
+			if got := ask("reader", "GET", one+"/explain?at=2001-01-01T00:00:00Z", "", ""); !strings.Contains(got.Body, "the journal knows of the integration since 20") {
+				t.Errorf("too early: %s", got.Body)
+			}
 			p.deliver(t, "deleted.json")
 			ask("reader", "GET", one+"/explain", "", "")
 			ask("holder", "POST", one+"/token", "", "")
