@@ -1,7 +1,6 @@
 package api
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -181,7 +180,7 @@ type probeState struct {
 func explanationOf(e keyrack.Explanation) Explanation {
 	d := Explanation{
 		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
-		Changes: make([]Change, 0, len(e.Changes)), WouldChange: slices.Concat([]string{}, e.WouldChange), Since: notZero(e.Since),
+		Changes: make([]Change, 0, len(e.Changes)), WouldChange: append([]string{}, e.WouldChange...), Since: notZero(e.Since),
 	}
 	for _, c := range e.Changes {
 		d.Changes = append(d.Changes, changeOf(c))
