@@ -88,7 +88,7 @@ func TestWhile(t *testing.T) {
 		if _, err := here.Forget(t.Context(), integrationID("dolomites")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(5*time.Minute + time.Second)
 		for name, ended := range map[string]struct {
 			ctx  context.Context
 			want string
