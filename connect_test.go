@@ -12,6 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 func connection(token string) keyrack.Connection {
@@ -308,15 +309,19 @@ func TestConnectNamedByHand(t *testing.T) {
 		if err != nil || p.Decision.Outcome != lifecycle.Applied {
 			t.Errorf("previewed: %+v, %v", p, err)
 		}
-		if err := actError(b, act); err != nil {
-			t.Fatal(err)
+		act.ID, act.Version = store.NewEntryID(time.Now()), p.Version
+		for range 2 { // sent again, it counts once
+			if err := actError(b, act); err != nil {
+				t.Fatal(err)
+			}
 		}
 		settle(time.Hour)
 		if record, _ := b.Record(first.Integration); record.ID != integrationID("a") || record.Labels != "tenant=4711" {
 			t.Errorf("named: %+v", record)
 		}
 		b.is("l", lifecycle.Valid, lifecycle.ReasonLive)
-		if err := actError(b, act); !errors.Is(err, keyrack.ErrInvalid) {
+		act.ID = store.NewEntryID(time.Now())
+		if err := actError(b, act); !errors.Is(err, store.ErrConflict) {
 			t.Errorf("named twice: %v", err)
 		}
 		audit(t, b.store, b.Rack)

@@ -190,6 +190,8 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		switch {
 		case err == nil && stored.Repeated && stored.Version != next.Version:
 			return receipt, r.reload(ctx, id)
+		case err == nil && next.Alias != "":
+			return receipt, r.reload(ctx, id) // another instance has named it: its name first
 		case err == nil:
 			r.publish(next)
 			if t.left.ID != "" {

@@ -43,11 +43,17 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 	}
 }
 
+var errNamed = fmt.Errorf("keyrack: the nameless integration has a name already: %w", store.ErrConflict)
+
 // toName returns the record of a nameless integration that an id is to be the name of.
 func (r *Rack) toName(nameless, id string) (*Record, error) {
-	n := r.view.Record(typed.ID(nameless))
-	if n == nil {
+	nameless = typed.ID(nameless)
+	n := r.view.Record(nameless)
+	switch {
+	case n == nil:
 		return nil, ErrNotFound
+	case n.ID != nameless:
+		return nil, errNamed
 	}
 	if !join.IsNameless(n.ID) || len(n.Keys) == 0 {
 		return nil, fmt.Errorf("%w: the integration that is to get a name is not a nameless one", ErrInvalid)
@@ -110,7 +116,7 @@ func (r *Rack) nameAgain(ctx context.Context, t *taking) error {
 		return err
 	}
 	if n.Alias != "" || !holds(&n, t.evidence.Token) {
-		return fmt.Errorf("%w: the nameless integration has a name by now", ErrInvalid)
+		return errNamed
 	}
 	t.names(&n)
 	return nil

@@ -113,7 +113,7 @@ func (w *namingWorld) act(i int) {
 			}
 		}
 	}
-	if err != nil && !errors.Is(err, errDead) && !errors.Is(err, keyrack.ErrInvalid) && !errors.Is(err, keyrack.ErrClosed) && !errors.Is(err, keyrack.ErrNotFound) {
+	if err != nil && !errors.Is(err, errDead) && !errors.Is(err, keyrack.ErrInvalid) && !errors.Is(err, keyrack.ErrClosed) && !errors.Is(err, keyrack.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
 		w.Errorf("seed %d: %v", w.seed, err)
 	}
 	if w.instances[i].dead || w.dice.IntN(10) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // ConnectPath is where a token is connected whose integration nobody knows.
@@ -91,7 +92,7 @@ func (a *Server) name(w http.ResponseWriter, req *http.Request) {
 		Who: keyrack.NewToken(said.Who), Why: keyrack.NewToken(said.Why), By: callerOf(req),
 	})
 	switch {
-	case errors.Is(err, keyrack.ErrInvalid):
+	case errors.Is(err, keyrack.ErrInvalid), errors.Is(err, store.ErrConflict): // it may have a name already
 		refuse(w, http.StatusBadRequest, "invalid_request", nameShape)
 	case err != nil:
 		a.fail(w, req, err)
