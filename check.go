@@ -68,7 +68,7 @@ func (r *Rack) verdictOn(record *Record, d lifecycle.Digest, now lifecycle.Insta
 //
 // Call stop when the work is done. A context costs no goroutine, and less than 512 bytes.
 func (r *Rack) While(ctx context.Context, id string) (while context.Context, stop context.CancelFunc) {
-	return r.watches.Add(ctx, lifecycle.CanonicalID(id))
+	return r.watches.Add(ctx, r.name(id))
 }
 
 func newWatches(r *Rack) *watch.Watches {
@@ -77,7 +77,7 @@ func newWatches(r *Rack) *watch.Watches {
 		patience = defaultPatience
 	}
 	return watch.New(watch.Options{
-		Now: r.clock.Instant, Patience: patience, Closed: ErrClosed,
+		Now: r.clock.Instant, Patience: patience, Closed: ErrClosed, Name: r.name,
 		Look: func(id string) (v Verdict, next lifecycle.Instant) {
 			if record := r.view.Record(id); record != nil {
 				_, next = record.Untold(&r.policy, r.clock.Instant())

@@ -114,3 +114,30 @@ func TestWhile(t *testing.T) {
 		}
 	})
 }
+
+// A context of While for a nameless integration ends with the one that it turns out to be.
+func TestWhileNameless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		connected, err := r.Connect(t.Context(), connection("k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := r.While(t.Context(), connected.Integration)
+		defer stop()
+		time.Sleep(time.Hour)
+		deliver(r, creation("alps", "k", lifecycle.Yes))
+		time.Sleep(time.Hour)
+		if got := ends(ctx); got != "no" {
+			t.Fatalf("once it has a name: %s", got)
+		}
+		deliver(r, webhook(lifecycle.IntegrationDisabled, "alps", nil))
+		if got := ends(ctx); got != "invalid (disabled)" {
+			t.Errorf("when Deliver has returned: %s", got)
+		}
+	})
+}

@@ -30,6 +30,8 @@ type Options struct {
 	// Look returns the verdict on an integration's current token, and when it may change
 	// by itself; 0 for never.
 	Look func(id string) (v lifecycle.Verdict, next lifecycle.Instant)
+	// Name returns the id by which an integration goes now that was known under another.
+	Name func(id string) string
 	// Patience is how long an Unknown is borne.
 	Patience time.Duration
 	// Cause makes of a verdict the cause of a context's end, and Closed is the cause once
@@ -87,7 +89,22 @@ func (w *Watches) Add(parent context.Context, id string) (ctx context.Context, s
 func (w *Watches) Touch(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if name := w.Name(id); name != id {
+		w.rename(id, name)
+		id = name
+	}
 	w.see(id)
+}
+
+// rename takes the contexts of one id to another. w.mu is held.
+func (w *Watches) rename(from, to string) {
+	for one := w.byID[from]; one != nil; {
+		following := one.next
+		one.id, one.next = to, w.byID[to]
+		w.byID[to] = one
+		one = following
+	}
+	delete(w.byID, from)
 }
 
 // Len returns how many contexts are watched.

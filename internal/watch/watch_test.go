@@ -33,12 +33,22 @@ type hotels struct {
 	status  map[string]lifecycle.Status
 	expires map[string]lifecycle.Instant
 	ahead   time.Duration
+	names   map[string]string
+}
+
+func (h *hotels) name(id string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if name, ok := h.names[id]; ok {
+		return name
+	}
+	return id
 }
 
 func open(t *testing.T) (*hotels, func()) {
 	h := &hotels{status: map[string]lifecycle.Status{}, expires: map[string]lifecycle.Instant{}}
 	h.Watches = watch.New(watch.Options{
-		Now: h.now, Look: h.look, Patience: patience, Closed: errClosed,
+		Now: h.now, Look: h.look, Name: h.name, Patience: patience, Closed: errClosed,
 		Cause: func(v lifecycle.Verdict) error { return verdict{v} },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -192,6 +202,35 @@ func TestWatchesForgottenStop(t *testing.T) {
 	})
 }
 
+// TestWatchesName: an integration that is found to be another goes by its id from then on.
+func TestWatchesName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, end := open(t)
+		defer end()
+		h.say("nameless", lifecycle.Valid, 0)
+		h.say("alps", lifecycle.Valid, 0)
+		var all []context.Context
+		for range 3 {
+			ctx, stop := h.Add(t.Context(), "nameless")
+			defer stop()
+			all = append(all, ctx)
+		}
+		h.mu.Lock()
+		h.names = map[string]string{"nameless": "alps"}
+		h.mu.Unlock()
+		h.Touch("nameless")
+		h.say("alps", lifecycle.Invalid, 0)
+		for _, ctx := range all {
+			if got := ended(ctx); got != "invalid" {
+				t.Error(got)
+			}
+		}
+		if n := h.Len(); n != 0 {
+			t.Errorf("%d are kept", n)
+		}
+	})
+}
+
 // TestWatchesClock: a clock that jumps ahead is noticed within a minute.
 func TestWatchesClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -251,7 +290,7 @@ func BenchmarkWatches(b *testing.B) {
 		Look: func(id string) (lifecycle.Verdict, lifecycle.Instant) {
 			return lifecycle.Verdict{Status: status}, 1e6
 		},
-		Patience: patience, Cause: func(v lifecycle.Verdict) error { return verdict{v} },
+		Name: func(id string) string { return id }, Patience: patience, Cause: func(v lifecycle.Verdict) error { return verdict{v} },
 	})
 	memory := func() int64 {
 		runtime.GC()
