@@ -75,6 +75,7 @@ var testedIn = []elsewhere{
 	{"cmd/keyrack/internal/metrics", "counters.go metrics.go promwriter.go", "page_test.go alerts_test.go", "seen from outside: the page"},
 	{"cmd/keyrack/internal/sidecartest", "*", "../api/openapi_test.go", "a kit for the tests of the command"},
 	{"cmd/keyrack/internal/simulation", "report.go simulation.go", "../../testdata/script/simulate.txtar ../../testdata/script/simulate_asked.txtar", "a simulation needs a receiver"},
+	{"cmd/keyrack/internal/terminal", "width.go size_unix.go size_other.go", "table_test.go", "how wide a cell is shows in a table; how wide a terminal is, in no test"},
 	{"cmd/keyrack/internal/storage", "path.go", "url_test.go", "paths are part of a URL"},
 	{"cmd/keyrack/internal/storage", "migrate.go", "../../postgres_test.go", "what it does takes a PostgreSQL"},
 	{"cmd/keyrack/internal/usage", "usage.go", "../../cli_exit_test.go ../../cli_args_test.go", "two lines; its effect is an exit code"},

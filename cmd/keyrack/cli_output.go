@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -28,8 +27,9 @@ const (
 type output struct {
 	format string
 
-	w      io.Writer
-	colour bool
+	w       io.Writer
+	columns int // of the terminal: see terminal.Table
+	colour  bool
 }
 
 func (o *output) flags(flags *pflag.FlagSet) {
@@ -39,6 +39,7 @@ func (o *output) flags(flags *pflag.FlagSet) {
 // open checks the format and takes the stream that the verb writes to.
 func (o *output) open(verb *cobra.Command, env environment) error {
 	o.w = verb.OutOrStdout()
+	o.columns = terminal.Columns(o.w)
 	o.colour = terminal.Is(o.w) && env("NO_COLOR") == "" && env("TERM") != "dumb"
 	switch o.format {
 	case formatText, formatJSON, formatJSONL:
@@ -105,53 +106,6 @@ func (o *output) status(s string) string {
 		return terminal.Plain(s)
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
-}
-
-// table is rows of cells in columns, for people.
-type table struct {
-	rows [][]string
-}
-
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
-
-// write writes the columns as narrow as they can be, without blanks at the ends of lines.
-// Cells may hold colours.
-func (t *table) write(w io.Writer) error {
-	var widths []int
-	for _, row := range t.rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], width(cell))
-		}
-	}
-	var b strings.Builder
-	for _, row := range t.rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-width(cell)+2))
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// width returns how many columns of a terminal a cell takes, at one column a letter.
-func width(cell string) int {
-	n, escape := 0, false
-	for _, r := range cell {
-		switch {
-		case r == '\x1b':
-			escape = true
-		case escape:
-			escape = r != 'm'
-		case !unicode.Is(unicode.Mn, r):
-			n++
-		}
-	}
-	return n
 }
 
 // namesOf returns the names of values.

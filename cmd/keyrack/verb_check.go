@@ -92,10 +92,10 @@ func tellIntrospection(o *output, i api.Introspection) error {
 	if err := o.printf("%s\n", head); err != nil {
 		return err
 	}
-	var t table
+	var t terminal.Table
 	add := func(name, value string) {
 		if value != "" {
-			t.row("  "+name, terminal.Plain(value))
+			t.Row("  "+name, terminal.Plain(value))
 		}
 	}
 	add("integration", i.Integration)
@@ -107,7 +107,7 @@ func tellIntrospection(o *output, i api.Introspection) error {
 		add("state", i.State.String())
 	}
 	add("evidence", describeEvidence(i.Evidence, i.AgeSeconds))
-	return t.write(o.w)
+	return t.Write(o.w, o.columns)
 }
 
 // describeEvidence describes the evidence behind a verdict.

@@ -126,12 +126,12 @@ func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {
 	if err := o.printf("%s (%s)\n\n", verb.CommandPath(), terminal.Plain(file)); err != nil {
 		return err
 	}
-	var t table
-	t.row("FLAG", "VARIABLE", "VALUE", "FROM")
+	var t terminal.Table
+	t.Titles("FLAG", "VARIABLE", "VALUE", "FROM")
 	for _, s := range all {
-		t.row(s.Flag, s.Variable, terminal.Plain(s.Value), s.From)
+		t.Row(s.Flag, s.Variable, terminal.Plain(s.Value), s.From)
 	}
-	return t.write(o.w)
+	return t.Write(o.w, o.columns)
 }
 
 // shown returns a value without what may be secret in it: the password and the query of a

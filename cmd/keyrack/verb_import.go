@@ -250,8 +250,8 @@ func (i *importing) tell(account []importedLine) error {
 		}
 		return nil
 	}
-	var t table
-	t.row("LINE", "INTEGRATION", "OUTCOME", "TOKEN", "MEWS")
+	var t terminal.Table
+	t.Titles("LINE", "INTEGRATION", "OUTCOME", "TOKEN", "MEWS")
 	for _, line := range account {
 		what, status := line.Outcome.String(), ""
 		if line.Imported {
@@ -259,9 +259,9 @@ func (i *importing) tell(account []importedLine) error {
 		} else {
 			what = "not imported: " + line.Problem
 		}
-		t.row(fmt.Sprint(line.Line), terminal.Plain(line.Integration), what, status, line.Proof)
+		t.Row(fmt.Sprint(line.Line), terminal.Plain(line.Integration), what, status, line.Proof)
 	}
-	return t.write(i.output.w)
+	return t.Write(i.output.w, i.output.columns)
 }
 
 // sumUp returns an error unless all is well.

@@ -225,10 +225,10 @@ func rowsOf[T any](o *output, rows []T, none string, titles []string, cells func
 	case len(rows) == 0:
 		return o.printf("%s\n", none)
 	}
-	var t table
-	t.row(titles...)
+	var t terminal.Table
+	t.Titles(titles...)
 	for _, r := range rows {
-		t.row(cells(r)...)
+		t.Row(cells(r)...)
 	}
-	return t.write(o.w)
+	return t.Write(o.w, o.columns)
 }

@@ -120,8 +120,8 @@ func (s *selection) table(rows []json.RawMessage) error {
 	if len(rows) == 0 {
 		return s.output.printf("no integrations match\n")
 	}
-	var t table
-	t.row("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")
+	var t terminal.Table
+	t.Titles("INTEGRATION", "STATUS", "REASON", "STATE", "ENTERPRISE", "NAMES")
 	for _, raw := range rows {
 		r, err := client.Decode[api.Row](raw)
 		if err != nil {
@@ -134,7 +134,7 @@ func (s *selection) table(rows []json.RawMessage) error {
 				names += " at " + terminal.Plain(r.Enterprise.Name)
 			}
 		}
-		t.row(terminal.Plain(r.Integration.ID), s.output.status(r.Status.String()), r.Reason.String(), r.State.String(), enterprise, names)
+		t.Row(terminal.Plain(r.Integration.ID), s.output.status(r.Status.String()), r.Reason.String(), r.State.String(), enterprise, names)
 	}
-	return t.write(s.output.w)
+	return t.Write(s.output.w, s.output.columns)
 }

@@ -74,10 +74,10 @@ func (l *looking) show(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	var t table
+	var t terminal.Table
 	add := func(name, value string) {
 		if value != "" {
-			t.row(name, value)
+			t.Row(name, value)
 		}
 	}
 	status := fmt.Sprintf("%s, %v", l.output.status(d.Status.String()), d.Reason)
@@ -111,7 +111,7 @@ func (l *looking) show(ctx context.Context, id string) error {
 		}
 		add("token", line)
 	}
-	return t.write(l.output.w)
+	return t.Write(l.output.w, l.output.columns)
 }
 
 func newExplain(env environment) *cobra.Command {

@@ -14,6 +14,7 @@ import (
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/demo"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/httpserver"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/simulation"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/mewstest"
@@ -215,18 +216,18 @@ func (s *simulate) tellText(r simulation.Report) error {
 	valid, invalid := r.Wrong()
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d changes in %.1f s, settled after %.1f s\n\n", r.Seed, stats.Changes, s.options.Duration.Seconds(), r.Took.Seconds())
-	var t table
-	t.row("webhooks", fmt.Sprintf("%d of changes, %d sent twice, %d lost, %d not accepted after %d attempts",
+	var t terminal.Table
+	t.Row("webhooks", fmt.Sprintf("%d of changes, %d sent twice, %d lost, %d not accepted after %d attempts",
 		stats.Messages, stats.Duplicates, stats.Lost, stats.Discarded, simulation.Attempts))
-	t.row("answers", describeAnswers(stats.Answers))
+	t.Row("answers", describeAnswers(stats.Answers))
 	if s.connector != "" {
-		t.row("asked", describeAnswers(stats.Requests))
+		t.Row("asked", describeAnswers(stats.Requests))
 	}
-	t.row("truth", fmt.Sprintf("%d integrations: %d work, %d do not, %d are deleted",
+	t.Row("truth", fmt.Sprintf("%d integrations: %d work, %d do not, %d are deleted",
 		r.Integrations, r.Works, r.Integrations-r.Works-r.Deleted, r.Deleted))
-	t.row("sidecar", fmt.Sprintf("right about %d, unknown about %d; of %d tokens wrongly valid %d, wrongly invalid %d",
+	t.Row("sidecar", fmt.Sprintf("right about %d, unknown about %d; of %d tokens wrongly valid %d, wrongly invalid %d",
 		r.Right, r.Undecided, r.Tokens, valid, invalid))
-	_ = t.write(&b) // a Builder takes everything
+	_ = t.Write(&b, 0) // a Builder takes everything
 	if len(r.Differences) > 0 {
 		b.WriteString("\ndifferences\n")
 	}

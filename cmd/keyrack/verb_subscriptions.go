@@ -100,8 +100,8 @@ func subscriptionsTable(out *output, rows []json.RawMessage) error {
 	if len(rows) == 0 {
 		return out.printf("no subscriptions\n")
 	}
-	var t table
-	t.row("SUBSCRIPTION", "STATE", "POSITION", "BEHIND", "DEAD LETTERS")
+	var t terminal.Table
+	t.Titles("SUBSCRIPTION", "STATE", "POSITION", "BEHIND", "DEAD LETTERS")
 	for _, one := range rows {
 		s, err := client.Decode[api.Subscription](one)
 		if err != nil {
@@ -111,9 +111,9 @@ func subscriptionsTable(out *output, rows []json.RawMessage) error {
 		if s.Paused {
 			state = "paused"
 		}
-		t.row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
+		t.Row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
 	}
-	return t.write(out.w)
+	return t.Write(out.w, out.columns)
 }
 
 // newSubscriptionControl returns the verb of one action.
