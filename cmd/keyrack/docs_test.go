@@ -24,8 +24,9 @@ var docs = map[string][]string{
 
 // elsewhere are the blocks that are run by other means, by what they are.
 var elsewhere = map[string]string{
-	"README.md console":  "go run ./cmd/keyrack demo is TestDemo, and go test work what CI does",
-	"CONTRIBUTING.md sh": "what CI does, in .ci/run",
+	"docs/releasing.md console": "packaging/release: TestRelease, TestReleaseOfThisTree",
+	"README.md console":         "go run ./cmd/keyrack demo is TestDemo, go test work what CI does, and what is installed TestReleaseOfThisTree",
+	"CONTRIBUTING.md sh":        "what CI does, in .ci/run",
 }
 
 // TestDocs runs the commands of the pages.
