@@ -271,7 +271,7 @@ func (s *scene) open(name string, options []string) {
 	s.Helper()
 	a := &actor{name: name, options: options, store: &switchedStore{Store: s.memory, news: make(chan struct{}, 1)}}
 	o := &keyrack.Options{
-		Sealer: s.sealer, Poll: 365 * 24 * time.Hour, Horizon: s.duration(option(options, "horizon", "30m")),
+		Sealer: s.sealer, Poll: 24 * time.Hour, Horizon: s.duration(option(options, "horizon", "30m")),
 		Telemetry: &keyrack.Telemetry{Alarmed: func(_ context.Context, alarm keyrack.Alarm) {
 			if alarm.Kind == keyrack.AlarmEvidence {
 				s.note("%s: alarm: %v", name, alarm.Cause)

@@ -27,8 +27,8 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if options != nil {
 		r.options = *options
 	}
-	if s == nil {
-		return nil, fmt.Errorf("%w: Open needs a store; memstore.New(nil) makes one that ends with the process", ErrInvalid)
+	if s == nil || absent(s) {
+		return nil, fmt.Errorf("%w: Open needs a store, and this one is nil (%T); memstore.New(nil) makes one that ends with the process", ErrInvalid, s)
 	}
 	if err := r.options.check(); err != nil {
 		return nil, err
@@ -38,9 +38,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.given, r.store = s, guard.Store(s, r.tell.watch())
 	r.answers = annotation.New(r.store, r.log, r.options.storeTimeout())
 	r.seen = seen.New(r.store, r.log)
-	if r.options.Prober != nil && r.policy.MaxAge <= 0 {
-		r.policy.MaxAge = defaultMaxAge
-	}
+	r.policy.MaxAge = r.options.maxAge()
 	if r.options.Prober != nil && r.policy.Levels == 0 {
 		r.policy.Levels = 2 // a question costs less than a mistake
 	}

@@ -3,6 +3,7 @@ package keyrack
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
@@ -20,7 +21,9 @@ const (
 
 // Options are the choices of a Rack. The zero value is a good one.
 type Options struct {
-	// Policy is what the application decides because Mews's documents do not say.
+	// Policy is what the application decides because Mews's documents do not say. Its
+	// ProveSince is the Rack's own and must be 0: it follows from Prober and TrustDeliveries.
+	// AssumeAfter must not exceed MaxAge, since a guess is no older than the evidence.
 	Policy Policy
 	// Horizon is how long Mews may take to deliver a webhook, repetitions included. 0
 	// means 30 minutes; otherwise it is from 1 ms to 30 days.
@@ -41,11 +44,12 @@ type Options struct {
 	// probe has named the integration's enterprise. Otherwise anyone with the webhook's
 	// secret could have one hotel's token issued as another's.
 	TrustDeliveries bool
-	// ProbeRate is the most probes a second, for all integrations together, from one a day
-	// to 1000. 0 means 10.
+	// ProbeRate, with a prober, is the most probes a second, for all integrations together,
+	// from one a day to 1000. 0 means 10.
 	ProbeRate float64
 	// Poll is how often the Rack looks in the journal for what other instances have
-	// committed. 0 means 1 s. With a store that gives News it also looks then.
+	// committed, from 1 ms to a day. 0 means 1 s. With a store that gives News it also
+	// looks then.
 	Poll time.Duration
 	// Takeover is how long it takes until another instance takes over the probes and
 	// subscriptions of one that died, from 100 ms to a day. 0 means 30 s.
@@ -99,7 +103,7 @@ func (o *Options) check() error {
 	for _, d := range []duration{
 		{"Options.Horizon", o.Horizon, time.Millisecond, 30 * day},
 		{"Options.StoreTimeout", o.StoreTimeout, time.Millisecond, year},
-		{"Options.Poll", o.Poll, time.Millisecond, year},
+		{"Options.Poll", o.Poll, time.Millisecond, day},
 		{"Options.Takeover", o.Takeover, 100 * time.Millisecond, day},
 		{"Options.Patience", o.Patience, time.Millisecond, day},
 		{"Options.Policy.MaxAge", p.MaxAge, time.Millisecond, 10 * year},
@@ -116,12 +120,18 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: Options."+format, append([]any{ErrInvalid}, args...)...)
 	}
 	switch {
+	case o.Prober != nil && absent(o.Prober):
+		return refuse("Prober is a nil %T; give one that was made, or leave Prober nil if Mews must not be asked", o.Prober)
+	case o.Sealer != nil && absent(o.Sealer):
+		return refuse("Sealer is a nil %T; give one that was made, for example with seal.NewRing", o.Sealer)
 	case o.ProbeRate != 0 && !(o.ProbeRate >= leastProbeRate && o.ProbeRate <= mostProbeRate): // NaN too
 		return refuse("ProbeRate is %v; it must be from one a day (%.1g) to %d a second, or 0 for the default", o.ProbeRate, leastProbeRate, mostProbeRate)
 	case o.TrustDeliveries && o.Prober == nil:
 		return refuse("TrustDeliveries is true without a Prober; deliveries are trusted then anyway, so leave it false")
-	case p.ProveSince != 0 && o.Prober == nil:
-		return refuse("Policy.ProveSince is %v without a Prober, so nothing could ever be proved; leave it 0", p.ProveSince)
+	case o.ProbeRate != 0 && o.Prober == nil:
+		return refuse("ProbeRate is %v without a Prober, so there are no probes; set Prober, or leave it 0", o.ProbeRate)
+	case p.ProveSince != 0:
+		return refuse("Policy.ProveSince is %d; the Rack sets it, by Prober and TrustDeliveries, so leave it 0", p.ProveSince)
 	case o.Prober != nil && p.MaxAge != 0 && p.MaxAge < probe.Gap:
 		return refuse("Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", p.MaxAge, probe.Gap)
 	case p.Levels < 0 || p.Levels > 2:
@@ -134,8 +144,28 @@ func (o *Options) check() error {
 		return refuse("Policy.CanceledFor is %v; it goes with Policy.Canceled = CanceledUsable alone, so leave it 0", p.CanceledFor)
 	case !p.Assume && p.AssumeAfter != 0:
 		return refuse("Policy.AssumeAfter is %v; it goes with Policy.Assume = true alone, so leave it 0", p.AssumeAfter)
+	case o.maxAge() > 0 && p.AssumeAfter > o.maxAge():
+		return refuse("Policy.AssumeAfter is %v, above Policy.MaxAge (%v), when nothing is assumed anymore; choose a shorter time, or a longer MaxAge", p.AssumeAfter, o.maxAge())
 	}
 	return nil
+}
+
+// absent reports whether an interface that is not nil holds a nil pointer, map, function or
+// channel, which would panic when it is first used.
+func absent(v any) bool {
+	switch of := reflect.ValueOf(v); of.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan:
+		return of.IsNil()
+	}
+	return false
+}
+
+// maxAge returns Policy.MaxAge, or its default; 0 means for ever.
+func (o *Options) maxAge() time.Duration {
+	if o.Prober != nil && o.Policy.MaxAge == 0 {
+		return defaultMaxAge
+	}
+	return o.Policy.MaxAge
 }
 
 func (o *Options) horizon() time.Duration {

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 // Several can be accepted at once, so that one can be replaced without losing
 // a delivery.
 type Secret struct {
-	// Name tells the secrets apart; it may be logged.
+	// Name tells the secrets of a handler apart, so no two have the same; it may be logged.
 	Name string
 	// Value is the secret itself.
 	Value Token
@@ -39,6 +40,9 @@ func newSecrets(given []Secret) (secrets, error) {
 	for _, s := range given {
 		if s.Value.IsZero() {
 			return nil, fmt.Errorf("%w: the secret %q is empty", ErrInvalid, s.Name)
+		}
+		if slices.ContainsFunc(all, func(other *secret) bool { return other.name == s.Name }) {
+			return nil, fmt.Errorf("%w: two secrets have the name %q; give each its own, which tells them apart", ErrInvalid, s.Name)
 		}
 		all = append(all, &secret{name: s.Name, sum: sha256.Sum256([]byte(s.Value.Reveal()))})
 	}

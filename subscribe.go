@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/guard"
@@ -110,11 +113,14 @@ func (s *SubscribeOptions) wants(e Change) bool {
 // of them a second.
 //
 // A new name begins with what is committed after Subscribe was called. The error is
-// ErrInvalid for an empty name, one that this Rack subscribed under already, or options
-// that make no sense; or ErrClosed.
+// ErrInvalid for a name that is empty, blank, not UTF-8 or has control characters, for one
+// that this Rack subscribed under already, or for options that make no sense; or ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
-	if name == "" || handle == nil {
-		return fmt.Errorf("%w: a subscription needs a name and a handler", ErrInvalid)
+	if !utf8.ValidString(name) || strings.TrimSpace(name) == "" || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("%w: the subscription's name is %q; give it one of letters, such as billing, without control characters", ErrInvalid, name)
+	}
+	if handle == nil {
+		return fmt.Errorf("%w: the subscription %q has no handler; give the function that is called with each change", ErrInvalid, name)
 	}
 	var o SubscribeOptions
 	if options != nil {

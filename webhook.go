@@ -38,8 +38,8 @@ type HandlerOptions struct {
 	// slash and is spelled as in a URL. Empty means DefaultPath. Nothing is ever
 	// redirected: Mews follows redirections, with the body and the token in it.
 	Path string
-	// WithoutSecret accepts every delivery. It must be set if there are no secrets, and
-	// should be only if something in front authenticates.
+	// WithoutSecret accepts every delivery. It must be set if there are no secrets, must
+	// not be if there are, and should be only if something in front authenticates.
 	WithoutSecret bool
 	// General gets the General Webhooks that come to the same URL, with the body as it
 	// came, but unpacked. Its answer is the answer. nil: they are answered 204.
@@ -72,7 +72,8 @@ type Handler struct {
 
 // Handler returns a handler that delivers to the Rack what comes with one of the
 // secrets, as ?Token=SECRET. nil options mean the zero HandlerOptions. The error is
-// ErrInvalid if there is no secret, unless WithoutSecret is set, or an empty one.
+// ErrInvalid if there is no secret and WithoutSecret is not set, if both are there, if a
+// secret is empty, if two have the same name, or for options that make no sense.
 func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	var options HandlerOptions
 	if o != nil {
@@ -80,6 +81,12 @@ func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	}
 	if len(accepted) == 0 && !options.WithoutSecret {
 		return nil, fmt.Errorf("%w: without a secret anybody can deliver; give one, or set WithoutSecret if something in front authenticates", ErrInvalid)
+	}
+	if len(accepted) > 0 && options.WithoutSecret {
+		return nil, fmt.Errorf("%w: HandlerOptions.WithoutSecret is true beside %d secrets, which it would leave unchecked; leave it false, or give no secret", ErrInvalid, len(accepted))
+	}
+	if options.General != nil && absent(options.General) {
+		return nil, fmt.Errorf("%w: HandlerOptions.General is a nil %T; give a handler, or leave it nil to answer 204", ErrInvalid, options.General)
 	}
 	secrets, err := newSecrets(accepted)
 	if err != nil {

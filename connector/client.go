@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/keyrack-dev/keyrack/internal/backoff"
@@ -66,11 +67,11 @@ func New(platform string, clientToken lifecycle.Token, clientName string, opts *
 	}
 	switch {
 	case clientToken.IsZero():
-		return nil, fmt.Errorf("%w: no ClientToken", ErrOptions)
+		return nil, fmt.Errorf("%w: the ClientToken is empty; Mews gives each partner one", ErrOptions)
 	case !utf8.ValidString(clientToken.Reveal()):
-		return nil, fmt.Errorf("%w: the ClientToken is not UTF-8", ErrOptions)
-	case clientName == "" || !utf8.ValidString(clientName):
-		return nil, fmt.Errorf("%w: no ClientName, or one that is not UTF-8", ErrOptions)
+		return nil, fmt.Errorf("%w: the ClientToken is not UTF-8; copy it again from Mews", ErrOptions)
+	case strings.TrimSpace(clientName) == "" || !utf8.ValidString(clientName) || strings.ContainsFunc(clientName, unicode.IsControl):
+		return nil, fmt.Errorf("%w: the ClientName is blank, has control characters or is not UTF-8; give the application's name and version, such as Acme Spa 2.1", ErrOptions)
 	case o.Timeout != 0 && (o.Timeout < leastTimeout || o.Timeout > mostTimeout):
 		return nil, fmt.Errorf("%w: Options.Timeout is %v; it must be from %v to %v, or 0 for the default", ErrOptions, o.Timeout, leastTimeout, mostTimeout)
 	}

@@ -96,6 +96,8 @@ func TestOptions(t *testing.T) {
 		"odd ClientToken":    {"\xff", "Test", nil, false},
 		"no ClientName":      {clientToken, "", nil, false},
 		"odd ClientName":     {clientToken, "\xff", nil, false},
+		"blank ClientName":   {clientToken, " \t ", nil, false},
+		"ClientName, lines":  {clientToken, "Acme\r\nSpa", nil, false},
 		"Timeout, below 0":   {clientToken, "Test", &connector.Options{Timeout: -time.Second}, false},
 		"Timeout, too short": {clientToken, "Test", &connector.Options{Timeout: 1}, false},
 		"Timeout, too long":  {clientToken, "Test", &connector.Options{Timeout: math.MaxInt64}, false},

@@ -10,9 +10,9 @@ import (
 	"github.com/keyrack-dev/keyrack/pgstore"
 )
 
-// TestOptionsThatCannotBeMeant are refused before anything is sent, by the name of the
+// TestOptionsThatMakeNoSense are refused before anything is sent, by the name of the
 // field, its value and what is allowed.
-func TestOptionsThatCannotBeMeant(t *testing.T) {
+func TestOptionsThatMakeNoSense(t *testing.T) {
 	for says, o := range map[string]pgstore.Options{
 		"Options.Poll is 1ns; it must be from 1ms to 24h":      {Poll: 1},
 		"Options.Poll is 2562047h47m16.854775807s; it must be": {Poll: math.MaxInt64 * time.Nanosecond},

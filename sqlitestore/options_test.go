@@ -13,9 +13,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// TestOptionsThatCannotBeMeant are refused, by the name of the field, its value and what
+// TestOptionsThatMakeNoSense are refused, by the name of the field, its value and what
 // is allowed.
-func TestOptionsThatCannotBeMeant(t *testing.T) {
+func TestOptionsThatMakeNoSense(t *testing.T) {
 	for says, o := range map[string]sqlitestore.Options{
 		"Options.BusyTimeout is 1ns; it must be from 1ms to 24h":           {BusyTimeout: 1},
 		"Options.BusyTimeout is -1s; it must be":                           {BusyTimeout: -time.Second},

@@ -293,6 +293,8 @@ func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observ
 	if s.client != nil {
 		options.Prober = s.client
 		counts.ExpectProbes()
+	} else {
+		options.ProbeRate = 0 // the flag's default
 	}
 	rack, err := keyrack.Open(ctx, store, &options)
 	if err != nil {
