@@ -34,7 +34,7 @@ func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, V
 	return token, v, nil
 }
 
-var errNoProber = fmt.Errorf("%w: nobody asks Mews here; set Options.Prober, such as with connector.New", ErrInvalid)
+var errNoProber = fmt.Errorf("%w: this Rack has no prober; set Options.Prober, for example to a connector.Client", ErrInvalid)
 
 // Probe has Mews asked anew about an integration, by whichever instance does the
 // asking, as soon as its turn comes. Until then the verdict stays as it is. The
@@ -133,7 +133,7 @@ func (r *Rack) Settle(ctx context.Context, integration string, s Settlement) (Re
 func (s *Settlement) check() error {
 	switch {
 	case s.Enabled > lifecycle.Yes || s.Canceled > lifecycle.Yes:
-		return fmt.Errorf("%w: Settlement names a flag that there is not", ErrInvalid)
+		return fmt.Errorf("%w: Settlement.Enabled and Canceled must be Unset, Yes or No", ErrInvalid)
 	case s.Enabled == lifecycle.Unset && s.Canceled == lifecycle.Unset && s.Current == lifecycle.Digest{} && s.AnsweredBy == "":
 		return fmt.Errorf("%w: a Settlement says nothing: set Enabled, Canceled, Current or AnsweredBy", ErrInvalid)
 	}
@@ -309,11 +309,11 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		t.names(n)
 	case lifecycle.KindControl:
 		if a.Subscription == "" || !slices.Contains([]string{"pause", "resume", "retry", "discard"}, a.Do) {
-			return nil, fmt.Errorf("%w: to control a subscription takes its name, and pause, resume, retry or discard", ErrInvalid)
+			return nil, fmt.Errorf("%w: to control a subscription, set Subscription, and Do to pause, resume, retry or discard", ErrInvalid)
 		}
 		id, e.Operation = "", a.Do+" "+a.Subscription
 	default:
-		return nil, fmt.Errorf("%w: nobody does %v by hand", ErrInvalid, a.Kind)
+		return nil, fmt.Errorf("%w: %v cannot be done by hand; use KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget or KindControl", ErrInvalid, a.Kind)
 	}
 	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && a.Kind != lifecycle.KindName && r.view.Record(id) == nil {
 		return nil, ErrNotFound

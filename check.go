@@ -89,7 +89,7 @@ func newWatches(r *Rack) *watch.Watches {
 }
 
 // Token returns the current token of an integration with its verdict, for use in
-// a call to Mews. Hand it on only if the verdict is Active, or to find out
+// a call to Mews. Use it only if the verdict is Active, or to find out
 // whether it works. It is in memory after its first use; before, the store is asked.
 //
 // The error is ErrNotFound for an integration that nobody knows, ErrNoToken for

@@ -184,8 +184,8 @@ func TestConnectKnownToken(t *testing.T) {
 			t.Errorf("superseded: %+v", c)
 		}
 		b.is("l", lifecycle.Valid, lifecycle.ReasonLive)
+		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("l")) }) // before the probe that follows
 		b.deliver(webhook(lifecycle.IntegrationDeleted, "a", nil))
-		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("l")) })
 		settle(time.Hour)
 		if c := b.connect("l"); c.Verdict.Reason != lifecycle.ReasonDeleted || c.Verdict.Active() {
 			t.Errorf("deleted: %+v", c)

@@ -151,7 +151,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			return Receipt{}, err
 		}
 		if err := yield(ctx, tries); err != nil {
-			return Receipt{}, fmt.Errorf("keyrack: other instances were always faster: %w", err)
+			return Receipt{}, fmt.Errorf("keyrack: gave up after repeated conflicts with other instances: %w", err)
 		}
 		if t.fence != nil && *t.fence != base.Version {
 			if tries > 0 || *t.fence < base.Version {

@@ -130,7 +130,7 @@ func (i *Import) check() error {
 		return fmt.Errorf("%w: labels: %w", ErrInvalid, err)
 	}
 	if year := i.CreatedUtc.UTC().Year(); year < 0 || year > 9999 {
-		return fmt.Errorf("%w: a year has four digits", ErrInvalid)
+		return fmt.Errorf("%w: CreatedUtc must lie between the years 0 and 9999", ErrInvalid)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ func (r *Rack) Record(id string) (Record, bool) {
 }
 
 // Integrations returns copies of all records, including those of deleted
-// integrations, in no given order. Integrations that come meanwhile may or may not be
-// among them.
+// integrations, in no given order. Integrations added during the iteration may or may
+// not be among them.
 func (r *Rack) Integrations() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		r.view.All(func(record *Record) bool { return yield(view.Copy(record)) })

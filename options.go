@@ -16,6 +16,7 @@ const (
 	maxStoreTimeout = 4 * time.Second // Mews gives up on an answer after 5 seconds
 	defaultTakeover = 30 * time.Second
 	defaultPatience = 2 * time.Minute
+	defaultMaxAge   = 24 * time.Hour   // of the evidence behind a Valid, where there is a prober
 	defaultHorizon  = 30 * time.Minute // above the time over which Mews repeats a webhook
 )
 

@@ -12,10 +12,7 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-const (
-	defaultMaxAge    = 24 * time.Hour // of the evidence behind a Valid, where there is a prober
-	defaultProbeRate = 10             // a second
-)
+const defaultProbeRate = 10 // a second
 
 // newSchedule returns the schedule of probes for a Rack with a prober.
 func newSchedule(r *Rack) *probe.Schedule {

@@ -59,8 +59,8 @@ func (r Refusal) text() string {
 type Refused struct {
 	At      time.Time
 	Refusal Refusal
-	// Digest is a keyed digest of the body, by which one that was sent again can be
-	// told; empty where no body was read.
+	// Digest is a keyed digest of the body, so that a repeated body can be recognised;
+	// empty where no body was read.
 	Digest string
 	Size   int // of the body, as far as it was read, in bytes
 }

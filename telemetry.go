@@ -194,7 +194,7 @@ const (
 	AlarmStore AlarmKind = "store"
 	// AlarmUnreadable: what the store holds of an integration cannot be read: its record,
 	// or a sealed token that none of the sealer's keys opens. The integration's verdict is
-	// Unknown, or it cannot be asked about. It is raised once, until it can be read again.
+	// Unknown, or it cannot be asked about. It is raised once, and again only after it could be read.
 	AlarmUnreadable AlarmKind = "unreadable"
 )
 

@@ -53,7 +53,7 @@ type standing struct {
 	mewstest.Account
 	floor   mewstest.Account
 	unheard float64 // share of the time in which the current token was never told of
-	perDay  float64 // questions an integration and day
+	perDay  float64 // probes an integration and day
 	known   mewstest.Account
 }
 
@@ -135,7 +135,7 @@ func TestWorlds(t *testing.T) {
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s/seed %d", world.name, seed+1), func(t *testing.T) {
 				s := liveIn(t, world, uint64(seed+1), hotels, days, true)
-				t.Logf("%v; longest wrong invalid %v; floor: %v; beside absences undecided %.4f %%; unheard of %.4f %%; %.2f questions an integration and day",
+				t.Logf("%v; longest wrong invalid %v; floor: %v; beside absences undecided %.4f %%; unheard of %.4f %%; %.2f probes an integration and day",
 					s.Account, s.Longest[mewstest.Denied].Round(time.Second), s.floor, 100*s.known.Share(mewstest.Undecided), 100*s.unheard, s.perDay)
 				for _, stance := range []mewstest.Stance{mewstest.Wrong, mewstest.Denied} {
 					if got, most := s.Share(stance), s.floor.Share(stance)+0.00002; got > most {
@@ -146,7 +146,7 @@ func TestWorlds(t *testing.T) {
 					t.Errorf("Unknown for %.4f %% of the time, want at most 0.05 %%", 100*got)
 				}
 				if most := cmp.Or(world.questions, 2); s.perDay > most {
-					t.Errorf("%.2f questions an integration and day, want at most %v", s.perDay, most)
+					t.Errorf("%.2f probes an integration and day, want at most %v", s.perDay, most)
 				}
 				if world.most > 0 && s.Longest[mewstest.Denied] > world.most {
 					t.Errorf("a token that works was called Invalid for %v, want at most %v", s.Longest[mewstest.Denied], world.most)

@@ -8,7 +8,7 @@
 //     subscription's handler failed at.
 //   - [Export] and [Restore] copy integrations from one store into another, of whatever
 //     kind.
-//   - [Examine] looks for what should not be so.
+//   - [Examine] looks for inconsistencies.
 //   - [Reseal] seals everything with the newest key.
 //
 // All functions are safe for concurrent use. They contain the store that they are given,

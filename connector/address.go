@@ -34,7 +34,7 @@ func Address(platform string) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(platform, "#"):
 		return nil, fmt.Errorf("%w: the URL has a query or a fragment", ErrOptions)
 	case u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf("%w: the URL has a path; a scheme and a host are all it takes", ErrOptions)
+		return nil, fmt.Errorf("%w: the URL has a path; give only a scheme and a host", ErrOptions)
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }

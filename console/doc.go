@@ -1,5 +1,5 @@
-// Package console is the operator's page: what a person looks at when a hotel calls. A
-// Rack and its journal come in, HTML goes out.
+// Package console is the operator's page: what a person looks at when a hotel calls. It
+// renders a Rack and its journal as HTML.
 //
 //	page := console.New(rack, &console.Options{Webhooks: webhooks})
 //	...

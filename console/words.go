@@ -37,8 +37,8 @@ var because = map[lifecycle.Reason]string{
 // ask says what a hotel can do about a reason. Of the others it hears that nothing is asked
 // of it.
 var ask = map[lifecycle.Reason]string{
-	lifecycle.ReasonDeleted:  "The integration was deleted in Mews. To work with us again, please connect our app anew.",
-	lifecycle.ReasonCanceled: "The integration was canceled in Mews. Please reinstate it, or connect our app anew.",
+	lifecycle.ReasonDeleted:  "The integration was deleted in Mews. To work with us again, please reconnect our app.",
+	lifecycle.ReasonCanceled: "The integration was canceled in Mews. Please reinstate it, or reconnect our app.",
 	lifecycle.ReasonDisabled: "The integration was disabled in Mews. Please enable it again.",
 	lifecycle.ReasonRejected: "Mews refuses our access to your property. Please check in Mews that the integration is enabled, and tell us if its key was regenerated.",
 	lifecycle.ReasonUnseen:   "Mews has not sent us the key of the integration. Please regenerate the key in Mews.",
@@ -77,9 +77,9 @@ func basis(b lifecycle.Basis) string {
 func kindOf(k lifecycle.Kind) string {
 	switch k {
 	case lifecycle.KindProbe:
-		return "an answer of Mews’s"
+		return "an answer from Mews"
 	case lifecycle.KindReport:
-		return "a call of the application’s"
+		return "one of the application’s calls"
 	case lifecycle.KindImport:
 		return "an import by hand"
 	case lifecycle.KindUpgrade:
@@ -113,7 +113,7 @@ func what(e *lifecycle.Evidence) string {
 	case lifecycle.KindRestore:
 		return "restored from an export"
 	case lifecycle.KindProbeRequest:
-		return "question wanted by hand"
+		return "probe requested by hand"
 	case lifecycle.KindIssue:
 		return "token issued"
 	case lifecycle.KindUpgrade:
@@ -143,7 +143,7 @@ func answerOf(a lifecycle.Answer) string {
 	case lifecycle.Rejected:
 		return "refused (401)"
 	case lifecycle.Unattributed:
-		return "401, of what is open"
+		return "401, cause unknown"
 	case lifecycle.RejectedOnce:
 		return "refused once (401)"
 	case lifecycle.Expected:

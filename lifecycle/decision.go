@@ -104,8 +104,8 @@ const (
 	causeReopened
 	// causeIntegration: it is about another integration.
 	causeIntegration
-	// causeYielded: what an IntegrationCreated said of the enterprise, and nobody had
-	// proved, gave way to another that Mews confirmed.
+	// causeYielded: an unproved enterprise, named by an IntegrationCreated, was replaced by
+	// the one that Mews confirmed.
 	causeYielded
 	// causeTooManyLabels: it would have more than 16 labels.
 	causeTooManyLabels

@@ -76,7 +76,7 @@ const (
 	// Expected: 401 for a token that was already known to be invalid. It does not
 	// change the reason.
 	Expected
-	// Withdrawn: 401s about this token are laid to the ClientToken or to Mews. What they
+	// Withdrawn: 401s about this token are attributed to the ClientToken or to Mews. What they
 	// said is taken back, and the verdict is what it was before.
 	Withdrawn
 	numAnswers

@@ -33,7 +33,7 @@ type Record struct {
 	CanceledAt Instant `json:",omitzero"`
 
 	Name       string `json:",omitzero"`
-	Enterprise Named  `json:",omitzero"` // never changes once it is known
+	Enterprise Named  `json:",omitzero"` // never changes once Mews has confirmed it
 	// AnsweredBy is the enterprise that Mews names in its answers for this one's, such as
 	// a chain for a property, as a person confirmed; empty where it is the same.
 	AnsweredBy string `json:",omitzero"`

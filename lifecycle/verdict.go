@@ -117,7 +117,7 @@ type Verdict struct {
 	State State
 	// Assumed: Status is a guess that Policy.Assume allowed.
 	Assumed bool
-	// Trouble: the latest answers about the token were 401s that are laid to the
+	// Trouble: the latest answers about the token were 401s that are attributed to the
 	// ClientToken or to Mews, so the status is what it was before them.
 	Trouble bool
 	// Likely: Status is Unknown, and the token probably works. Never set for an

@@ -123,7 +123,7 @@ func (s *Sender) address() (*url.URL, error) {
 		return nil, err
 	}
 	if to.Host == "" && s.Receiver == nil {
-		return nil, errors.New("mewstest: a URL without a host")
+		return nil, errors.New("mewstest: the URL has no host; give one such as http://127.0.0.1:8080/webhooks/mews")
 	}
 	if !s.Secret.IsZero() {
 		query := to.Query()

@@ -127,7 +127,7 @@ func (s *settings) checkRanges() error {
 // defaultTarget is where serve receives webhooks by default.
 const defaultTarget = "http://127.0.0.1:8080" + keyrack.DefaultPath
 
-// target is a receiver of webhooks, of any make.
+// target is any receiver of webhooks.
 type target struct {
 	url    string
 	secret lifecycle.Token // zero: none is sent

@@ -30,7 +30,7 @@ func verbGroups(env environment, config *layers) []verbGroup {
 			newExport(env), newRestore(env), newBackup(env), newDoctor(env), newMigrate(env),
 			newReseal(env), newForget(env), newRetention(env), newLetters(env),
 		}},
-		{"Develop and test (--to a receiver of any make):", []*cobra.Command{
+		{"Develop and test (--to any receiver):", []*cobra.Command{
 			newTrigger(env), newReplay(env), newSimulate(env), newMews(env), newGraph(env),
 		}},
 		{"", []*cobra.Command{

@@ -32,7 +32,7 @@ func newMews(env environment) *cobra.Command {
 	var f fakeMews
 	verb := &cobra.Command{
 		Use:   "mews [flags]",
-		Short: "Be a Mews of your own for tests, in any language",
+		Short: "Run a fake Mews for tests, in any language",
 		Long: `Mews listens on loopback and does what Mews does for an application: it answers the
 Connector API under /api/connector/v1/ (configuration/get, and a page for every getAll),
 and sends the webhooks to --to.

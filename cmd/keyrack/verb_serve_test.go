@@ -161,6 +161,8 @@ func TestServeRanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			options.Prober = client
+		} else if c.says == "" {
+			options.ProbeRate = 0 // as when a Rack is opened
 		}
 		rack, err := keyrack.Open(t.Context(), memstore.New(nil), &options)
 		if rack != nil {

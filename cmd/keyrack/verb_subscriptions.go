@@ -101,7 +101,7 @@ func subscriptionsTable(out *output, rows []json.RawMessage) error {
 		return out.printf("no subscriptions\n")
 	}
 	var t terminal.Table
-	t.Titles("SUBSCRIPTION", "STATE", "POSITION", "BEHIND", "DEAD LETTERS")
+	t.Titles("SUBSCRIPTION", "STATE", "POSITION", "LAG", "DEAD LETTERS")
 	for _, one := range rows {
 		s, err := client.Decode[api.Subscription](one)
 		if err != nil {
@@ -111,7 +111,7 @@ func subscriptionsTable(out *output, rows []json.RawMessage) error {
 		if s.Paused {
 			state = "paused"
 		}
-		t.Row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Behind), fmt.Sprint(s.Dead))
+		t.Row(terminal.Plain(s.Name), state, fmt.Sprint(s.Position), fmt.Sprint(s.Lag), fmt.Sprint(s.Dead))
 	}
 	return t.Write(out.w, out.columns)
 }

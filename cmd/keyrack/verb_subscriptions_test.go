@@ -7,11 +7,11 @@ import (
 
 // TestTellSubscriptions: in a table for people, as they came for programs.
 func TestTellSubscriptions(t *testing.T) {
-	const answer = `{"subscriptions":[{"name":"mail\u001b[2J","paused":true,"position":7,"behind":3,"dead_letters":1,"later":true},{"name":"b","position":10}]}`
+	const answer = `{"subscriptions":[{"name":"mail\u001b[2J","paused":true,"position":7,"lag":3,"dead_letters":1,"later":true},{"name":"b","position":10}]}`
 	for _, c := range []struct{ format, answer, want string }{
-		{formatText, answer, "SUBSCRIPTION  STATE   POSITION  BEHIND  DEAD LETTERS\nmail\ufffd[2J      paused  7         3       1\nb             on      10        0       0\n"},
+		{formatText, answer, "SUBSCRIPTION  STATE   POSITION  LAG  DEAD LETTERS\nmail\ufffd[2J      paused  7         3    1\nb             on      10        0    0\n"},
 		{formatText, `{"subscriptions":[]}`, "no subscriptions\n"},
-		{formatJSONL, answer, `{"name":"mail\u001b[2J","paused":true,"position":7,"behind":3,"dead_letters":1,"later":true}` + "\n" + `{"name":"b","position":10}` + "\n"},
+		{formatJSONL, answer, `{"name":"mail\u001b[2J","paused":true,"position":7,"lag":3,"dead_letters":1,"later":true}` + "\n" + `{"name":"b","position":10}` + "\n"},
 		{formatJSON, `{"subscriptions":[]}`, "[]\n"},
 	} {
 		var b strings.Builder

@@ -1,6 +1,6 @@
 // Package owncall makes questions of the application's own calls, where there is no
-// prober to ask any. In come calls and their answers; out go whether a call may be made
-// although the verdict on its token is Unknown, and which of its 401s are about the token.
+// prober to ask any. It takes calls and their answers, and decides whether a call may be
+// made although the verdict on its token is Unknown, and which 401s are about the token.
 //
 //	call ──▶ Trials.Begin ──▶ Mews ──▶ Trials.End
 //	         (one at a time,           (after a 401 not again

@@ -11,7 +11,7 @@ import (
 type Subscription struct {
 	Name     string         `json:"name"`
 	Position store.Position `json:"position"` // everything up to it is handled
-	Behind   uint64         `json:"behind"`   // positions between it and the end of the journal
+	Lag      uint64         `json:"lag"`      // positions between it and the end of the journal
 	Paused   bool           `json:"paused"`
 	Dead     int            `json:"dead_letters"`
 }
