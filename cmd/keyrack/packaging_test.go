@@ -251,7 +251,7 @@ func TestCredentials(t *testing.T) {
 			}
 		}
 		code, stdout, stderr := once(t, nil, "config", "--config", config, "serve")
-		if (code == exitOK) != fine || fine && !regexp.MustCompile(secretVariable+` +set +file`).MatchString(stdout) {
+		if (code == exitOK) != fine || fine && !regexp.MustCompile(secretVariable+`\s+set\s+file`).MatchString(stdout) {
 			t.Errorf("%v: exit code %d, stdout:\n%s\nstderr:\n%s", mode, code, stdout, stderr)
 		}
 		if _, err := (storage.KeySource{File: key}).Load(storage.URL{}, false); (err == nil) != fine {
