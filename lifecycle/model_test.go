@@ -239,7 +239,9 @@ func (m *model) answered(e Evidence) Outcome {
 	if m.deleted {
 		return Applied
 	}
-	if t.status == Superseded || t.status == Revoked {
+	l := m.likeliest() // a later one took its time to work, and what works for another enterprise makes way
+	makesWay := l != nil && (m.later(t, l) || l.disputed && l.answer == Accepted)
+	if (t.status == Superseded || t.status == Revoked) && !makesWay {
 		// It is the newer one after all only if all newer ones were rejected before.
 		for _, other := range use {
 			if other.answer != Rejected {

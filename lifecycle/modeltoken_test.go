@@ -29,6 +29,20 @@ func (m *model) token(d Digest) *modelToken {
 	return nil
 }
 
+// later reports whether a token was delivered after another one. That of an
+// IntegrationCreated is older than any other.
+func (m *model) later(t, other *modelToken) bool {
+	if born := t.from == KindUnknown; born != (other.from == KindUnknown) {
+		return !born
+	}
+	for i := range m.tokens {
+		if one := &m.tokens[i]; one == t || one == other {
+			return one == other
+		}
+	}
+	return false
+}
+
 // inUse are the tokens that may be the current one.
 func (m *model) inUse() (all []*modelToken) {
 	for i := range m.tokens {
