@@ -127,9 +127,6 @@ func requests(mews *mewstest.World) int {
 // KEYRACK_LONG=1 takes longer.
 func TestOrdinaryLife(t *testing.T) {
 	hotels, days := 40, 40
-	if testkit.Race {
-		hotels, days = 20, 20
-	}
 	if long() {
 		hotels, days = 400, 365
 	}
