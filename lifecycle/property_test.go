@@ -316,6 +316,13 @@ func unsound(before, after *Record, e Evidence) string {
 		}
 		return ""
 	}
+	if e.Kind == KindName && before.Alias == "" && after.Alias != "" { // what was there goes on under its name
+		want := Record{ID: after.ID, Rules: after.Rules, Version: before.Version + 1, Generation: before.Generation + 1, Alias: e.Owner}
+		if !reflect.DeepEqual(want, *after) {
+			return "more than a name is left"
+		}
+		return ""
+	}
 	current := 0
 	for i, k := range after.Keys {
 		if k.Status == Current {
@@ -350,10 +357,11 @@ func unsound(before, after *Record, e Evidence) string {
 	return ""
 }
 
-// sameButCounts reports whether two records differ in their versions at most.
+// sameButCounts reports whether two records differ at most in their versions, and in what
+// was told when: every entry tells its verdict.
 func sameButCounts(a, b *Record) bool {
 	c := *b
-	c.Version = a.Version
+	c.Version, c.LastTold = a.Version, a.LastTold
 	return reflect.DeepEqual(*a, c)
 }
 
