@@ -28,36 +28,11 @@ func TestReadmeProgram(t *testing.T) {
 	if !ended || strings.Count(program, "\n") > 75 {
 		t.Fatalf("the README has no program, or one that is too long:\n%s", program)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := freeAddress(t)
 	program = strings.ReplaceAll(program, "127.0.0.1:8080", address)
 	program = strings.ReplaceAll(program, "9e5e84e9-974d-4f16-9662-ab2200f27cb1", integrationID("alps"))
 
-	here, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("main.go", program)
-	mod, sum := must(read("go.mod")), must(read("go.sum"))
-	write("go.mod", strings.Replace(mod, "module "+module, "module example.com/app", 1)+
-		"\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+here+"\n")
-	write("go.sum", sum)
-	binary := filepath.Join(folder, "app")
-	build := exec.Command("go", "build", "-mod=mod", "-o", binary, ".")
-	build.Dir, build.Env = folder, append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t, program)
 	app := exec.Command(binary)
 	app.Env = append(os.Environ(), "WEBHOOK_SECRET=a-secret-for-this-test")
 	says, err := app.StderrPipe()
@@ -95,6 +70,44 @@ func TestReadmeProgram(t *testing.T) {
 	if err := app.Wait(); err != nil || !posted {
 		t.Errorf("it ends with %v; a webhook was taken: %v", err, posted)
 	}
+}
+
+// built builds a program of a page as a module of its own, and returns the binary's path.
+func built(t *testing.T, program string) string {
+	t.Helper()
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("main.go", program)
+	mod, sum := must(read("go.mod")), must(read("go.sum"))
+	write("go.mod", strings.Replace(mod, "module "+module, "module example.com/app", 1)+
+		"\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+here+"\n")
+	write("go.sum", sum)
+	binary := filepath.Join(folder, "app")
+	build := exec.Command("go", "build", "-mod=mod", "-o", binary, ".")
+	build.Dir, build.Env = folder, append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
+// freeAddress returns an address of this machine at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // read returns a file's text, and whether it could be read.

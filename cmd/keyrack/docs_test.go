@@ -24,6 +24,7 @@ var docs = map[string][]string{
 
 // elsewhere are the blocks that are run by other means, by what they are.
 var elsewhere = map[string]string{
+	"docs/guides/go.md console": "TestGuideProgram in the root does the same, without a network",
 	"docs/releasing.md console": "packaging/release: TestRelease, TestReleaseOfThisTree",
 	"README.md console":         "go run ./cmd/keyrack demo is TestDemo, go test work what CI does, and what is installed TestReleaseOfThisTree",
 	"CONTRIBUTING.md sh":        "what CI does, in .ci/run",
