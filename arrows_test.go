@@ -60,6 +60,7 @@ var rooms = map[string]string{
 	"internal/typed":             "lifecycle",
 	"internal/owncall":           "lifecycle",
 	"internal/binding":           "lifecycle seal store",
+	"internal/settings":          "lifecycle seal store internal/binding",
 	"internal/join":              "lifecycle seal store internal/binding internal/entry",
 	"internal/subscription":      "store internal/backoff internal/lease",
 	"internal/digestkey":         "seal store internal/binding",
@@ -69,11 +70,11 @@ var rooms = map[string]string{
 	"store/storetest/deployment": "lifecycle events store seal keyrack atrest", // for tests
 	"internal/testkit":           "",                                           // for tests
 
-	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/subscription",
+	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/settings internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/entry internal/join internal/view internal/striped internal/notifier " +
-		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/subscription " +
-		"internal/typed internal/watch",
+		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
+		"internal/subscription internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",

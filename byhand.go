@@ -76,13 +76,12 @@ func (r *Rack) ForgetEnterprise(ctx context.Context, enterprise string) (int, er
 // byHand journals something that a person, or a program for one, wants done.
 func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by string, token lifecycle.Digest) (Receipt, error) {
 	integration = r.name(integration)
-	if r.view.Record(integration) == nil {
-		return Receipt{}, ErrNotFound
+	if err := r.visit(ctx, integration); err != nil || r.view.Record(integration) == nil {
+		return Receipt{}, cmp.Or(err, ErrNotFound)
 	}
 	evidence := lifecycle.Evidence{Kind: kind, Token: token, By: by}
 	if kind == lifecycle.KindErase || kind == lifecycle.KindForget {
-		// What came under another spelling of the id first, so that an error leaves something
-		// to be called again for.
+		// Other spellings first, so that an error leaves something to be called again for.
 		for _, spelling := range r.spelled.Of(integration) {
 			if receipt, err := r.takeAbout(ctx, spelling, evidence); err != nil {
 				return receipt, err
@@ -95,7 +94,7 @@ func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by 
 // takeAbout takes in evidence about an integration that arrives now.
 func (r *Rack) takeAbout(ctx context.Context, integration string, e lifecycle.Evidence) (Receipt, error) {
 	now := r.clock.Now()
-	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.options.horizon(), integration
+	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.rules().horizon, integration
 	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 }
 
@@ -238,6 +237,9 @@ func (r *Rack) act(ctx context.Context, a *Act) (Receipt, error) {
 	if err := a.checkWords(); err != nil {
 		return Receipt{}, err
 	}
+	if err := r.visit(ctx, typed.ID(a.Integration)); err != nil {
+		return Receipt{}, err
+	}
 	t, err := r.takingOf(a)
 	if err != nil {
 		return Receipt{}, err
@@ -321,6 +323,6 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 	if t.id.IsZero() {
 		t.id = store.NewEntryID(now)
 	}
-	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.options.horizon(), id
+	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.rules().horizon, id
 	return t, nil
 }

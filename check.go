@@ -51,8 +51,9 @@ func (r *Rack) verdict(record *Record, now lifecycle.Instant) Verdict {
 // Mews, a nameless integration may be any that webhooks came about before its
 // IntegrationCreated did.
 func (r *Rack) verdictOn(record *Record, d lifecycle.Digest, now lifecycle.Instant) Verdict {
-	v := record.Verdict(d, &r.policy, now)
-	if v.Status == lifecycle.Valid && r.options.Prober == nil && join.IsNameless(record.ID) && r.view.Unseen() > 0 {
+	rules := r.rules()
+	v := record.Verdict(d, &rules.policy, now)
+	if v.Status == lifecycle.Valid && !rules.asks && join.IsNameless(record.ID) && r.view.Unseen() > 0 {
 		v.Status, v.Reason, v.Assumed, v.Likely = lifecycle.Unknown, lifecycle.ReasonNameless, false, true
 	}
 	return v
@@ -80,7 +81,7 @@ func newWatches(r *Rack) *watch.Watches {
 		Now: r.clock.Instant, Patience: patience, Closed: ErrClosed, Name: r.name,
 		Look: func(id string) (v Verdict, next lifecycle.Instant) {
 			if record := r.view.Record(id); record != nil {
-				_, next = record.Untold(&r.policy, r.clock.Instant())
+				_, next = record.Untold(&r.rules().policy, r.clock.Instant())
 			}
 			return r.CheckIntegration(id), next
 		},

@@ -147,7 +147,7 @@ func (r *Rack) begin(ctx context.Context, d lifecycle.Digest, i *Import, answer 
 	i.Integration.ID = join.Nameless(d, again)
 	e := i.evidence(d)
 	now := r.clock.Now()
-	e.At, e.Horizon, e.By = lifecycle.At(now), r.options.horizon(), by
+	e.At, e.Horizon, e.By = lifecycle.At(now), r.rules().horizon, by
 	ctx, cancel := r.afterwards(ctx) // it is decided, and must not depend on the caller's patience
 	defer cancel()
 	receipt, err := r.take(ctx, &taking{id: store.NewEntryID(now), token: i.Token, evidence: e, yields: true})

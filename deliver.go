@@ -50,7 +50,7 @@ func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
 	if t.body, err = r.sealBody(body, t.id); err != nil {
 		return Receipt{}, err
 	}
-	t.evidence = event.Evidence(now, r.options.horizon(), r.digest)
+	t.evidence = event.Evidence(now, r.rules().horizon, r.digest)
 	receipt, err := r.take(ctx, &t)
 	if err != nil {
 		return receipt, err
@@ -140,9 +140,9 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 
 func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 	id := t.evidence.Integration.ID
-	lock, err := r.locks.Lock(ctx, id)
+	lock, err := r.lock(ctx, id)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("keyrack: waiting for other evidence: %w", err)
+		return Receipt{}, err
 	}
 	defer lock.Unlock()
 	base := r.base(id)
@@ -160,7 +160,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			base, err = r.loadRecord(ctx, id) // another instance knows more
 			continue
 		}
-		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated {
+		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated || misspells(&base) {
 			if base, err = r.upgrade(ctx, base, e); errors.Is(err, store.ErrConflict) {
 				t.conflicts++
 				base, err = r.loadRecord(ctx, id)
@@ -170,7 +170,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			continue
 		}
 		if t.evidence.Kind == lifecycle.KindTime {
-			if t.evidence, _ = base.Untold(&r.policy, r.clock.Instant()); t.evidence.Kind == 0 {
+			if t.evidence, _ = base.Untold(&r.rules().policy, r.clock.Instant()); t.evidence.Kind == 0 {
 				return Receipt{}, nil // other evidence came first
 			}
 		}
@@ -239,8 +239,9 @@ func (r *Rack) base(id string) Record {
 
 // commitOf puts together what is committed, and the receipt for it.
 func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
-	was, is := base.Told(&r.policy, t.evidence.At), r.verdict(&next, t.evidence.At)
-	if next.Told(&r.policy, t.evidence.At) != is.Status { // what time did has an entry of its own
+	policy := &r.rules().policy
+	was, is := base.Told(policy, t.evidence.At), r.verdict(&next, t.evidence.At)
+	if next.Told(policy, t.evidence.At) != is.Status { // what time did has an entry of its own
 		was = r.verdict(&base, t.evidence.At).Status
 	}
 	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most

@@ -239,7 +239,7 @@ func TestAt(t *testing.T) {
 			t.Errorf("%+v, %v", e.Said, err)
 		}
 		r.Close()
-		r = open(keyrack.Policy{})
+		r = open(keyrack.Policy{MaxAge: 1000 * time.Hour})
 		e, err := r.At(ctx, id, moments[7].at)
 		if err != nil || e.Verdict.Status != lifecycle.Valid || *e.Said != (keyrack.Standing{Status: lifecycle.Unknown, Reason: lifecycle.ReasonLease}) ||
 			!strings.Contains(e.String(), "told then    unknown (lease_expired), by another policy") {

@@ -83,6 +83,7 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 		}
 		from = next
 		r.keepNewSeen(ctx)
+		r.followRules(ctx, asked)
 		if r.sync.note(from, asked, r.clock.Now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
@@ -157,6 +158,11 @@ func (r *Rack) load(ctx context.Context) error {
 		r.publish(record)
 	}
 	for _, id := range misspelled {
+		if r.options.Guest {
+			r.view.Drop(lifecycle.CanonicalID(id)) // until visit joins it
+			r.aside.Add(lifecycle.CanonicalID(id))
+			continue
+		}
 		if err := r.join(ctx, id); err != nil {
 			return err
 		}
@@ -179,7 +185,7 @@ func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
 // reload publishes the store's record of an integration. If it cannot be read, it is set
 // aside, and the error wraps errUnreadable.
 func (r *Rack) reload(ctx context.Context, id string) error {
-	if r.spelled.Add(id) {
+	if r.spelled.Add(id) && !r.options.Guest {
 		return r.join(ctx, id)
 	}
 	record, err := r.loadRecord(ctx, id)
@@ -221,7 +227,9 @@ func (r *Rack) join(ctx context.Context, spelling string) error {
 	defer lock.Unlock()
 	joined, err := join.Join(ctx, join.Options{
 		Store: r.store, Sealer: r.sealer, Digest: r.digester.Sum, Now: r.clock.Now,
-		Verdict: func(record *Record) Verdict { return record.Verdict(lifecycle.Digest{}, &r.policy, r.clock.Instant()) },
+		Verdict: func(record *Record) Verdict {
+			return record.Verdict(lifecycle.Digest{}, &r.rules().policy, r.clock.Instant())
+		},
 	}, id, r.spelled.Of(id)...)
 	if errors.Is(err, join.ErrUnopened) || errors.Is(err, join.ErrUnread) {
 		r.log.WarnContext(ctx, "an id in two spellings is not joined; its tokens are Unknown here", "integration", id, "error", err)
@@ -254,10 +262,15 @@ func (r *Rack) publish(record Record) {
 	r.view.Publish(record)
 	r.aside.Clear(record.ID)
 	r.news.Notify()
-	r.due.Touch(record.ID)
-	r.watches.Touch(record.ID)
+	r.touch(record.ID)
+}
+
+// touch has what goes by the clock look at an integration anew.
+func (r *Rack) touch(id string) {
+	r.due.Touch(id)
+	r.watches.Touch(id)
 	if r.schedule != nil {
-		r.schedule.Touch(record.ID)
+		r.schedule.Touch(id)
 	}
 }
 
@@ -306,7 +319,7 @@ func (r *Rack) unopened(ctx context.Context, id string, err error) {
 
 // keepNewSeen has the store keep which actions were seen, where that is news.
 func (r *Rack) keepNewSeen(ctx context.Context) {
-	if !r.seen.Fresh() {
+	if !r.seen.Fresh() || r.options.Guest {
 		return
 	}
 	ctx, cancel := r.afterwards(ctx)

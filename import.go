@@ -42,7 +42,7 @@ func (r *Rack) Import(ctx context.Context, i Import) (Receipt, error) {
 	}
 	now := r.clock.Now()
 	e := i.evidence(r.digest(i.Token))
-	e.At, e.Horizon = lifecycle.At(now), r.options.horizon()
+	e.At, e.Horizon = lifecycle.At(now), r.rules().horizon
 	return r.take(ctx, &taking{id: store.NewEntryID(now), token: i.Token, evidence: e})
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/seen"
+	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
-	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -33,23 +33,16 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.options.check(); err != nil {
 		return nil, err
 	}
-	r.policy, r.log = r.options.Policy, r.options.logger()
+	r.log = r.options.logger()
 	r.tell = newTeller(r.options.Telemetry, r.log)
 	r.given, r.store = s, guard.Store(s, r.tell.watch())
 	r.answers = annotation.New(r.store, r.log, r.options.storeTimeout())
 	r.seen = seen.New(r.store, r.log)
-	r.policy.MaxAge = r.options.maxAge()
-	if r.options.Prober != nil && r.policy.Levels == 0 {
-		r.policy.Levels = 2 // a question costs less than a mistake
-	}
 	if err := r.unseal(ctx); err != nil {
 		return nil, err
 	}
-	if r.options.Prober != nil && !r.options.TrustDeliveries {
-		var err error
-		if r.policy.ProveSince, err = r.proveSince(ctx); err != nil {
-			return nil, fmt.Errorf("keyrack: reading the store: %w", err)
-		}
+	if err := r.agree(ctx); err != nil {
+		return nil, err
 	}
 	r.due, r.watches = newBook(r), newWatches(r)
 	asked := r.clock.Now()
@@ -76,7 +69,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	r.launch(r.answers.Run)
 	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
 	r.launch(r.noteWatched)
-	if !r.options.Passive {
+	if !r.options.Guest {
 		r.launch(r.housekeep)
 		r.launch(r.due.Run)
 	}
@@ -137,23 +130,54 @@ func (r *Rack) unseal(ctx context.Context) error {
 		r.sealer = seal.Ephemeral()
 	}
 	r.sealer = guard.Sealer(r.sealer)
+	var err error
+	if r.options.Guest {
+		if r.digester, err = digestkey.Open(ctx, r.store, r.sealer); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
 	if err := digestkey.Begin(ctx, r.store, r.sealer); err != nil {
 		return err
 	}
-	var err error
 	r.digester, err = digestkey.Open(ctx, r.store, r.sealer)
 	return err
 }
 
-// misspells reports whether a record names an enterprise or a service in another spelling
-// than its canonical one.
-func misspells(record *Record) bool {
-	return lifecycle.CanonicalID(record.Enterprise.ID) != record.Enterprise.ID || lifecycle.CanonicalID(record.Service.ID) != record.Service.ID
+// agree has the store keep what this instance was told, and takes up what counts for all.
+// Settings that cannot be read are told of, and replaced by this instance's.
+func (r *Rack) agree(ctx context.Context) error {
+	o := &r.options
+	given := settings.Settings{
+		Horizon: o.Horizon, Age: o.Retention.Age, Entries: o.Retention.Entries, Policy: o.Policy,
+		Asks: o.Prober != nil, Trusts: o.TrustDeliveries,
+	}
+	var now, before settings.Settings
+	var err error
+	if o.Guest {
+		now, err = settings.Read(ctx, r.store, r.sealer)
+		before = now
+	} else {
+		now, before, err = settings.Agree(ctx, r.store, r.sealer, given, o.SetDefaults)
+	}
+	if errors.Is(err, settings.ErrUnread) {
+		r.unruled(ctx, err)
+		now, err = given, nil
+	}
+	if err != nil {
+		return err
+	}
+	if d := settings.Differences(before, now); len(d) > 0 && before != (settings.Settings{}) {
+		r.log.WarnContext(ctx, "the settings of all instances on this store were changed", d...)
+	}
+	return r.follow(ctx, now)
 }
 
 // respell brings the identifiers in all records into their one spelling, before they are
 // compared with what comes in.
 func (r *Rack) respell(ctx context.Context) error {
+	if r.options.Guest {
+		return nil // see visit
+	}
 	var ids []string
 	for record := range r.view.All {
 		if misspells(record) {

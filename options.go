@@ -1,6 +1,9 @@
 package keyrack
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 )
@@ -22,12 +26,13 @@ const (
 
 // Options are the choices of a Rack. The zero value is a good one.
 type Options struct {
-	// Policy is what the application decides because Mews's documents do not say. Its
-	// ProveSince is the Rack's own and must be 0: it follows from Prober and TrustDeliveries.
-	// AssumeAfter must not exceed MaxAge, since a guess is no older than the evidence.
+	// Policy is what the application decides because Mews's documents do not say. The zero
+	// Policy follows the store: see SetDefaults. ProveSince is the Rack's own and must be 0: it
+	// follows from Prober and TrustDeliveries. AssumeAfter must not exceed MaxAge, since a
+	// guess is no older than the evidence.
 	Policy Policy
 	// Horizon is how long Mews may take to deliver a webhook, repetitions included. 0
-	// means 30 minutes; otherwise it is from 1 ms to 30 days.
+	// means what the store has, or else 30 minutes; otherwise it is from 1 ms to 30 days.
 	Horizon time.Duration
 	// StoreTimeout bounds the work of the store on one piece of evidence. 0, and
 	// anything longer, means 4 s: Mews gives up on an answer after 5 s.
@@ -58,19 +63,26 @@ type Options struct {
 	// Patience is how long a context of While outlives an Unknown, from 1 ms to a day. 0
 	// means 2 minutes.
 	Patience time.Duration
-	// Passive is for tools that do one thing on a store beside the Racks that run on it. A
-	// passive Rack trims and erases nothing by itself, and leaves it to the others to
-	// journal what time alone does, by their policy and retention.
-	Passive bool
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
 	Telemetry *Telemetry
-	// Retention says how much of the journal is kept.
+	// Retention says how much of the journal is kept. The zero Retention follows the store.
 	Retention Retention
 	// KeepRequestor keeps the names and email addresses of the persons who requested an
 	// integration, in the sealed bodies of the journal. By default they are taken out
 	// before anything is stored.
 	KeepRequestor bool
+	// SetDefaults makes what is zero in Horizon, Retention and Policy mean its default for
+	// all instances on the store. These three lie in the store, since they decide over
+	// everybody's data: what was set last, by whichever instance, counts for all, and by
+	// default what is zero follows that. A difference is logged.
+	SetDefaults bool
+	// Guest is for what works on a store beside the application, such as a desk's tool. A
+	// guest touches only what it is told to: it sets nothing for others, trims and erases
+	// nothing by itself, asks Mews about nothing but what [Rack.Probe] names, and verdicts
+	// are those that the application would give. Its Retention is for its own [Rack.Trim]; what
+	// is zero there is the store's.
+	Guest bool
 	// Logger gets what a person should see, never a secret. nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -117,6 +129,7 @@ func (o *Options) check() error {
 			return err
 		}
 	}
+	oldest := maxAge(p, o.Prober != nil)
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: Options."+format, append([]any{ErrInvalid}, args...)...)
 	}
@@ -145,10 +158,18 @@ func (o *Options) check() error {
 		return refuse("Policy.CanceledFor is %v; it goes with Policy.Canceled = CanceledUsable alone, so leave it 0", p.CanceledFor)
 	case !p.Assume && p.AssumeAfter != 0:
 		return refuse("Policy.AssumeAfter is %v; it goes with Policy.Assume = true alone, so leave it 0", p.AssumeAfter)
-	case o.maxAge() > 0 && p.AssumeAfter > o.maxAge():
-		return refuse("Policy.AssumeAfter is %v, above Policy.MaxAge (%v), when nothing is assumed anymore; choose a shorter time, or a longer MaxAge", p.AssumeAfter, o.maxAge())
+	case oldest > 0 && p.AssumeAfter > oldest:
+		return refuse("Policy.AssumeAfter is %v, above Policy.MaxAge (%v), when nothing is assumed anymore; choose a shorter time, or a longer MaxAge", p.AssumeAfter, oldest)
 	}
 	return nil
+}
+
+// maxAge returns the MaxAge of a policy, or its default; 0 means for ever.
+func maxAge(p *Policy, asks bool) time.Duration {
+	if asks && p.MaxAge == 0 {
+		return defaultMaxAge
+	}
+	return p.MaxAge
 }
 
 // absent reports whether an interface that is not nil holds a nil pointer, map, function or
@@ -159,21 +180,6 @@ func absent(v any) bool {
 		return of.IsNil()
 	}
 	return false
-}
-
-// maxAge returns Policy.MaxAge, or its default; 0 means for ever.
-func (o *Options) maxAge() time.Duration {
-	if o.Prober != nil && o.Policy.MaxAge == 0 {
-		return defaultMaxAge
-	}
-	return o.Policy.MaxAge
-}
-
-func (o *Options) horizon() time.Duration {
-	if o.Horizon > 0 {
-		return o.Horizon
-	}
-	return defaultHorizon
 }
 
 func (o *Options) storeTimeout() time.Duration {
@@ -229,4 +235,86 @@ func (t Retention) limits(now lifecycle.Instant) (before lifecycle.Instant, entr
 		entries = defaultRetentionEntries
 	}
 	return before, entries
+}
+
+// rules are what counts for all instances on a store.
+type rules struct {
+	settings settings.Settings // as they lie in the store
+	policy   Policy
+	horizon  time.Duration
+	asks     bool // somebody asks Mews
+}
+
+func (r *Rack) rules() *rules { return r.agreed.Load() }
+
+// follow takes up settings of the store.
+func (r *Rack) follow(ctx context.Context, s settings.Settings) error {
+	o := &r.options
+	asks, trusts := o.Prober != nil, o.TrustDeliveries
+	if o.Guest {
+		asks, trusts = s.Asks, s.Trusts
+	}
+	next := rules{settings: s, policy: s.Policy, horizon: cmp.Or(s.Horizon, defaultHorizon), asks: asks}
+	p := &next.policy
+	if asks {
+		p.MaxAge = max(cmp.Or(p.MaxAge, defaultMaxAge), probe.Gap)
+		p.Levels = cmp.Or(p.Levels, 2) // a question costs less than a mistake
+	}
+	if asks && !trusts {
+		var err error
+		if p.ProveSince, err = settings.ProveSince(ctx, r.store, r.clock.Instant(), o.Guest); err != nil {
+			return fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+	}
+	r.agreed.Store(&next)
+	return nil
+}
+
+// followEvery is how often an instance looks for what others have set.
+const followEvery = time.Minute
+
+// followRules takes up what other instances have set since. What fails is tried again.
+func (r *Rack) followRules(ctx context.Context, now time.Time) {
+	if now.Sub(r.ruled) < followEvery {
+		return
+	}
+	r.ruled = now
+	s, err := settings.Read(ctx, r.store, r.sealer)
+	if errors.Is(err, settings.ErrUnread) {
+		r.unruled(ctx, err)
+	}
+	was := r.rules().settings
+	if err != nil {
+		return
+	}
+	r.misruled = false
+	if s == was || r.follow(ctx, s) != nil {
+		return
+	}
+	if d := settings.Differences(was, s); len(d) > 0 {
+		r.log.WarnContext(ctx, "another instance has changed the settings of all; this one follows", d...)
+	}
+	for record := range r.view.All { // when what is due goes by the rules
+		r.touch(record.ID)
+	}
+}
+
+// retained is how much of the journal Trim keeps.
+func (r *Rack) retained() Retention {
+	s := &r.rules().settings
+	kept := Retention{Age: s.Age, Entries: s.Entries}
+	if own := r.options.Retention; r.options.Guest {
+		kept.Age, kept.Entries = cmp.Or(own.Age, kept.Age), cmp.Or(own.Entries, kept.Entries)
+	}
+	return kept
+}
+
+// unruled tells that the settings in the store cannot be read, once until they can.
+func (r *Rack) unruled(ctx context.Context, err error) {
+	if r.misruled {
+		return
+	}
+	r.misruled = true
+	r.log.ErrorContext(ctx, "the settings in the store cannot be read; this instance goes by what it has", "error", err)
+	r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable})
 }

@@ -35,7 +35,7 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 	}
 	now := r.clock.Now()
 	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-		Kind: lifecycle.KindContest, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Kind: lifecycle.KindContest, At: lifecycle.At(now), Horizon: r.rules().horizon,
 		Integration: lifecycle.Named{ID: owner.ID}, Token: t.evidence.Token,
 	}})
 	if err != nil {
@@ -173,7 +173,7 @@ func (r *Rack) findName(ctx context.Context, id string) {
 	var found *Record
 	for _, n := range nameless {
 		switch key, _ := n.CurrentKey(); {
-		case key.Accepted.Sub(came.Since) > r.options.horizon():
+		case key.Accepted.Sub(came.Since) > r.rules().horizon:
 		case found == nil && r.verdict(n, r.clock.Instant()).Reason == lifecycle.ReasonRejected:
 			found = n
 		default:
@@ -185,7 +185,7 @@ func (r *Rack) findName(ctx context.Context, id string) {
 	}
 	at := r.clock.Now()
 	t := &taking{id: store.NewEntryID(at), evidence: lifecycle.Evidence{
-		Kind: lifecycle.KindName, At: lifecycle.At(at), Horizon: r.options.horizon(),
+		Kind: lifecycle.KindName, At: lifecycle.At(at), Horizon: r.rules().horizon,
 		Integration: lifecycle.Named{ID: orphans[0].ID}, By: "keyrack",
 	}}
 	t.names(found)

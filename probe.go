@@ -2,7 +2,6 @@ package keyrack
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -21,30 +20,10 @@ func newSchedule(r *Rack) *probe.Schedule {
 		rate = defaultProbeRate
 	}
 	return probe.New(probe.Options{
-		Owner: asked{r}, Prober: r.options.Prober, Leases: r.store, MaxAge: r.policy.MaxAge, Rate: rate,
+		Owner: asked{r}, Prober: r.options.Prober, Leases: r.store, Rate: rate, Guest: r.options.Guest,
+		MaxAge:   func() time.Duration { return r.rules().policy.MaxAge },
 		Takeover: r.options.takeover(), Patience: r.options.storeTimeout(), Log: r.log,
 	})
-}
-
-// proofRef is where the store has since when tokens need proof, in clear.
-var proofRef = store.Ref{Name: "proofs since"}
-
-// proveSince returns since when tokens need proof in this store: since a Rack with a
-// prober first asked for it. What was there before keeps its verdict while it is asked.
-func (r *Rack) proveSince(ctx context.Context) (since lifecycle.Instant, err error) {
-	kept, err := r.store.Sealed(ctx, proofRef)
-	if errors.Is(err, store.ErrNotFound) {
-		if kept, err = r.clock.Instant().MarshalText(); err == nil {
-			err = r.store.Reseal(ctx, proofRef, nil, kept)
-		}
-		if err == nil { // another instance may have been faster
-			kept, err = r.store.Sealed(ctx, proofRef)
-		}
-	}
-	if err == nil {
-		err = since.UnmarshalText(kept)
-	}
-	return since, err
 }
 
 // asked is the Rack as its schedule of probes sees it.
@@ -60,8 +39,13 @@ func (a asked) Record(id string) *Record {
 	return nil // it is nameless no more
 }
 
-// Records yields all records.
-func (a asked) Records() iter.Seq[*Record] { return a.rack.view.All }
+// Records yields all records; of a guest, none: it asks about what it is told to.
+func (a asked) Records() iter.Seq[*Record] {
+	if a.rack.options.Guest {
+		return func(func(*Record) bool) {}
+	}
+	return a.rack.view.All
+}
 
 // Verdict returns the verdict on a token, or on the current one.
 func (a asked) Verdict(record *Record, token lifecycle.Digest) Verdict {
@@ -79,7 +63,7 @@ func (a asked) Token(ctx context.Context, id string, d lifecycle.Digest) (Token,
 // Take journals an answer.
 func (a asked) Take(ctx context.Context, e lifecycle.Evidence) error {
 	now := a.rack.clock.Now()
-	e.At, e.Horizon = lifecycle.At(now), a.rack.options.horizon()
+	e.At, e.Horizon = lifecycle.At(now), a.rack.rules().horizon
 	_, err := a.rack.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 	if err == nil {
 		a.rack.findName(ctx, e.Integration.ID)

@@ -81,7 +81,7 @@ type Rack struct {
 	given      store.Store // as Open got it
 	store      store.Store // the same, contained
 	options    Options
-	policy     Policy
+	agreed     atomic.Pointer[rules]
 	log        *slog.Logger
 	tell       *teller // nil where nobody wants to know
 	sealer     seal.Sealer
@@ -100,6 +100,8 @@ type Rack struct {
 	watches    *watch.Watches  // the contexts of While
 	trouble    atomic.Bool     // Mews refuses this instance's questions, whatever the token
 	watched    chan seenAnswer
+	ruled      time.Time // when the store's settings were last looked at; tail's alone
+	misruled   bool      // they could not be read, which was told
 
 	trials    owncall.Trials // where there is no prober
 	forbidden atomic.Int64   // 401s of the application's calls that lacked a permission
@@ -176,4 +178,37 @@ func checkID(id string) error {
 		return fmt.Errorf("%w: an identifier is at most 128 bytes of UTF-8 without control characters", ErrInvalid)
 	}
 	return nil
+}
+
+// visit readies an integration that a guest is told to touch: it has the schedule ask about
+// it, and does what Open has done for all where this is no guest.
+func (r *Rack) visit(ctx context.Context, id string) error {
+	if !r.options.Guest || id == "" || lifecycle.CanonicalID(id) != id {
+		return nil
+	}
+	if r.schedule != nil {
+		r.schedule.Tell(id)
+	}
+	if r.aside.Has(id) && len(r.spelled.Of(id)) > 0 {
+		return r.join(ctx, id)
+	}
+	return nil
+}
+
+// lock takes the lock of an integration that is to be touched.
+func (r *Rack) lock(ctx context.Context, id string) (striped.Held, error) {
+	if err := r.visit(ctx, id); err != nil {
+		return nil, err
+	}
+	lock, err := r.locks.Lock(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("keyrack: waiting for other evidence: %w", err)
+	}
+	return lock, nil
+}
+
+// misspells reports whether a record names an enterprise or a service in another spelling
+// than its canonical one.
+func misspells(record *Record) bool {
+	return lifecycle.CanonicalID(record.Enterprise.ID) != record.Enterprise.ID || lifecycle.CanonicalID(record.Service.ID) != record.Service.ID
 }

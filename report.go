@@ -71,7 +71,7 @@ const longAgo = 10 * 365 * 24 * time.Hour
 func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	now := r.clock.Now()
 	e := lifecycle.Evidence{
-		Kind: lifecycle.KindReport, At: lifecycle.At(now), Horizon: r.options.horizon(),
+		Kind: lifecycle.KindReport, At: lifecycle.At(now), Horizon: r.rules().horizon,
 		Token: o.digest, Began: lifecycle.At(o.began), Generation: o.generation, Operation: o.operation,
 	}
 	switch o.status {
@@ -106,7 +106,7 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 		}
 		return Receipt{}, nil
 	}
-	if !tells(record, &e, &r.policy) {
+	if !tells(record, &e, &r.rules().policy) {
 		return Receipt{}, nil
 	}
 	receipt, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
@@ -167,7 +167,7 @@ func overtaken(record *Record, e *lifecycle.Evidence) bool {
 // may be the later all the same is worth a question a minute, a 401 one as soon as
 // questions may be put, and what is certainly the older one an hour.
 func (r *Rack) wonder(ctx context.Context, record *Record, e *lifecycle.Evidence, slack time.Duration) (Receipt, error) {
-	status := record.Verdict(e.Token, &r.policy, e.At).Status
+	status := record.Verdict(e.Token, &r.rules().policy, e.At).Status
 	accepted := e.Answer == lifecycle.Accepted
 	if r.schedule == nil || accepted == (status == lifecycle.Valid) || !accepted && status == lifecycle.Unknown {
 		return Receipt{}, nil

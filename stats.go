@@ -41,7 +41,7 @@ type Standing struct {
 func (r *Rack) Stats() Stats {
 	c := Stats{States: make(map[lifecycle.State]int), Verdicts: make(map[Standing]int), Seen: make(map[lifecycle.Action]bool)}
 	now := r.clock.Now()
-	at, horizon := lifecycle.At(now), r.options.horizon()
+	at, horizon := lifecycle.At(now), r.rules().horizon
 	for record := range r.view.All {
 		v := r.verdict(record, at)
 		c.States[record.State]++

@@ -251,7 +251,7 @@ func newBook(r *Rack) *due.Book {
 			if record == nil {
 				return false, 0
 			}
-			e, next := record.Untold(&r.policy, r.clock.Instant())
+			e, next := record.Untold(&r.rules().policy, r.clock.Instant())
 			return e.Kind != 0, next
 		},
 		Tell: func(ctx context.Context, id string) error {

@@ -31,6 +31,9 @@ func (r *Rack) retention() time.Duration {
 // shredSpent erases the tokens that a piece of evidence has made superfluous.
 // What fails here, housekeeping does.
 func (r *Rack) shredSpent(ctx context.Context, before, after *Record) {
+	if r.options.Guest {
+		return // whether somebody asks Mews, the application knows
+	}
 	now := r.clock.Instant()
 	var spent []store.Ref
 	for i := range before.Keys {
@@ -124,7 +127,8 @@ const (
 	trimYoung = time.Hour
 )
 
-// Trim trims the journal to Options.Retention now, and returns how many integrations
+// Trim trims the journal now to the Retention that counts for all instances, or to that of a
+// guest which was given one, and returns how many integrations
 // have fewer entries. One of the instances does so once a day without being asked, unless
 // its clock may be wrong: it waits until the journal has an entry that is between one and
 // two days old by that clock. Trim itself believes the clock. What a subscription has yet to
@@ -239,7 +243,7 @@ func (r *Rack) entryAfter(ctx context.Context, after store.Position) (store.Entr
 // cannot be folded.
 func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
 	now := r.clock.Instant()
-	before, keep := r.options.Retention.limits(now)
+	before, keep := r.retained().limits(now)
 	record := Record{ID: stored.Integration}
 	if stored.BaseVersion > 0 {
 		var err error

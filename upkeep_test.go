@@ -225,7 +225,15 @@ func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture{t, memstore.New(nil), seal.Ephemeral()}
 		between := &meddling{Store: f.store}
-		one, other := f.keeping(between, keyrack.Retention{Entries: 2}), f.keeping(f.store, keyrack.Retention{Entries: 5})
+		other := f.keeping(f.store, keyrack.Retention{Entries: 5})
+		// A guest trims to a limit of its own.
+		rack, err := keyrack.Open(t.Context(), between, &keyrack.Options{
+			Sealer: f.sealer, Horizon: time.Second, Retention: keyrack.Retention{Entries: 2}, Guest: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := bench{T: f.T, Rack: rack, store: f.store}
 		defer one.Close()
 		defer other.Close()
 		one.deliver(creation("a", "k", lifecycle.Yes))
@@ -282,9 +290,9 @@ func TestTrimmingLeavesWhatHasNoPosition(t *testing.T) {
 	})
 }
 
-// A passive Rack, such as a tool's, with another policy and another retention than the
+// A guest, such as a tool's, with another policy and another retention than the
 // application's, journals nothing and trims nothing by itself.
-func TestPassive(t *testing.T) {
+func TestGuest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem, sealer := memstore.New(nil), seal.Ephemeral()
 		open := func(o keyrack.Options) *keyrack.Rack {
@@ -295,7 +303,7 @@ func TestPassive(t *testing.T) {
 			}
 			return r
 		}
-		for passive, grows := range map[bool]bool{true: false, false: true} {
+		for guest, grows := range map[bool]bool{true: false, false: true} {
 			r := open(keyrack.Options{Policy: keyrack.Policy{MaxAge: 12 * time.Hour}})
 			for day := range 3 {
 				deliver(r, creation("a", "k", lifecycle.Yes))
@@ -312,11 +320,11 @@ func TestPassive(t *testing.T) {
 				return n
 			}
 			before := count()
-			tool := open(keyrack.Options{Passive: passive, Retention: keyrack.Retention{Entries: 2}, Policy: keyrack.Policy{MaxAge: 3 * time.Hour}})
+			tool := open(keyrack.Options{Guest: guest, Retention: keyrack.Retention{Entries: 2}, Policy: keyrack.Policy{MaxAge: 3 * time.Hour}})
 			time.Sleep(26 * time.Hour)
 			tool.Close()
 			if after := count(); (after != before) != grows {
-				t.Errorf("passive: %v; %d entries became %d", passive, before, after)
+				t.Errorf("guest: %v; %d entries became %d", guest, before, after)
 			}
 		}
 	})

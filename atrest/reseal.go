@@ -9,6 +9,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/join"
+	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -44,7 +45,7 @@ func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error)
 
 // isSealed reports whether a value is sealed at all: most values with a name are not.
 func isSealed(ref store.Ref) bool {
-	return ref.Name == "" || ref == digestkey.Ref || join.IsStash(ref)
+	return ref.Name == "" || ref == digestkey.Ref || ref == settings.Ref || join.IsStash(ref)
 }
 
 // open opens a value, and compares a token with its digest.

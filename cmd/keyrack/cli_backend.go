@@ -129,7 +129,7 @@ func (b *backend) open(verb *cobra.Command, env environment) error {
 func (b *backend) openStore(ctx context.Context, s settings, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	counts := metrics.New(version())
-	s.options.Passive = true
+	s.options.Guest = true
 	rack, closeRack, err := s.openRack(ctx, counts, nil, log)
 	if err != nil {
 		return err

@@ -68,7 +68,11 @@ func (s *settings) announce(webhooks, answers, health *httpserver.Server, log *s
 	if s.client != nil {
 		log.Info("asking Mews", "rate", s.options.ProbeRate)
 	}
-	log.Info("receiving webhooks", "url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath), "horizon", s.options.Horizon)
+	receiving := []any{"url", fmt.Sprintf("http://%s%s", webhooks.Addr, s.webhookPath)}
+	if s.options.Horizon != 0 { // else it is the store's
+		receiving = append(receiving, "horizon", s.options.Horizon)
+	}
+	log.Info("receiving webhooks", receiving...)
 	log.Info("register with Mews", "url", "https://YOUR.HOST"+s.registered())
 	if !s.withoutSecret && !plainInQuery(s.secrets[0].Value) {
 		log.Warn("the secret has characters that a URL writes in another way, such as %2B for +; one of openssl rand -hex 32 has none")

@@ -15,7 +15,7 @@ import (
 // flag, and with it a variable, or a reason here why not.
 func TestOptionsHaveFlags(t *testing.T) {
 	flagOf := map[string]string{
-		"Options.Horizon": "horizon", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries",
+		"Options.Horizon": "horizon", "Options.SetDefaults": "set-defaults", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries",
 		"Options.ProbeRate": "probe-rate", "Options.Poll": "poll", "Options.Takeover": "takeover",
 		"Options.KeepRequestor": "keep-requestor", "Options.Sealer": "sealing-key-file", "Options.Prober": "connector-url",
 		"Options.Logger": "log-format", "Retention.Age": "retention-age", "Retention.Entries": "retention-entries",
@@ -28,8 +28,8 @@ func TestOptionsHaveFlags(t *testing.T) {
 	reasons := map[string]string{
 		"Options.Policy":           "its own fields have flags",
 		"Options.Retention":        "its own fields have flags",
+		"Options.Guest":            "verbs that work on a store set it",
 		"Options.Telemetry":        "/metrics is that",
-		"Options.Passive":          "verbs that work on a store set it",
 		"Options.Patience":         "While is for those who embed the library",
 		"Policy.ProveSince":        "a Rack that asks Mews sets it; --trust-deliveries says otherwise",
 		"HandlerOptions.General":   "the sidecar has no business with General Webhooks",

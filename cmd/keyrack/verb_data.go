@@ -18,14 +18,14 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// withRack opens a Rack on the store, calls do with it and closes it. The Rack is one more
-// instance on the store, beside those that run, and does nothing by itself.
+// withRack opens a Rack on the store, calls do with it and closes it. The Rack is a guest of
+// the application that may run on the store as well.
 func (s *storeSettings) withRack(verb *cobra.Command, env environment, r rackSettings, do func(context.Context, *keyrack.Rack) error) error {
 	u, err := s.atRest(verb, env)
 	if err != nil {
 		return err
 	}
-	r.options.Passive = true
+	r.options.Guest = true
 	all := settings{storeSettings: *s, storeURL: u, rackSettings: r}
 	log := slog.New(slog.NewTextHandler(verb.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	rack, closeRack, err := all.openRack(verb.Context(), metrics.New(version()), nil, log)
@@ -157,9 +157,10 @@ func newRetention(env environment) *cobra.Command {
 		Use:   "retention [flags]",
 		Short: "Trim the journal now",
 		Long: `Retention trims the journal to --retention-age and --retention-entries now, instead of
-within a day, which is when a sidecar does. Give serve the same flags, or it keeps more or
-less the next time. Entries of the last hour stay, and what a subscription has yet to
-handle stays as well. Verdicts do not need the journal.
+within a day, which is when a sidecar does. A limit that is left out is the one that serve
+was given last. Give serve the same flags, or it keeps more or less the next time. Entries
+of the last hour stay, and what a subscription has yet to handle stays as well. Verdicts do
+not need the journal.
 
 ` + storeHelp,
 		Example: `  keyrack retention --retention-age 720h

@@ -113,6 +113,9 @@ The command line comes first.`,
 				return err
 			}
 			s.shown = config.list(verb.Flags())
+			if !verb.Flags().Changed("horizon") {
+				s.options.Horizon = 0 // the store's counts, if it has one
+			}
 			log, err := s.log.open(verb.ErrOrStderr())
 			if err != nil {
 				return err
@@ -136,6 +139,7 @@ The command line comes first.`,
 	s.policyFlags(flags)
 	s.workFlags(flags)
 	s.retentionFlags(flags)
+	flags.BoolVar(&s.options.SetDefaults, "set-defaults", false, "what policy and retention leave out is the default, not the store's")
 	s.log.flags(flags)
 	return serve
 }

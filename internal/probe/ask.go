@@ -57,7 +57,7 @@ const longestPause = 15 * time.Minute
 func (s *Schedule) put(ctx context.Context, w *wait, tried int) (said lifecycle.Answer, pause time.Duration, settled bool) {
 	record := s.Owner.Record(w.id)
 	if record == nil {
-		return said, s.MaxAge, false
+		return said, s.MaxAge(), false
 	}
 	question, ok := record.Question(lifecycle.At(s.Owner.Now()))
 	if !ok {
@@ -65,7 +65,7 @@ func (s *Schedule) put(ctx context.Context, w *wait, tried int) (said lifecycle.
 	}
 	token, err := s.Owner.Token(ctx, record.ID, question.Token)
 	if errors.Is(err, store.ErrNotFound) {
-		return said, s.MaxAge, false // it was never kept: only a delivery can help
+		return said, s.MaxAge(), false // it was never kept: only a delivery can help
 	}
 	if err != nil {
 		return said, backoff.Wait(tried+1, 0, nil), false

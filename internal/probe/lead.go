@@ -20,7 +20,26 @@ func (s *Schedule) Lead(ctx context.Context) {
 		Store: s.Leases, Name: "probe", Holder: store.NewEntryID(s.Owner.Now()).String(),
 		TTL: s.Takeover, Patience: s.Patience,
 	}
+	if s.Guest {
+		k.Keep(ctx, s.visit, nil)
+		return
+	}
 	k.Keep(ctx, s.lead, nil) // where the store fails, the follower of the journal says so
+}
+
+// visit has a guest ask what it was told to, as long as the lease holds. It leaves no trace
+// in the cursors, so the next leader knows how long nobody has led.
+func (s *Schedule) visit(ctx context.Context, _ store.Lease) error {
+	defer s.stepDown()
+	s.mu.Lock()
+	s.leading = true
+	for id := range s.named {
+		s.place(id)
+	}
+	s.poke()
+	s.mu.Unlock()
+	<-ctx.Done()
+	return nil
 }
 
 // lead leads as long as the lease holds.
@@ -125,7 +144,7 @@ func (s *Schedule) swept() lifecycle.Instant {
 		return 0
 	}
 	for _, w := range s.queue.waits {
-		if w.unswept && w.backoff < s.MaxAge { // else there is nothing to ask with
+		if w.unswept && w.backoff < s.MaxAge() { // else there is nothing to ask with
 			return s.sweep
 		}
 	}

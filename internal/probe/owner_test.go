@@ -289,7 +289,7 @@ func scheduling(t *testing.T, test func(s *stage)) {
 func newStage(o *owner, leases *memstore.Store) *stage {
 	s := &stage{owner: o, leases: leases, stop: func() {}}
 	s.Schedule = New(Options{
-		Owner: o, Prober: o, Leases: leases, MaxAge: maxAge, Rate: 100,
+		Owner: o, Prober: o, Leases: leases, MaxAge: func() time.Duration { return maxAge }, Rate: 100,
 		Takeover: takeover, Patience: time.Second, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	return s

@@ -65,11 +65,12 @@ type Options struct {
 	Owner    Owner
 	Prober   connector.Prober
 	Leases   Leases
-	MaxAge   time.Duration // every answer is renewed before it is older
-	Rate     float64       // the budget of questions of all integrations together, a second
-	Takeover time.Duration // how long the lease of the name "probe" lasts
-	Patience time.Duration // bounds one call of Leases
+	MaxAge   func() time.Duration // every answer is renewed before it is older
+	Rate     float64              // the budget of questions of all integrations together, a second
+	Takeover time.Duration        // how long the lease of the name "probe" lasts
+	Patience time.Duration        // bounds one call of Leases
 	Log      *slog.Logger
+	Guest    bool // asks about what Tell names alone, while nobody leads
 }
 
 const (
@@ -94,6 +95,7 @@ type Schedule struct {
 
 	mu          sync.Mutex
 	leading     bool
+	named       map[string]bool   // of a guest
 	sweep       lifecycle.Instant // answers from before it are asked for again
 	queue       queue
 	attribution attribution
@@ -128,6 +130,20 @@ func (s *Schedule) Touch(id string) {
 	}
 }
 
+// Tell has a guest ask about an integration, while no other instance leads.
+func (s *Schedule) Tell(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.named == nil {
+		s.named = make(map[string]bool)
+	}
+	s.named[id] = true
+	if s.leading {
+		s.place(id)
+		s.poke()
+	}
+}
+
 func (s *Schedule) poke() {
 	select {
 	case s.wake <- struct{}{}:
@@ -139,6 +155,9 @@ func (s *Schedule) poke() {
 // s.mu is held.
 func (s *Schedule) place(id string) {
 	record := s.Owner.Record(id)
+	if s.Guest && !s.named[id] {
+		return
+	}
 	if record == nil {
 		s.excuse(id)
 		if w := s.queue.waits[id]; w != nil && !w.inFlight {
@@ -300,7 +319,7 @@ func earlier(a, b time.Time) time.Time {
 // renewal is when an answer is renewed: between seven and nine tenths of MaxAge after
 // it, spread over the integrations.
 func (s *Schedule) renewal(w *wait, q lifecycle.Question) time.Time {
-	due := q.Settled.Time().Add(time.Duration((0.7 + 0.2*spread(w.id)) * float64(s.MaxAge)))
+	due := q.Settled.Time().Add(time.Duration((0.7 + 0.2*spread(w.id)) * float64(s.MaxAge())))
 	if w.unswept || q.Settled > lifecycle.At(s.Owner.Now()) {
 		due = s.sweep.Time()
 	}
