@@ -92,6 +92,7 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 	}
 	if r.State == Deleted {
 		d.Cause, d.Alarm = causeDeletedAccepted, true
+		r.rejoin()
 		return
 	}
 	switch k.Status {
@@ -147,6 +148,7 @@ func (r *Record) confirms(e *Evidence) bool {
 func (r *Record) renew(i int, e *Evidence) {
 	r.Basis = e.basis()
 	r.EnabledAt, r.CanceledAt, r.Keys[i].At = r.Basis.At, r.Basis.At, r.Basis.At
+	r.rejoin()
 }
 
 // takeImport takes in an import by hand: an integration that existed before Keyrack, a token
@@ -208,6 +210,7 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 		r.Name = e.Integration.Name
 	}
 	d.Outcome = Applied
+	r.rejoin()
 	r.Basis = e.basis()
 	r.EnabledAt, r.CanceledAt = e.At, e.At
 	if i >= 0 {

@@ -10,6 +10,8 @@ func (r *Record) current(p *Policy, now Instant) (v Verdict) {
 	r.verdict(&v, i, p, now)
 	switch {
 	case i >= 0:
+	case r.Forked != 0:
+		v.Reason = ReasonForked
 	case r.State == Deleted:
 		v.Status, v.Reason = Invalid, ReasonDeleted
 	default:

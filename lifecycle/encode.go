@@ -55,6 +55,8 @@ func AppendRecord(b []byte, r Record) []byte {
 	if len(r.Keys) > 0 {
 		w.array("Keys", len(r.Keys), func(w *writer, i int) { w.key(&r.Keys[i]) })
 	}
+	w.instant("Forked", r.Forked)
+	w.flag("AsOfBackup", r.AsOfBackup)
 	if len(r.Operations) > 0 {
 		w.array("Operations", len(r.Operations), func(w *writer, i int) { w.operation(&r.Operations[i]) })
 	}

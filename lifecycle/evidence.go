@@ -53,6 +53,10 @@ const (
 	// KindTime: time alone made another verdict of the record, or ended the grace of Token.
 	// It is no evidence of anything: the record keeps that it was told.
 	KindTime
+	// KindFork: the store went back. Evidence.Record is what an instance knew of the
+	// integration beyond what the store has; it is empty if nobody knows what was lost, as
+	// after a backup was put back.
+	KindFork
 	numKinds
 )
 
@@ -160,7 +164,7 @@ type Evidence struct {
 	// to which subscription, such as "pause billing".
 	Operation string `json:",omitzero"`
 
-	// Record is a record as AppendRecord writes it: that of a KindUpgrade or a KindJoin, or
+	// Record is a record as AppendRecord writes it: that of a KindUpgrade, a KindJoin or a KindFork, or
 	// that of the nameless integration which turned out to be this one.
 	Record string `json:",omitzero"`
 

@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		"canceled_disabled,reinstated_enabled,reinstated_disabled,deleted")
 	testNames[Action](t, "action", "unknown,IntegrationCreated,IntegrationEnabled,IntegrationDisabled,"+
 		"IntegrationCanceled,IntegrationReinstated,IntegrationDeleted,IntegrationApiKeyCreated")
-	testNames[Kind](t, "kind", "unknown,delivery,probe,report,import,contest,erase,forget,restore,probe_request,issue,upgrade,join,settle,control,label,name,time")
+	testNames[Kind](t, "kind", "unknown,delivery,probe,report,import,contest,erase,forget,restore,probe_request,issue,upgrade,join,settle,control,label,name,time,fork")
 	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected,withdrawn")
 	testNames[Flag](t, "flag", "unset,no,yes")
 	testNames[KeyStatus](t, "key status", "none,current,candidate,superseded,revoked")
@@ -70,7 +70,7 @@ func TestNames(t *testing.T) {
 		"rotated before,rival token,tokens swapped back,works though deleted,unknown token,reopened by hand,another integration,an unproved enterprise gave way,too many labels,named meanwhile")
 	testNames[Status](t, "status", "unknown,valid,invalid")
 	testNames[Reason](t, "reason", "unfamiliar,live,deleted,superseded,canceled,disabled,rejected,disputed,"+
-		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable,rejected_once,unproved,superseded_unproved,nameless")
+		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable,rejected_once,unproved,superseded_unproved,nameless,forked")
 }
 
 func TestParsedNames(t *testing.T) {

@@ -61,6 +61,10 @@ type Record struct {
 
 	// Keys are the tokens that the integration has or had, in order of arrival.
 	Keys []Key `json:",omitzero"`
+	// Forked is when the store turned out to have gone back, until evidence says how the
+	// integration is. AsOfBackup: nobody knows what was lost, so no delivery says it.
+	Forked     Instant `json:",omitzero"`
+	AsOfBackup bool    `json:",omitzero"`
 	// Operations are what the application's own calls told of the operations of the
 	// Connector API, 16 at most.
 	Operations []operation `json:",omitzero"`
@@ -177,6 +181,8 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		d.Outcome = Applied
 	case KindUpgrade:
 		d.Outcome = r.replace(&e)
+	case KindFork:
+		r.fork(&e, &d)
 	default:
 		d.Outcome = Unrecognized
 	}
@@ -226,6 +232,9 @@ func (r *Record) deliver(e *Evidence, d *Decision) {
 	}
 	if d.Outcome == Stale || d.Outcome == Conflict {
 		return
+	}
+	if e.Action == IntegrationDeleted || d.Outcome != Parked && !r.AsOfBackup {
+		r.rejoin()
 	}
 	if e.Integration.Name != "" {
 		r.Name = e.Integration.Name

@@ -22,6 +22,9 @@ func (r *Record) settle(e *Evidence, d *Decision) {
 		d.Outcome = Parked // canceled, of an integration that began nobody knows how
 	default:
 		d.Outcome = Applied
+		if e.settlesFork() {
+			r.rejoin()
+		}
 		r.Generation++ // ask
 		r.Basis = e.basis()
 		if e.AnsweredBy != "" {

@@ -78,6 +78,9 @@ const (
 	// ReasonNameless (Unknown): which integration of Mews's it is nobody has told, and
 	// webhooks came about one that it may be.
 	ReasonNameless
+	// ReasonForked (Unknown): the store went back, and more was known of the integration
+	// than it has, or nobody knows what was lost.
+	ReasonForked
 	numReasons
 )
 
@@ -85,6 +88,7 @@ var reasonNames = [numReasons]string{
 	"unfamiliar", "live", "deleted", "superseded", "canceled", "disabled", "rejected", "disputed",
 	"deleted_but_accepted", "unseen", "suspect_key", "suspect_canceled", "suspect_enabled", "doubted",
 	"unattributed", "lease_expired", "unavailable", "rejected_once", "unproved", "superseded_unproved", "nameless",
+	"forked",
 }
 
 // String returns the reason in lower case, such as "suspect_enabled".
@@ -203,6 +207,8 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 		r.tally(&t, p, now)
 	}
 	switch {
+	case r.Forked != 0:
+		v.Reason, v.Likely = ReasonForked, t.guess == Valid && t.no == ReasonUnfamiliar
 	case t.no != ReasonUnfamiliar:
 		v.Status, v.Reason = Invalid, t.no
 	case t.unknown != ReasonUnfamiliar:

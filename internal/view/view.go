@@ -147,19 +147,36 @@ func (v *View) records(by map[string][]string, key string) []*lifecycle.Record {
 	return records
 }
 
-// Publish takes up a record, unless the view has it already, or a newer one. The
-// caller must not write to what the record refers to afterwards.
-func (v *View) Publish(next lifecycle.Record) {
+// Publish takes up a record, unless the view has it already, or a newer one, and reports
+// whether it did. Made is the id of the entry that made the record's version; zero if that
+// is not known. The caller must not write to what the record refers to afterwards.
+func (v *View) Publish(next lifecycle.Record, made [16]byte) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if s := v.slot(next.ID); s != nil && s.Record().Version >= next.Version {
+		return false
+	}
+	v.put(next, made)
+	return true
+}
+
+// Replace takes up a record whatever the view has: it is of another history.
+func (v *View) Replace(next lifecycle.Record, made [16]byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.put(next, made)
+}
+
+// put puts a record in its place. v.mu is held.
+func (v *View) put(next lifecycle.Record, made [16]byte) {
 	s := v.slot(next.ID)
 	var before *lifecycle.Record
 	if s == nil {
 		s = new(Slot)
-	} else if before = s.Record(); before.Version >= next.Version {
-		return
+	} else {
+		before = s.Record()
 	}
-	s.record.Store(&next)
+	s.holds.Store(&holding{next, made})
 	v.count(before, &next)
 	if held := s.token.Load(); held != nil && held.Digest != currentOf(&next) {
 		s.token.Store(nil) // nobody is given it any more
@@ -265,8 +282,14 @@ func move(by map[string][]string, id, from, to string) {
 
 // Slot is the place of one integration. What it holds is replaced, never changed.
 type Slot struct {
-	record atomic.Pointer[lifecycle.Record]
-	token  atomic.Pointer[Sealed]
+	holds atomic.Pointer[holding]
+	token atomic.Pointer[Sealed]
+}
+
+// holding is a record with the id of the entry that made its version.
+type holding struct {
+	record lifecycle.Record
+	made   [16]byte
 }
 
 // Sealed is a sealed token, by its digest.
@@ -276,7 +299,13 @@ type Sealed struct {
 }
 
 // Record returns the integration's newest record. Nobody may write to it.
-func (s *Slot) Record() *lifecycle.Record { return s.record.Load() }
+func (s *Slot) Record() *lifecycle.Record { return &s.holds.Load().record }
+
+// Version returns the newest record and the id of the entry that made its version.
+func (s *Slot) Version() (record *lifecycle.Record, made [16]byte) {
+	h := s.holds.Load()
+	return &h.record, h.made
+}
 
 // Token returns the sealed token that was kept last, or nil once it is no longer the
 // current one.
