@@ -55,6 +55,7 @@ var rooms = map[string]string{
 	"internal/due":               "lifecycle store internal/lease",
 	"internal/probe":             "lifecycle connector store internal/backoff internal/guard internal/lease",
 	"internal/view":              "lifecycle internal/index",
+	"internal/history":           "store",
 	"internal/striped":           "",
 	"internal/notifier":          "",
 	"internal/typed":             "lifecycle",
@@ -72,7 +73,7 @@ var rooms = map[string]string{
 
 	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/settings internal/subscription",
 
-	"keyrack": "lifecycle events store connector seal internal/binding internal/entry internal/join internal/view internal/striped internal/notifier " +
+	"keyrack": "lifecycle events store connector seal internal/binding internal/history internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
 		"internal/subscription internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",

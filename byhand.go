@@ -200,7 +200,7 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 			t.names(owner)
 		}
 	}
-	base := r.base(e.Integration.ID)
+	base := r.base(e.Integration.ID).Record
 	p := Preview{Version: base.Version}
 	if upgrade, outdated := base.Upgrade(e.At); outdated {
 		base, _ = base.Apply(upgrade)

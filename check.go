@@ -22,7 +22,7 @@ func (r *Rack) Check(token string) Verdict {
 	if record == nil {
 		return Verdict{}
 	}
-	return r.verdictOn(record, d, r.clock.Instant())
+	return r.shown(r.verdictOn(record, d, r.clock.Instant()))
 }
 
 // CheckIntegration says whether the current token of an integration is valid. Like
@@ -36,7 +36,7 @@ func (r *Rack) CheckIntegration(id string) Verdict {
 		}
 		return Verdict{}
 	}
-	return r.verdict(record, r.clock.Instant())
+	return r.shown(r.verdict(record, r.clock.Instant()))
 }
 
 // name returns the id under which an integration is known, whatever it was called.
@@ -105,7 +105,7 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	}
 	record := slot.Record()
 	id = record.ID // it may have been a nameless one's
-	v := r.verdict(record, r.clock.Instant())
+	v := r.shown(r.verdict(record, r.clock.Instant()))
 	key, ok := record.CurrentKey()
 	if !ok {
 		return Token{}, v, ErrNoToken
@@ -155,9 +155,4 @@ func (r *Rack) unsealToken(ctx context.Context, ref store.Ref, sealed []byte) (T
 	}
 	r.unopenable.Clear(ref.Integration)
 	return lifecycle.NewToken(string(plain)), nil
-}
-
-func unavailable(v Verdict) Verdict {
-	v.Status, v.Reason, v.Assumed = lifecycle.Unknown, lifecycle.ReasonUnavailable, false
-	return v
 }

@@ -128,7 +128,7 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
 	}
-	receipt, err = r.decide(ctx, t)
+	receipt, err = r.decideAnew(ctx, t)
 	if err == nil && receipt.Decision.Alarm {
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmEvidence, Integration: receipt.Integration, Cause: receipt.Decision.Cause})
 	}
@@ -157,13 +157,13 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			if tries > 0 || *t.fence < base.Version {
 				return Receipt{}, fmt.Errorf("keyrack: something happened to the integration meanwhile: %w", store.ErrConflict)
 			}
-			base, err = r.loadRecord(ctx, id) // another instance knows more
+			base, err = r.again(ctx, t.evidence.Kind, base) // another instance knows more
 			continue
 		}
-		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated || misspells(&base) {
+		if e, outdated := base.Upgrade(lifecycle.At(r.clock.Now())); outdated || misspells(&base.Record) {
 			if base, err = r.upgrade(ctx, base, e); errors.Is(err, store.ErrConflict) {
 				t.conflicts++
-				base, err = r.loadRecord(ctx, id)
+				base, err = r.again(ctx, t.evidence.Kind, base)
 			} else if t.fence != nil {
 				*t.fence = base.Version
 			}
@@ -193,19 +193,19 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		case err == nil && next.Alias != "":
 			return receipt, r.reload(ctx, id) // another instance has named it: its name first
 		case err == nil:
-			r.publish(next)
+			r.publish(next, t.id)
 			if t.left.ID != "" {
-				r.publish(t.left)
+				r.publish(t.left, store.EntryID{})
 			}
-			r.shredSpent(ctx, &base, &next)
+			r.shredSpent(ctx, &base.Record, &next)
 			return receipt, nil
 		case errors.Is(err, store.ErrConflict):
 			t.conflicts++
 			if err = r.nameAgain(ctx, t); err == nil {
-				base, err = r.loadRecord(ctx, id)
+				base, err = r.again(ctx, t.evidence.Kind, base)
 			}
 			if err == nil {
-				err = r.publishNamed(ctx, &base)
+				err = r.publishNamed(ctx, &base.Record)
 			}
 		case errors.As(err, &owned):
 			err = r.owned(ctx, t, owned)
@@ -215,7 +215,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 
 // upgrade journals that a record folded by earlier rules goes on under the current ones.
 // The integration's lock is held.
-func (r *Rack) upgrade(ctx context.Context, base Record, e lifecycle.Evidence) (Record, error) {
+func (r *Rack) upgrade(ctx context.Context, base version, e lifecycle.Evidence) (version, error) {
 	t := taking{id: store.NewEntryID(e.At.Time()), evidence: e}
 	next, decision := base.Apply(t.evidence)
 	c, _, err := r.commitOf(&t, base, next, decision)
@@ -225,29 +225,32 @@ func (r *Rack) upgrade(ctx context.Context, base Record, e lifecycle.Evidence) (
 	if err != nil {
 		return base, err
 	}
-	r.publish(next)
-	return next, nil
+	r.publish(next, t.id)
+	return version{next, t.id}, nil
 }
 
 // base returns the record to decide on: the view's, if it has one.
-func (r *Rack) base(id string) Record {
-	if record := r.view.Record(id); record != nil && record.ID == id {
-		return *record
+func (r *Rack) base(id string) version {
+	if slot := r.view.Slot(id); slot != nil {
+		record, made := slot.Version()
+		if record.ID == id {
+			return version{*record, made}
+		}
 	}
-	return Record{ID: id}
+	return version{Record: Record{ID: id}}
 }
 
 // commitOf puts together what is committed, and the receipt for it.
-func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
+func (r *Rack) commitOf(t *taking, base version, next Record, d lifecycle.Decision) (store.Commit, Receipt, error) {
 	policy := &r.rules().policy
 	was, is := base.Told(policy, t.evidence.At), r.verdict(&next, t.evidence.At)
 	if next.Told(policy, t.evidence.At) != is.Status { // what time did has an entry of its own
-		was = r.verdict(&base, t.evidence.At).Status
+		was = r.verdict(&base.Record, t.evidence.At).Status
 	}
 	buffer := make([]byte, 0, 1536) // a size of the allocator's; enough for most
 	evidence := lifecycle.AppendEvidence(buffer, t.evidence)
 	decision := entry.Judgement{
-		Decision: d, Was: was, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base) != currentOf(&next), Labels: next.Labels,
+		Decision: d, Was: was, Is: is.Status, Reason: is.Reason, NewToken: currentOf(&base.Record) != currentOf(&next), Labels: next.Labels,
 	}.Append(evidence[len(evidence):])
 	record := lifecycle.AppendRecord(decision[len(decision):], next)
 	c := store.Commit{
@@ -257,6 +260,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		},
 		Body:   t.body,
 		Expect: base.Version,
+		After:  base.made,
 		Record: slices.Clip(record),
 
 		EraseBodies: t.evidence.Kind == lifecycle.KindErase,
@@ -267,7 +271,7 @@ func (r *Rack) commitOf(t *taking, base, next Record, d lifecycle.Decision) (sto
 		came := k.Digest == t.evidence.Token && !t.token.IsZero()
 		inUse := k.Status == lifecycle.Current || k.Status == lifecycle.Candidate
 		// One that is known may have been erased since, or was never kept.
-		if holds(&base, k.Digest) && !(came && inUse) {
+		if holds(&base.Record, k.Digest) && !(came && inUse) {
 			continue
 		}
 		claim := store.Claim{Digest: k.Digest}

@@ -25,10 +25,11 @@
 //
 //	evidence comes in       deliver.go import.go report.go byhand.go webhook.go
 //	                        the application's own calls in transport.go
-//	questions are answered  check.go list.go explain.go stats.go journal.go
+//	questions are answered  check.go list.go explain.go journal.go
 //	changes are told        subscribe.go telemetry.go, and While in check.go
-//	in the background       follow.go (what other instances commit), probe.go (Mews is
-//	                        asked), upkeep.go (tokens are erased, the journal is trimmed)
+//	in the background       follow.go (what other instances commit), back.go (the store
+//	                        went back), probe.go (Mews is asked), upkeep.go (tokens are
+//	                        erased, the journal is trimmed)
 //
 // What evidence means is decided in package lifecycle, which is pure: a record and a
 // piece of evidence go in, and the next record comes back. The parts of the engine are

@@ -50,7 +50,7 @@ func (r *Rack) Explain(ctx context.Context, integration string) (Explanation, er
 		return Explanation{}, ErrNotFound
 	}
 	key, _ := record.CurrentKey()
-	return r.explain(ctx, record, key.Digest, r.verdict(record, r.clock.Instant()))
+	return r.explain(ctx, record, key.Digest, r.shown(r.verdict(record, r.clock.Instant())))
 }
 
 // ExplainToken says why the verdict on a token is what it is. A token that nobody
@@ -61,7 +61,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	if record == nil {
 		return Explanation{At: r.clock.Now().UTC(), Token: digest, WouldChange: change(Verdict{}, r.schedule != nil)}, nil
 	}
-	return r.explain(ctx, record, digest, r.verdictOn(record, digest, r.clock.Instant()))
+	return r.explain(ctx, record, digest, r.shown(r.verdictOn(record, digest, r.clock.Instant())))
 }
 
 // At says how an integration stood at a moment, and why: as Explain would have said it

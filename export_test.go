@@ -7,6 +7,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/index"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // What tests outside the package need of its inside.
@@ -20,7 +21,7 @@ func (r *Rack) NoteAnswers() { r.answers.Flush() }
 // FillView puts records into the view, as if they had been read from a store.
 func (r *Rack) FillView(records func(yield func(Record) bool)) {
 	for record := range records {
-		r.view.Publish(record)
+		r.view.Publish(record, store.EntryID{})
 	}
 }
 

@@ -25,14 +25,14 @@ import (
 const (
 	rootFiles    = 24  // production files of the root package
 	rootLines    = 330 // of the longest of them
-	rootKnot     = 6   // files of the root package that all know each other
+	rootKnot     = 7   // files of the root package that all know each other
 	commandFiles = 35  // production files of the command's main package
 )
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
 	"keyrack":   134,
-	"lifecycle": 192,
+	"lifecycle": 194,
 }
 
 func TestFaceOfPackages(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -60,7 +61,7 @@ func (f *syncStatus) note(position store.Position, asked, now time.Time, err err
 func (r *Rack) SyncStatus() SyncStatus { return r.sync.get() }
 
 // tail takes up what other instances commit, until the context ends.
-func (r *Rack) tail(ctx context.Context, from store.Position) {
+func (r *Rack) tail(ctx context.Context) {
 	poll := r.options.Poll
 	if poll <= 0 {
 		poll = defaultPoll
@@ -74,17 +75,17 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 	defer r.keepNewSeen(ctx)
 	for {
 		asked := r.clock.Now()
-		next, err := r.catchUp(ctx, from)
+		from := r.history.Position()
+		err := r.catchUp(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if next != from {
+		if r.history.Position() != from {
 			r.news.Notify()
 		}
-		from = next
 		r.keepNewSeen(ctx)
 		r.followRules(ctx, asked)
-		if r.sync.note(from, asked, r.clock.Now(), err) {
+		if r.sync.note(r.history.Position(), asked, r.clock.Now(), err) {
 			if err != nil {
 				r.log.WarnContext(ctx, "the journal cannot be followed; answers rest on what was known", "error", err)
 				if errors.Is(err, store.ErrGone) {
@@ -96,6 +97,7 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 		}
 		select {
 		case <-tick.C:
+		case <-r.noticed:
 		case _, open := <-hints:
 			if !open {
 				hints = nil
@@ -106,38 +108,41 @@ func (r *Rack) tail(ctx context.Context, from store.Position) {
 	}
 }
 
-// catchUp takes up what was committed after a position, and returns the position
-// that it reached.
-func (r *Rack) catchUp(ctx context.Context, from store.Position) (store.Position, error) {
-	for e, err := range r.store.Journal(ctx, from) {
-		if errors.Is(err, store.ErrTrimmed) {
-			return r.startOver(ctx, from)
-		}
-		if err != nil {
-			return from, fmt.Errorf("keyrack: following the journal: %w", err)
-		}
-		if e.Integration != "" && r.view.Version(e.Integration) < e.Version {
-			err := r.reload(ctx, e.Integration)
-			if err != nil && !errors.Is(err, errUnreadable) { // for that nobody else has to wait
-				return from, err
-			}
-		}
-		from = e.Position
+// catchUp takes up what was committed since the last time. If the store went back, or the
+// journal was trimmed beyond where the view stood, it reads everything anew.
+func (r *Rack) catchUp(ctx context.Context) error {
+	if r.adrift.Load() {
+		return r.recover(ctx)
 	}
-	return from, nil
+	err := r.history.Look(ctx, func(e store.Entry) error { return r.takeUp(ctx, e) })
+	switch {
+	case errors.Is(err, store.ErrTrimmed):
+		return r.startOver(ctx)
+	case errors.Is(err, history.ErrBack):
+		r.goneBack(ctx, err)
+		return r.recover(ctx)
+	case err != nil:
+		return fmt.Errorf("keyrack: following the journal: %w", err)
+	}
+	return nil
 }
 
-// startOver reads everything anew, after the journal was trimmed beyond where
-// the view stood.
-func (r *Rack) startOver(ctx context.Context, from store.Position) (store.Position, error) {
-	_, last, err := r.store.Bounds(ctx)
-	if err != nil {
-		return from, fmt.Errorf("keyrack: following the journal: %w", err)
+// takeUp takes up an entry of the journal.
+func (r *Rack) takeUp(ctx context.Context, e store.Entry) error {
+	if e.Integration == "" {
+		return nil
 	}
-	if err := r.load(ctx); err != nil {
-		return from, err
+	if record, made, ok := r.view.Held(e.Integration); ok {
+		if record.Version > e.Version || record.Version == e.Version && sameEntry(made, e.ID) {
+			return nil
+		} else if record.Version == e.Version {
+			return history.ErrVersion
+		}
 	}
-	return last, nil
+	if err := r.reload(ctx, e.Integration); !errors.Is(err, errUnreadable) { // for that nobody else has to wait
+		return err
+	}
+	return nil
 }
 
 // load reads all integrations of the store into the view.
@@ -155,7 +160,7 @@ func (r *Rack) load(ctx context.Context) error {
 		if r.spelled.Add(record.ID) {
 			misspelled = append(misspelled, record.ID)
 		}
-		r.publish(record)
+		r.publish(record, stored.Last)
 	}
 	for _, id := range misspelled {
 		if r.options.Guest {
@@ -171,15 +176,16 @@ func (r *Rack) load(ctx context.Context) error {
 }
 
 // loadRecord reads one record of the store; a new one where there is none.
-func (r *Rack) loadRecord(ctx context.Context, id string) (Record, error) {
+func (r *Rack) loadRecord(ctx context.Context, id string) (version, error) {
 	stored, err := r.store.Load(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return Record{ID: id}, nil
+		return version{Record: Record{ID: id}}, nil
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("keyrack: loading: %w", err)
+		return version{}, fmt.Errorf("keyrack: loading: %w", err)
 	}
-	return parseStored(stored)
+	record, err := parseStored(stored)
+	return version{record, stored.Last}, err
 }
 
 // reload publishes the store's record of an integration. If it cannot be read, it is set
@@ -193,10 +199,10 @@ func (r *Rack) reload(ctx context.Context, id string) error {
 	case errors.Is(err, errUnreadable):
 		r.setAside(ctx, id, err)
 	case err == nil && record.Version > 0:
-		if err := r.publishNamed(ctx, &record); err != nil {
+		if err := r.publishNamed(ctx, &record.Record); err != nil {
 			return err
 		}
-		r.publish(record)
+		r.publish(record.Record, record.made)
 	}
 	return err
 }
@@ -209,7 +215,7 @@ func (r *Rack) publishNamed(ctx context.Context, alias *Record) error {
 	}
 	named, err := r.loadRecord(ctx, alias.Alias)
 	if err == nil && named.Version > 0 {
-		r.publish(named)
+		r.publish(named.Record, named.made)
 	}
 	if errors.Is(err, errUnreadable) {
 		return nil // it is set aside when its own entry comes
@@ -251,7 +257,7 @@ func (r *Rack) join(ctx context.Context, spelling string) error {
 
 // publish takes a record into the view, and tells who waits for news of it. One under
 // another spelling than the canonical one is not shown.
-func (r *Rack) publish(record Record) {
+func (r *Rack) publish(record Record, made store.EntryID) {
 	if lifecycle.CanonicalID(record.ID) != record.ID {
 		r.news.Notify()
 		return
@@ -259,7 +265,9 @@ func (r *Rack) publish(record Record) {
 	if join.IsNameless(record.ID) {
 		r.spelled.Alias(record.ID, record.Alias)
 	}
-	r.view.Publish(record)
+	if r.view.Publish(record, made) && r.history != nil {
+		r.history.Expect(record.ID, record.Version, made)
+	}
 	r.aside.Clear(record.ID)
 	r.news.Notify()
 	r.touch(record.ID)
@@ -314,17 +322,5 @@ func (r *Rack) unopened(ctx context.Context, id string, err error) {
 	if r.unopenable.Add(id) {
 		r.log.ErrorContext(ctx, "a sealed value does not open: its sealing key is missing, or it was changed or replaced in the store; 'keyrack doctor' finds all such values", "integration", id, "error", err)
 		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
-	}
-}
-
-// keepNewSeen has the store keep which actions were seen, where that is news.
-func (r *Rack) keepNewSeen(ctx context.Context) {
-	if !r.seen.Fresh() || r.options.Guest {
-		return
-	}
-	ctx, cancel := r.afterwards(ctx)
-	defer cancel()
-	if err := r.seen.Keep(ctx); err != nil {
-		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)
 	}
 }

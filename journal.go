@@ -131,13 +131,17 @@ func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change
 // Changes follows the journal from after a position; start at [Rack.JournalEnd] to see
 // only what is new. It yields every committed entry, in the same order on all
 // instances, and waits for more at the end. It ends without an error when the context
-// ends, and otherwise at its first error. The journal itself is the buffer: a slow
+// ends, and otherwise at its first error. If the store goes back, it begins again where the
+// histories part, and the same entries have the same ids. The journal itself is the buffer: a slow
 // consumer delays nobody, and misses only what the store trims meanwhile, which is
 // store.ErrTrimmed.
 func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
+		_, forks := r.fork(0)
 		for {
 			news := r.news.Wait()
+			at, now := r.fork(forks)
+			after, forks = min(after, at), now
 			for c, err := range changesOf(r.store.Journal(ctx, after)) {
 				if ctx.Err() != nil {
 					return

@@ -10,10 +10,12 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/seen"
 	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -23,7 +25,7 @@ import (
 // the opening alone. nil options mean the zero Options. The store stays the caller's, to
 // be closed after the Rack.
 func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
-	r := &Rack{clock: clock.New(), view: view.New(), locks: striped.New(), watched: make(chan seenAnswer, 256)}
+	r := &Rack{clock: clock.New(), view: view.New(), locks: striped.New(), back: newBack(), watched: make(chan seenAnswer, 256)}
 	if options != nil {
 		r.options = *options
 	}
@@ -46,7 +48,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	}
 	r.due, r.watches = newBook(r), newWatches(r)
 	asked := r.clock.Now()
-	_, last, err := r.store.Bounds(ctx)
+	journal, err := history.New(ctx, r.store)
 	if err != nil {
 		return nil, fmt.Errorf("keyrack: reading the store: %w", err)
 	}
@@ -59,7 +61,12 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 	if err := r.seen.Keep(ctx); err != nil { // statistics alone need it
 		r.log.WarnContext(ctx, "which actions were seen is not known yet", "error", err)
 	}
-	r.sync.note(last, asked, r.clock.Now(), nil)
+	r.writeDown = func(ctx context.Context, id string, e lifecycle.Evidence) error {
+		_, err := r.takeAbout(ctx, id, e)
+		return err
+	}
+	r.history = journal // what was loaded before lies behind it, or comes
+	r.sync.note(journal.Position(), asked, r.clock.Now(), nil)
 	background, stop := context.WithCancel(context.Background())
 	r.stop, r.running = stop, make(map[string]bool)
 	r.launch = func(run func(context.Context)) { r.done.Go(func() { run(background) }) }
@@ -67,7 +74,7 @@ func Open(ctx context.Context, s store.Store, options *Options) (*Rack, error) {
 		r.schedule = newSchedule(r) // before anything runs that looks whether there is one
 	}
 	r.launch(r.answers.Run)
-	r.launch(func(ctx context.Context) { r.tail(ctx, last) })
+	r.launch(r.tail)
 	r.launch(r.noteWatched)
 	if !r.options.Guest {
 		r.launch(r.housekeep)
@@ -199,8 +206,8 @@ func (r *Rack) respellOne(ctx context.Context, id string) error {
 	}
 	defer lock.Unlock()
 	for range attempts {
-		var record Record
-		if record, err = r.loadRecord(ctx, id); err != nil || !misspells(&record) {
+		var record version
+		if record, err = r.loadRecord(ctx, id); err != nil || !misspells(&record.Record) {
 			break
 		}
 		e, _ := record.Upgrade(r.clock.Instant())

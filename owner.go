@@ -2,9 +2,11 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/typed"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -91,8 +93,8 @@ func (r *Rack) owned(ctx context.Context, t *taking, by *store.OwnedError) error
 	e := &t.evidence
 	if join.IsNameless(by.Owner) && !join.IsNameless(e.Integration.ID) && e.Kind != lifecycle.KindName && by.Digest == e.Token {
 		n, err := r.loadRecord(ctx, by.Owner)
-		if err == nil && holds(&n, by.Digest) {
-			t.names(&n)
+		if err == nil && holds(&n.Record, by.Digest) {
+			t.names(&n.Record)
 		}
 		return err
 	}
@@ -115,10 +117,10 @@ func (r *Rack) nameAgain(ctx context.Context, t *taking) error {
 	if err != nil {
 		return err
 	}
-	if n.Alias != "" || !holds(&n, t.evidence.Token) {
+	if n.Alias != "" || !holds(&n.Record, t.evidence.Token) {
 		return errNamed
 	}
-	t.names(&n)
+	t.names(&n.Record)
 	return nil
 }
 
@@ -191,5 +193,17 @@ func (r *Rack) findName(ctx context.Context, id string) {
 	t.names(found)
 	if _, err := r.take(ctx, t); err != nil {
 		r.log.WarnContext(ctx, "a nameless integration does not get its name yet", "error", err)
+	}
+}
+
+// decideAnew decides, and once more whenever the store turns out to have gone back and was
+// read anew.
+func (r *Rack) decideAnew(ctx context.Context, t *taking) (Receipt, error) {
+	for {
+		receipt, err := r.decide(ctx, t)
+		// Who reads the store anew writes forks, and does not wait for that.
+		if !errors.Is(err, history.ErrBack) || t.evidence.Kind == lifecycle.KindFork || r.returned(ctx) != nil {
+			return receipt, err
+		}
 	}
 }

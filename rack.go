@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/clock"
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/due"
+	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/join"
 	"github.com/keyrack-dev/keyrack/internal/notifier"
 	"github.com/keyrack-dev/keyrack/internal/owncall"
@@ -107,6 +110,7 @@ type Rack struct {
 	forbidden atomic.Int64   // 401s of the application's calls that lacked a permission
 
 	sync syncStatus
+	back // what is known of a store that went back
 
 	mu      sync.Mutex
 	running map[string]bool             // subscriptions
@@ -211,4 +215,73 @@ func (r *Rack) lock(ctx context.Context, id string) (striped.Held, error) {
 // than its canonical one.
 func misspells(record *Record) bool {
 	return lifecycle.CanonicalID(record.Enterprise.ID) != record.Enterprise.ID || lifecycle.CanonicalID(record.Service.ID) != record.Service.ID
+}
+
+// back is what a Rack knows of a store that goes back under it.
+type back struct {
+	history *history.Reader                  // of the journal
+	adrift  atomic.Bool                      // the store went back, and the view has not been read anew since
+	noticed chan struct{}                    // gets a value when that is seen elsewhere than by who follows the journal
+	forks   atomic.Pointer[[]store.Position] // where histories parted, each time
+	lost    map[string]Record                // what nobody has written down yet; of who follows the journal alone
+	// writeDown takes in evidence about an integration that arrives now.
+	writeDown func(ctx context.Context, integration string, e lifecycle.Evidence) error
+}
+
+func newBack() back {
+	return back{noticed: make(chan struct{}, 1), lost: make(map[string]Record)}
+}
+
+// fork returns how often the store went back, and up to which position its journal is still
+// the one that was read when it had done so since times.
+func (b *back) fork(since int) (at store.Position, count int) {
+	forks := b.forks.Load()
+	if forks == nil || len(*forks) <= since {
+		return math.MaxUint64, since
+	}
+	return slices.Min((*forks)[since:]), len(*forks)
+}
+
+// parted notes where histories part.
+func (b *back) parted(at store.Position) {
+	var forks []store.Position
+	if before := b.forks.Load(); before != nil {
+		forks = *before
+	}
+	forks = append(slices.Clip(forks), at)
+	b.forks.Store(&forks)
+}
+
+// sameEntry reports whether two ids may be those of one entry. A zero one is not known.
+func sameEntry(a, b store.EntryID) bool { return a == b || a.IsZero() || b.IsZero() }
+
+// shown is a verdict as callers get it.
+func (r *Rack) shown(v Verdict) Verdict {
+	if r.adrift.Load() {
+		return unavailable(v)
+	}
+	return v
+}
+
+func unavailable(v Verdict) Verdict {
+	v.Status, v.Reason, v.Assumed = lifecycle.Unknown, lifecycle.ReasonUnavailable, false
+	return v
+}
+
+// keepNewSeen has the store keep which actions were seen, where that is news.
+func (r *Rack) keepNewSeen(ctx context.Context) {
+	if !r.seen.Fresh() || r.options.Guest {
+		return
+	}
+	ctx, cancel := r.afterwards(ctx)
+	defer cancel()
+	if err := r.seen.Keep(ctx); err != nil {
+		r.log.WarnContext(ctx, "which actions were seen is not kept yet", "error", err)
+	}
+}
+
+// version is a record with the id of the entry that made its version; zero if nobody knows.
+type version struct {
+	Record
+	made store.EntryID
 }

@@ -137,7 +137,7 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 	}
 	s := &subscription.Subscriber[Change]{
 		Name: name, Store: r.store, TTL: r.options.takeover(),
-		Attempts: o.Attempts, Parse: changeOf, Wants: o.wants, News: r.news.Wait, Log: r.log,
+		Attempts: o.Attempts, Parse: changeOf, Wants: o.wants, News: r.news.Wait, Fork: r.fork, Log: r.log,
 		Handle: func(ctx context.Context, e Change, attempt int) error {
 			return r.handle(ctx, name, &o, handle, e, attempt)
 		},

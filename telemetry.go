@@ -189,8 +189,10 @@ const (
 	// AlarmUnknownAction: a webhook with an action that this version does not know. It is
 	// raised once for each name, by each process.
 	AlarmUnknownAction AlarmKind = "unknown_action"
-	// AlarmStore: the store no longer has what it had: it was removed or replaced under the
-	// running process. Deliveries are refused until that is put right.
+	// AlarmStore: the store no longer has what it had. If it was removed or replaced under
+	// the running process, deliveries are refused until that is put right. If it went back
+	// to an earlier state, everything is Unknown until it was read anew, and what more was
+	// known about stays so (ReasonForked).
 	AlarmStore AlarmKind = "store"
 	// AlarmUnreadable: what the store holds of an integration cannot be read: its record,
 	// or a sealed token that none of the sealer's keys opens. The integration's verdict is

@@ -113,7 +113,7 @@ func (r *Rack) shred(ctx context.Context, ref store.Ref) error {
 	}
 	defer lock.Unlock()
 	record, err := r.loadRecord(ctx, ref.Integration)
-	if err != nil || !r.spent(&record, ref.Digest) {
+	if err != nil || !r.spent(&record.Record, ref.Digest) {
 		return err
 	}
 	return r.store.Shred(ctx, ref)

@@ -32,6 +32,7 @@ var because = map[lifecycle.Reason]string{
 	lifecycle.ReasonUnproved:           "Mews has not yet confirmed that the token works, and whose it is.",
 	lifecycle.ReasonSupersededUnproved: "A newer token came, and Mews has not yet confirmed it.",
 	lifecycle.ReasonNameless:           "Nobody has told which integration of Mews this is, and webhooks came for one that it may be.",
+	lifecycle.ReasonForked:             "The store went back to an earlier state, and what it lost may be about this integration.",
 }
 
 // ask says what a hotel can do about a reason. Of the others it hears that nothing is asked
@@ -130,6 +131,8 @@ func what(e *lifecycle.Evidence) string {
 		return "subscription by hand: " + plain(e.Operation, inList)
 	case lifecycle.KindTime:
 		return "time passed"
+	case lifecycle.KindFork:
+		return "store went back"
 	}
 	return e.Kind.String()
 }

@@ -41,7 +41,7 @@ func (r *Record) fork(e *Evidence, d *Decision) {
 		r.Basis = e.basis()
 		return
 	case r.State == Unseen && lost.State != Unseen:
-		r.adopt(lost, e)
+		r.adoptLost(lost, e)
 	case r.State != Unseen && r.State != Deleted:
 		possible := r.anyPresent() | lost.anyPresent()
 		at := int64(e.At.bound())
@@ -55,8 +55,8 @@ func (r *Record) fork(e *Evidence, d *Decision) {
 	r.Forked, r.AsOfBackup = e.At, e.Record == ""
 }
 
-// adopt takes over a record of which the store has nothing but what was parked.
-func (r *Record) adopt(lost Record, e *Evidence) {
+// adoptLost takes over a record. The store has nothing of it but what was parked.
+func (r *Record) adoptLost(lost Record, e *Evidence) {
 	own := *r
 	*r = lost
 	r.Rules, r.Version, r.Generation = rules, own.Version, own.Generation

@@ -137,7 +137,7 @@ func TestForkIsNeverWronglyValid(t *testing.T) {
 					v := r.Verdict(token(i), &policy, minute(1000))
 					told++
 					if live := w.enabled && !w.canceled && !w.deleted && i == w.current; v.Active() && !live {
-						t.Fatalf("%v, of which %d of the last %d are lost: token %d is Valid", all, lost-after, lost, i)
+						t.Fatalf("%v: %d of the last %d are lost, and token %d is Valid", all, lost-after, lost, i)
 					} else if v.Status != Unknown {
 						known++
 					}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"sync"
 
 	"github.com/keyrack-dev/keyrack/store"
@@ -61,6 +62,7 @@ type Reader struct {
 	at          mark
 	known       []mark // the last ones read, in order
 	looks       uint64
+	unlearned   bool                   // nobody has asked yet which entry stands at the position
 	expected    map[string]expectation // by integration, the newest
 }
 
@@ -87,20 +89,22 @@ func Where(ctx context.Context, s Store) (incarnation string, last store.Positio
 func (r *Reader) Restart(incarnation string, at store.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.incarnation, r.at, r.known = incarnation, mark{position: at}, nil
+	r.incarnation, r.at, r.known, r.unlearned = incarnation, mark{position: at}, nil, true
 	r.expected = make(map[string]expectation)
 }
 
 // learn finds out which entry stands at the Reader's position, if it is still there.
 func (r *Reader) learn(ctx context.Context) error {
-	at := r.Position()
-	if at == 0 {
+	r.mu.Lock()
+	at, unlearned := r.at.position, r.unlearned
+	r.mu.Unlock()
+	if at == 0 || !unlearned {
 		return nil
 	}
 	for e, err := range r.store.Journal(ctx, at-1) {
 		if err != nil {
 			if errors.Is(err, store.ErrTrimmed) {
-				err = nil
+				break
 			}
 			return err
 		}
@@ -109,6 +113,9 @@ func (r *Reader) learn(ctx context.Context) error {
 		}
 		break
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unlearned = false
 	return nil
 }
 
@@ -142,7 +149,7 @@ func (r *Reader) Expect(integration string, version uint64, entry store.EntryID)
 func (r *Reader) reached(e store.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.at = mark{e.Position, e.ID, e.Integration, e.Version}
+	r.at, r.unlearned = mark{e.Position, e.ID, e.Integration, e.Version}, false
 	if len(r.known) >= 2*remembered {
 		r.known = append(r.known[:0], r.known[remembered:]...)
 	}
@@ -156,6 +163,9 @@ func (r *Reader) reached(e store.Entry) {
 // went back, store.ErrTrimmed if entries were missed, the store's, or that of take, whose
 // entry is then not passed.
 func (r *Reader) Look(ctx context.Context, take func(store.Entry) error) error {
+	if err := r.learn(ctx); err != nil {
+		return err
+	}
 	due := r.begin()
 	if err := r.read(ctx, take); err != nil {
 		return err
@@ -174,9 +184,7 @@ func (r *Reader) begin() map[string]expectation {
 	defer r.mu.Unlock()
 	r.looks++
 	due := make(map[string]expectation, len(r.expected))
-	for integration, want := range r.expected {
-		due[integration] = want
-	}
+	maps.Copy(due, r.expected)
 	return due
 }
 
@@ -331,18 +339,22 @@ func (r *Reader) Has(ctx context.Context, stored store.Stored, version uint64, i
 			return e.ID == id, nil
 		}
 	}
-	return false, nil
+	now, err := r.store.Load(ctx, stored.Integration) // it may have been trimmed meanwhile
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return now.BaseVersion >= version, err
 }
 
 // Fork returns the last position up to which the journal that was read and the store's are
-// the same, as far as the Reader remembers.
+// the same, as far as the Reader remembers: if it remembers nothing, where the journal begins.
 func (r *Reader) Fork(ctx context.Context) (store.Position, error) {
 	r.mu.Lock()
 	known := append([]mark(nil), r.known...)
 	r.mu.Unlock()
-	first, last, err := r.store.Bounds(ctx)
+	first, _, err := r.store.Bounds(ctx)
 	if err != nil || len(known) == 0 {
-		return min(r.Position(), last), err
+		return first, err
 	}
 	ids := make(map[store.EntryID]store.Position, len(known))
 	for _, m := range known {

@@ -68,6 +68,8 @@ func (f *folding) take(a arrival) {
 	switch e.Kind {
 	case lifecycle.KindUpgrade, lifecycle.KindJoin, lifecycle.KindRestore, lifecycle.KindForget:
 		return // they replace a record, which is the fold of its evidence all the same
+	case lifecycle.KindFork:
+		e.Record = "" // it is of one spelling; the doubt is of all
 	case lifecycle.KindContest:
 		if f.settled[e.Token] {
 			return

@@ -78,6 +78,24 @@ func (b *backlog[T]) obey(ctx context.Context) (paused bool, err error) {
 	return c.Paused, writeControl(ctx, b.Store, b.Name, c, old)
 }
 
+// rejoin begins again where the histories part if the store went back since. The cursor may
+// be that of another instance, which did not notice before it ended.
+func (b *backlog[T]) rejoin(ctx context.Context) error {
+	at, forks := b.fork()
+	if forks == b.joined {
+		return nil
+	}
+	if b.read > at || b.kept > at {
+		if err := b.beginAgain(ctx, b.lease, b.read, at); err != nil {
+			return err
+		}
+		b.read, b.kept, b.waiting = at, at, 0
+		clear(b.failing)
+	}
+	b.joined = forks
+	return nil
+}
+
 // advance tries again what is due, reads on, and keeps how far everything is done. It
 // returns how long there is nothing to do unless the journal grows.
 func (b *backlog[T]) advance(ctx context.Context) (wait time.Duration, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -35,7 +36,13 @@ type Subscriber[T any] struct {
 	// News returns a channel that is closed when the journal may have grown. It is called
 	// before the journal is read, so that no news is missed in between.
 	News func() <-chan struct{}
+	// Fork returns how often the store went back under this process, and up to which
+	// position its journal is still the one that was read when it had done so since times.
+	// Nil: it never does.
+	Fork func(since int) (at store.Position, count int)
 	Log  *slog.Logger
+
+	joined int // how often the store had gone back when the cursor was last put right
 }
 
 // stride is how long a subscriber works before it keeps how far it has got and reads
@@ -63,6 +70,9 @@ func (s *Subscriber[T]) work(ctx context.Context, l store.Lease) error {
 	for ctx.Err() == nil {
 		news := s.News()
 		wait := time.Second
+		if err := b.rejoin(ctx); err != nil {
+			return err
+		}
 		paused, err := b.obey(ctx)
 		if err == nil && !paused {
 			wait, err = b.advance(ctx)
@@ -110,10 +120,43 @@ func (s *Subscriber[T]) place(ctx context.Context, l store.Lease) (store.Positio
 		return 0, err
 	}
 	if begin.From == nil {
-		return s.Store.Cursor(ctx, l.Name)
+		at, err := s.Store.Cursor(ctx, l.Name)
+		if err != nil {
+			return 0, err
+		}
+		return s.within(ctx, l, at)
 	}
 	if err := s.Store.Advance(ctx, l, *begin.From); err != nil {
 		return 0, err
 	}
 	return *begin.From, s.Store.Reseal(ctx, ref, value, []byte("{}"))
+}
+
+func (s *Subscriber[T]) fork() (at store.Position, count int) {
+	if s.Fork == nil {
+		return math.MaxUint64, 0
+	}
+	return s.Fork(s.joined)
+}
+
+// within returns a cursor if the journal reaches that far. One that lies beyond its end is
+// of a history that the store lost: then the name begins again where the histories part, or
+// with what is left of the journal if nobody knows where that is.
+func (s *Subscriber[T]) within(ctx context.Context, l store.Lease, at store.Position) (store.Position, error) {
+	first, last, err := s.Store.Bounds(ctx)
+	if err != nil || at <= last {
+		return at, err
+	}
+	again := first
+	if fork, count := s.fork(); count > s.joined {
+		again = max(first, min(fork, last))
+	}
+	return again, s.beginAgain(ctx, l, at, again)
+}
+
+// beginAgain moves the cursor back to where the histories part.
+func (s *Subscriber[T]) beginAgain(ctx context.Context, l store.Lease, from, at store.Position) error {
+	s.Log.ErrorContext(ctx, "the store went back, and a subscription begins again where the histories part; it may repeat changes, with the same ids",
+		"subscription", s.Name, "from", uint64(from), "position", uint64(at))
+	return s.Store.Advance(ctx, l, at)
 }

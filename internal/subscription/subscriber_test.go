@@ -2,6 +2,7 @@ package subscription_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -173,5 +174,24 @@ func TestStopsBeforeAnotherBegins(t *testing.T) {
 		if ended.IsZero() || began.IsZero() || ended.After(began) {
 			t.Errorf("the one stopped at %v, the other began at %v", ended, began)
 		}
+	})
+}
+
+// TestForkBeforeTheTurn: the store went back while another instance worked for the name and
+// ended without noticing. What came to the new history up to the old cursor is heard.
+func TestForkBeforeTheTurn(t *testing.T) {
+	sitting(t, func(d desk) {
+		e := new(ear)
+		sub := subscriber(d.store, e)
+		d.commit("a", "a", "a", "a")
+		start(sub)()
+		e.wants(t, "at first", "a1", "a2", "a3", "a4")
+		forks := []store.Position{2, 3} // since then
+		sub = subscriber(d.store, e)
+		sub.Fork = func(since int) (store.Position, int) { return slices.Min(append(forks[since:], 99)), len(forks) }
+		start(sub)()
+		e.wants(t, "of the new history", "a1", "a2", "a3", "a4", "a3", "a4")
+		start(sub)()
+		e.wants(t, "the next turn repeats nothing", "a1", "a2", "a3", "a4", "a3", "a4")
 	})
 }

@@ -124,6 +124,22 @@ func (v *View) All(yield func(*lifecycle.Record) bool) {
 	})
 }
 
+// Every is All with those that were forgotten.
+func (v *View) Every(yield func(*lifecycle.Record) bool) {
+	v.byID.All(func(s *Slot) bool { return yield(s.Record()) })
+}
+
+// Held returns what is known under an id, though it was forgotten or goes by another name, and the id of the entry
+// that made its version; false if there is none.
+func (v *View) Held(id string) (record *lifecycle.Record, made [16]byte, ok bool) {
+	s := v.slot(id)
+	if s == nil {
+		return nil, made, false
+	}
+	record, made = s.Version()
+	return record, made, true
+}
+
 // Enterprise returns the records of an enterprise's integrations, in the order in
 // which their enterprise became known. Nobody may write to them.
 func (v *View) Enterprise(id string) []*lifecycle.Record { return v.records(v.enterprise, id) }

@@ -96,6 +96,15 @@ func (w *Watches) Touch(id string) {
 	w.see(id)
 }
 
+// TouchAll takes up that all verdicts may have changed.
+func (w *Watches) TouchAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.byID {
+		w.see(id)
+	}
+}
+
 // rename takes the contexts of one id to another. w.mu is held.
 func (w *Watches) rename(from, to string) {
 	for one := w.byID[from]; one != nil; {

@@ -325,3 +325,36 @@ func BenchmarkWatches(b *testing.B) {
 		}
 	}
 }
+
+// TestTouchAll: what is true of all is true of each at once.
+func TestTouchAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, end := open(t)
+		defer end()
+		var all []context.Context
+		for _, id := range []string{"alps", "dolomites", "alps"} {
+			h.say(id, lifecycle.Valid, 0)
+			ctx, stop := h.Add(t.Context(), id)
+			defer stop()
+			all = append(all, ctx)
+		}
+		h.mu.Lock()
+		clear(h.status)
+		h.mu.Unlock()
+		h.TouchAll()
+		time.Sleep(patience - 1e6)
+		synctest.Wait()
+		for i, ctx := range all {
+			if ctx.Err() != nil {
+				t.Errorf("%d ended too early", i)
+			}
+		}
+		time.Sleep(1e6)
+		synctest.Wait()
+		for i, ctx := range all {
+			if got := ended(ctx); got != "unknown" {
+				t.Errorf("%d: %s", i, got)
+			}
+		}
+	})
+}

@@ -108,6 +108,9 @@ func (c *Cluster) URL(address string, settings ...string) string {
 	return "postgres://keyrack@" + address + "/postgres?" + strings.Join(append([]string{"sslmode=disable"}, settings...), "&")
 }
 
+// Folder is where the server's socket is.
+func (c *Cluster) Folder() string { return c.dir }
+
 // Port is where the server listens on loopback.
 func (c *Cluster) Port() int { return c.port }
 

@@ -53,7 +53,7 @@ func newCatalogue(t *testing.T) catalogue {
 			m.Telemetry().Stored(context.Background(), keyrack.StoreCall{Method: "Commit", Err: err})
 		}
 		stats := rack.Stats()
-		for reason := lifecycle.ReasonUnfamiliar; reason <= lifecycle.ReasonSupersededUnproved; reason++ {
+		for reason := lifecycle.ReasonUnfamiliar; reason <= lifecycle.ReasonForked; reason++ {
 			for _, status := range []lifecycle.Status{lifecycle.Valid, lifecycle.Invalid, lifecycle.Unknown} {
 				stats.Verdicts[keyrack.Standing{Status: status, Reason: reason}] = 1
 			}
