@@ -67,7 +67,7 @@ func TestNewsOfOthers(t *testing.T) {
 		commitPiece(t, one, "b", i)
 	}
 	n := 0
-	for rings(news, 100*time.Millisecond) {
+	for within := 5 * time.Second; rings(news, within); within = 100 * time.Millisecond {
 		n++
 	}
 	if n == 0 || n > 150 {
