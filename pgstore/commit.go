@@ -107,7 +107,7 @@ func (s *Store) commitAtOnce(ctx context.Context, c *store.Commit) (bool, error)
 		args = append(args, digestBytes(c.Disown))
 	}
 	statement := commitStatements[shape{c.Expect == 0, len(c.Body) > 0, len(c.Claim) > 0, len(c.Disown) > 0}]
-	tag, err := s.pool.Exec(ctx, s.in(statement), args...)
+	tag, err := s.pool().Exec(ctx, s.in(statement), args...)
 	return settled(tag.RowsAffected(), err)
 }
 
@@ -122,7 +122,7 @@ func (s *Store) commitNameless(ctx context.Context, c *store.Commit) (bool, erro
 	if len(c.Body) > 0 {
 		statement, args = namelessWithBody, append(args, c.Body)
 	}
-	tag, err := s.pool.Exec(ctx, s.in(statement), args...)
+	tag, err := s.pool().Exec(ctx, s.in(statement), args...)
 	return settled(tag.RowsAffected(), err)
 }
 
@@ -142,7 +142,7 @@ var inSteps = pgx.TxOptions{BeginQuery: "begin; set local idle_in_transaction_se
 // commitInSteps applies c in a transaction of three round trips and reports whether it
 // did.
 func (s *Store) commitInSteps(ctx context.Context, c *store.Commit) (bool, error) {
-	tx, err := s.pool.BeginTx(ctx, inSteps)
+	tx, err := s.pool().BeginTx(ctx, inSteps)
 	if err != nil {
 		return false, err
 	}
@@ -227,7 +227,7 @@ func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed,
 	var made pgtype.UUID // by which entry
 	var digest, owner []byte
 	var e maybeEntry
-	err := s.pool.QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID), giver, given).
+	err := s.pool().QueryRow(ctx, s.in(refused), []byte(c.Entry.Integration), digests, uuid(c.Entry.ID), giver, given).
 		Scan(append([]any{&version, &made, &digest, &owner}, e.fields()...)...)
 	switch {
 	case err != nil:
@@ -253,7 +253,7 @@ func (s *Store) refusal(ctx context.Context, c *store.Commit) (*store.Committed,
 // failover. So it is written once more, as it is, and that waits for all that came before.
 func (s *Store) confirm(ctx context.Context, id pgtype.UUID) (*store.Committed, error) {
 	var e maybeEntry
-	err := s.pool.QueryRow(ctx, s.in(confirmed), id).Scan(e.fields()...)
+	err := s.pool().QueryRow(ctx, s.in(confirmed), id).Scan(e.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

@@ -62,6 +62,11 @@
 // nothing is prepared on the server, and News only polls. The cost is that the server
 // plans each statement anew.
 //
+// A store that Open made recognises such a pooler: a prepared statement is there twice
+// (SQLSTATE 42P05) or not at all (26000), or a connection that listens twice hears nothing
+// of what the store sends. It then does as with Options.Pooler, repeats what had failed, and
+// calls [Options.OnPooler]. With a pool of the application's the error is ErrPooler.
+//
 // # Other databases
 //
 // It takes PostgreSQL 13 or newer, or what is that inside, such as Aurora. The tests run on

@@ -24,6 +24,11 @@ var (
 	// ErrSettings: the URL cannot be understood, or an option has no possible meaning.
 	ErrSettings = store.NewFailure("pgstore: the URL or an option is invalid")
 
+	// ErrPooler: the pool that New was given prepares statements, and they end up on a
+	// connection of somebody else: a pooler in transaction mode is between. Set the pool's
+	// DefaultQueryExecMode to pgx.QueryExecModeCacheDescribe. Nothing was changed.
+	ErrPooler = store.NewFailure("pgstore: a pooler in transaction mode: set DefaultQueryExecMode of the pool to cache_describe")
+
 	// ErrUnreachable: no connection could be made, or one was cut. After a commit with
 	// this error it is unknown whether it happened.
 	ErrUnreachable = store.NewFailure("pgstore: the connection to the database failed")
@@ -73,6 +78,8 @@ const (
 	codeNoFunction    = "42883"
 	codeUnsupported   = "0A000"
 	codeSyntax        = "42601"
+	codePreparedTwice = "42P05" // a statement of that name is prepared already
+	codeNotPrepared   = "26000"
 )
 
 // kinds maps SQLSTATEs, and their classes, which are the first two characters.
@@ -83,6 +90,7 @@ var kinds = map[string]error{
 	"40":    ErrBusy, "53": ErrBusy, "55": ErrBusy, "57": ErrBusy,
 	"53100":     ErrFull,
 	codeNoTable: ErrNotMigrated, codeNoSchema: ErrNotMigrated,
+	codePreparedTwice: ErrPooler, codeNotPrepared: ErrPooler,
 }
 
 // failure turns an error of the driver into one of ours. An error that is already ours,
@@ -107,9 +115,12 @@ func failure(ctx context.Context, err error) error {
 	return out
 }
 
-// codeOf returns the SQLSTATE of an error of the driver, empty if the database did not
-// answer.
+// codeOf returns the SQLSTATE of an error, of the driver or made of one, empty if the
+// database did not answer.
 func codeOf(err error) string {
+	if made, ok := errors.AsType[*Error](err); ok {
+		return made.Code
+	}
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok && len(answer.Code) == 5 {
 		return answer.Code
 	}
@@ -134,6 +145,14 @@ func isOurs(err error) bool {
 func isConflict(err error) bool {
 	code := codeOf(err)
 	return code == codeSerialization || code == codeDeadlock
+}
+
+// isPooled reports whether a statement met another connection's prepared statements, or not
+// its own: a pooler in transaction mode gives each transaction another connection. Nothing of
+// it was executed.
+func isPooled(err error) bool {
+	code := codeOf(err)
+	return code == codePreparedTwice || code == codeNotPrepared
 }
 
 // isCut reports whether the connection failed, at any moment.

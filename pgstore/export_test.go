@@ -1,6 +1,9 @@
 package pgstore
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Failure returns what becomes of an error of the driver.
 func Failure(ctx context.Context, err error) error { return failure(ctx, err) }
@@ -18,3 +21,6 @@ func (s *Store) CommitStatement(claims bool) (whole string, steps [4]string) {
 
 // Poll returns what one look at the journal sends where nothing is new.
 func (s *Store) Poll() string { return s.in(journalPage) }
+
+// HearWithin sets how long a store waits for what it sends to itself. Call it before News.
+func (s *Store) HearWithin(d time.Duration) { s.hearWithin = d }

@@ -85,7 +85,7 @@ func (s *Store) sequence(ctx context.Context) error {
 			var batch pgx.Batch
 			batch.Queue(s.in(lockBounds))
 			batch.Queue(s.in(givePositions))
-			results := s.pool.SendBatch(ctx, &batch)
+			results := s.pool().SendBatch(ctx, &batch)
 			_, err := results.Exec()
 			if err == nil {
 				tag, failed := results.Exec()

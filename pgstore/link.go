@@ -37,6 +37,9 @@ func (s *Store) run(ctx context.Context, again repeat, f func() error) error {
 		if err == nil || isOurs(err) || ctx.Err() != nil {
 			return failure(ctx, err)
 		}
+		if attempt < attempts && isPooled(err) && s.pools.found() {
+			continue // nothing was executed, and now the pool does without
+		}
 		if !isConflict(err) && (attempt >= attempts || !pgconn.SafeToRetry(err) && (again == once || !isCut(err))) {
 			return failure(ctx, err)
 		}
@@ -82,7 +85,7 @@ func rewrite(statement, schema string) string {
 // exec runs a statement and returns how many rows it returned or changed.
 func (s *Store) exec(ctx context.Context, again repeat, statement string, args ...any) (rows int64, err error) {
 	err = s.run(ctx, again, func() error {
-		tag, err := s.pool.Exec(ctx, s.in(statement), args...)
+		tag, err := s.pool().Exec(ctx, s.in(statement), args...)
 		rows = tag.RowsAffected()
 		return err
 	})
@@ -92,7 +95,7 @@ func (s *Store) exec(ctx context.Context, again repeat, statement string, args .
 // row reads the only row of a query; pgx.ErrNoRows becomes none.
 func (s *Store) row(ctx context.Context, again repeat, none error, query string, args []any, into ...any) error {
 	return s.run(ctx, again, func() error {
-		err := s.pool.QueryRow(ctx, s.in(query), args...).Scan(into...)
+		err := s.pool().QueryRow(ctx, s.in(query), args...).Scan(into...)
 		if err == pgx.ErrNoRows { //nolint:errorlint // it is never wrapped
 			return none
 		}
@@ -104,7 +107,7 @@ func (s *Store) row(ctx context.Context, again repeat, none error, query string,
 // returns, so that no connection is held while the caller does something else.
 func rows[T any](ctx context.Context, s *Store, query string, args []any, scan pgx.RowToFunc[T]) (all []T, err error) {
 	err = s.run(ctx, freely, func() error {
-		found, err := s.pool.Query(ctx, s.in(query), args...)
+		found, err := s.pool().Query(ctx, s.in(query), args...)
 		if err != nil {
 			return err
 		}

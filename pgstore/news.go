@@ -3,6 +3,8 @@ package pgstore
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,6 +36,11 @@ const (
 	listenPatience = 5 * time.Second
 	// hearAfter is how long a connection may listen in silence before it is checked.
 	hearAfter = 15 * time.Second
+	// hearWithin is how long a connection that listens may take to hear what this store
+	// sends. One that twice hears nothing is behind a pooler in transaction mode.
+	hearWithin = 5 * time.Second
+	// hearing begins the payload of what is sent to see whether it is heard.
+	hearing = "hearing "
 
 	notify = `select pg_notify($1::text, $2::text)`
 )
@@ -66,7 +73,7 @@ func (s *Store) tellOnce(ctx context.Context) bool {
 	if err := s.sequence(ctx); err != nil {
 		return true
 	}
-	_, err := s.pool.Exec(ctx, notify, s.schema, s.notifier.name)
+	_, err := s.exec(ctx, once, notify, s.schema, s.notifier.name)
 	return !unsupported(err)
 }
 
@@ -82,7 +89,8 @@ func unsupported(err error) bool {
 // closed when the context ends.
 //
 // News holds a connection of its own, beside those of the pool, and makes a new one
-// whenever it is lost.
+// whenever it is lost. If that hears nothing, not even what this store sends, a pooler in
+// transaction mode is between, and News only polls.
 func (s *Store) News(ctx context.Context) <-chan struct{} {
 	news := make(chan struct{}, 1)
 	send := func() {
@@ -116,13 +124,25 @@ func (s *Store) News(ctx context.Context) <-chan struct{} {
 	return news
 }
 
+// errDeaf: a connection that listens heard nothing of what was sent.
+var errDeaf = errors.New("it hears nothing")
+
 // listen calls send for each NOTIFY of others, until the context ends. If this database
-// has no LISTEN it returns.
+// has no LISTEN, or if a pooler makes it deaf, it returns.
 func (s *Store) listen(ctx context.Context, send func()) {
+	deaf := 0
 	for attempt := 1; ctx.Err() == nil && !s.closed.Load(); attempt++ {
 		connected, err := s.listenOnce(ctx, send)
 		if unsupported(err) {
 			return
+		}
+		if errors.Is(err, errDeaf) {
+			if deaf++; deaf == 2 {
+				s.pools.found()
+				return
+			}
+		} else {
+			deaf = 0
 		}
 		if connected {
 			attempt = 0
@@ -143,7 +163,7 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 	}
 	var conn *pgx.Conn
 	err = patient(func(ctx context.Context) error {
-		config := s.pool.Config()
+		config := s.pool().Config()
 		if config.BeforeConnect != nil { // usually for passwords that expire
 			if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
 				return err
@@ -167,6 +187,9 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 	if err != nil {
 		return false, err
 	}
+	if err := s.hears(ctx, conn); err != nil {
+		return false, err
+	}
 	for {
 		send() // for what came before it listened
 		for {
@@ -175,7 +198,7 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 			silent := waiting.Err() != nil
 			cancel()
 			if err == nil {
-				if heard.Payload == s.notifier.name {
+				if heard.Payload == s.notifier.name || strings.HasPrefix(heard.Payload, hearing) {
 					continue
 				}
 				break
@@ -186,6 +209,31 @@ func (s *Store) listenOnce(ctx context.Context, send func()) (connected bool, er
 			if err := patient(conn.Ping); err != nil {
 				return true, err
 			}
+		}
+	}
+}
+
+// hears sends a word over the pool and waits until the connection that listens hears it, or
+// returns errDeaf. What it hears of others meanwhile has come before it listens.
+func (s *Store) hears(ctx context.Context, conn *pgx.Conn) error {
+	word := hearing + rand.Text()
+	bounded, cancel := context.WithTimeout(ctx, listenPatience)
+	defer cancel()
+	if _, err := s.exec(bounded, once, notify, s.schema, word); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, s.hearWithin)
+	defer cancel()
+	for {
+		heard, err := conn.WaitForNotification(waiting)
+		switch {
+		case err == nil && heard.Payload == word:
+			return nil
+		case err == nil:
+		case waiting.Err() != nil && ctx.Err() == nil:
+			return errDeaf
+		default:
+			return err
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/keyrack-dev/keyrack/store"
@@ -29,10 +28,15 @@ type Options struct {
 	// NoListen turns LISTEN and NOTIFY off: News only polls.
 	NoListen bool
 	// Pooler is for Open and a URL that leads to a connection pooler in transaction
-	// mode. Nothing is prepared on the server, and NoListen is implied. An application
+	// mode. Nothing is prepared on the server, and NoListen is implied. A store that Open
+	// made finds out by itself, but only once the pooler has got in its way. An application
 	// that passes its pool to New sets that pool's DefaultQueryExecMode instead;
 	// pgx.QueryExecModeCacheDescribe is best.
 	Pooler bool
+	// OnPooler is called once, from any goroutine, when a store finds out by itself that a
+	// pooler in transaction mode is between. From then on it does as with Pooler. It must not
+	// block. nil means that nobody is told.
+	OnPooler func()
 }
 
 const (
@@ -64,12 +68,12 @@ func (o *Options) listens() bool { return o == nil || !o.NoListen && !o.Pooler }
 // process has seen them unrenewed for their length. Its errors unwrap to the sentinels of
 // package store, of this package, or of context.
 type Store struct {
-	pool       *pgxpool.Pool
-	owned      bool // the pool is closed with the store
+	pools      pools
 	schema     string
 	statements sync.Map // rewritten for the schema, by the statement
 	poll       time.Duration
-	notifier   *notifier // nil without LISTEN and NOTIFY
+	notifier   *notifier     // nil without LISTEN and NOTIFY
+	hearWithin time.Duration // what is sent to oneself
 	closed     atomic.Bool
 	stop       context.CancelFunc
 	done       sync.WaitGroup
@@ -90,19 +94,17 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, ErrSettings // the error quotes the URL
 	}
-	if opts != nil && opts.Pooler && config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	if opts != nil && opts.Pooler {
+		throughPooler(config)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	s, err := New(ctx, pool, opts)
+	s, err := newStore(ctx, pool, true, opts)
 	if err != nil {
-		pool.Close()
 		return nil, err
 	}
-	s.owned = true
 	return s, nil
 }
 
@@ -111,7 +113,17 @@ func Open(ctx context.Context, url string, opts *Options) (*Store, error) {
 //
 // Errors are ErrNewer, ErrNotMigrated, ErrNotDurable, or those of any other method.
 func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error) {
-	s := &Store{pool: pool, schema: opts.schema(), poll: opts.poll(), stop: func() {}}
+	return newStore(ctx, pool, false, opts)
+}
+
+func newStore(ctx context.Context, pool *pgxpool.Pool, owned bool, opts *Options) (_ *Store, err error) {
+	s := &Store{schema: opts.schema(), poll: opts.poll(), hearWithin: hearWithin, stop: func() {}}
+	s.pools.open(pool, owned, opts)
+	defer func() {
+		if err != nil {
+			s.pools.close()
+		}
+	}()
 	if len(s.schema) > 63 {
 		return nil, fmt.Errorf("%w: Options.Schema has %d bytes; it must have at most 63", ErrSettings, len(s.schema))
 	}
@@ -133,10 +145,10 @@ func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error)
 // prepare checks and migrates the schema, and checks that commits are durable.
 func (s *Store) prepare(ctx context.Context, opts *Options) error {
 	if opts != nil && opts.SkipMigrations {
-		if err := s.run(ctx, freely, func() error { return checkVersion(ctx, s.pool, s.schema) }); err != nil {
+		if err := s.run(ctx, freely, func() error { return checkVersion(ctx, s.pool(), s.schema) }); err != nil {
 			return err
 		}
-	} else if err := migrate(ctx, s.pool, s.schema, len(migrations(s.schema))); err != nil {
+	} else if err := migrate(ctx, s.pool(), s.schema, len(migrations(s.schema))); err != nil {
 		return err
 	}
 	var level string
@@ -153,8 +165,6 @@ func (s *Store) Close() error {
 	s.closed.Store(true)
 	s.stop()
 	s.done.Wait()
-	if s.owned {
-		s.pool.Close()
-	}
+	s.pools.close()
 	return nil
 }

@@ -1,18 +1,16 @@
 package pgstore_test
 
 import (
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
 	"github.com/keyrack-dev/keyrack/pgstore/pgtest"
@@ -20,77 +18,11 @@ import (
 	"github.com/keyrack-dev/keyrack/store/storetest"
 )
 
-// bouncer starts a PgBouncer in transaction mode before the server, with fewer
-// connections than the store, and returns its port. Where it is not installed
-// the test is skipped; under CI it is installed first, as root.
-func bouncer(t *testing.T, c *pgtest.Cluster) int {
-	t.Helper()
-	path, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		path = "/usr/sbin/pgbouncer"
-		_, err = os.Stat(path)
-	}
-	if err != nil && os.Getenv("CI") == "true" {
-		for _, command := range []string{"apt-get update -q", "apt-get install -qy --no-install-recommends pgbouncer"} {
-			cmd := exec.Command("/bin/sh", "-c", command)
-			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("PgBouncer is not installed, and %s: %v\n%s", command, err, out)
-			}
-		}
-	} else if err != nil {
-		t.Skip("SKIPPED, NO POOLER IS TESTED: PgBouncer is not installed")
-	}
-	port := pgtest.FreePort(t)
-	dir := t.TempDir()
-	config := filepath.Join(dir, "pgbouncer.ini")
-	text := fmt.Sprintf(`[databases]
-postgres = host=127.0.0.1 port=%d user=keyrack dbname=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %d
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 3
-`, c.Port(), port)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil { // others read it
-			t.Fatal(err)
-		}
-	}
-	cmd := c.Command(path, "-q", config)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = conn.Close()
-			return port
-		}
-		if time.Now().After(deadline) {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			t.Fatalf("PgBouncer does not start: %s", &out)
-		}
-	}
-}
-
 // The whole suite through a pooler in transaction mode: statements of one store
 // go over whichever of three connections is free.
 func TestStoreThroughPooler(t *testing.T) {
 	c := pgtest.Shared(t)
-	url := c.URL(fmt.Sprintf("127.0.0.1:%d", bouncer(t, c)))
+	url := c.URL(c.Pooler(t))
 	storetest.Harness{
 		Histories: cycles(10, 1000),
 		Open: func(t *testing.T) store.Store {
@@ -101,6 +33,99 @@ func TestStoreThroughPooler(t *testing.T) {
 			return open(t, url, how.(opening).opts)
 		},
 	}.Run(t)
+}
+
+// TestPoolerRecognised: nobody said that there is a pooler in transaction mode. The second
+// instance opens all the same, nothing that either is asked fails, and each says once that it
+// has found out.
+func TestPoolerRecognised(t *testing.T) {
+	c := pgtest.Shared(t)
+	url, schema := c.URL(c.Pooler(t), "pool_max_conns=4"), c.Schema(t)
+	var found [2]atomic.Int64
+	var instances [2]*pgstore.Store
+	for i := range instances {
+		instances[i] = open(t, url, &pgstore.Options{Schema: schema, OnPooler: func() { found[i].Add(1) }})
+	}
+	var all sync.WaitGroup
+	for i, s := range instances {
+		for worker := range 4 {
+			all.Go(func() {
+				name := string(rune('a' + 4*i + worker))
+				for version := range uint64(15) {
+					if _, err := s.Commit(t.Context(), piece(name, version)); err != nil {
+						t.Errorf("instance %d: %v", i, err)
+					}
+					for _, err := range s.History(t.Context(), name) {
+						if err != nil {
+							t.Errorf("instance %d: %v", i, err)
+						}
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	for i := range found {
+		if n := found[i].Load(); n != 1 {
+			t.Errorf("instance %d said %d times that it found a pooler", i, n)
+		}
+	}
+}
+
+// TestPoolerThatPrepares: a pooler that nothing shows but that LISTEN hears nothing, not even
+// what this store itself sends. The mode of statements does not show it here.
+func TestPoolerThatPrepares(t *testing.T) {
+	c := pgtest.Shared(t)
+	url, schema := c.URL(c.Pooler(t), "default_query_exec_mode=exec"), c.Schema(t)
+	found := make(chan struct{})
+	s := open(t, url, &pgstore.Options{Schema: schema, OnPooler: sync.OnceFunc(func() { close(found) })})
+	s.HearWithin(50 * time.Millisecond)
+	s.News(t.Context())
+	select {
+	case <-found:
+	case <-time.After(testkit.Patience):
+		t.Error("a LISTEN that hears nothing goes on for ever")
+	}
+}
+
+// TestNoPooler: where there is none, none is found.
+func TestNoPooler(t *testing.T) {
+	c := pgtest.Shared(t)
+	schema := c.Schema(t)
+	s := open(t, c.Socket(), &pgstore.Options{Schema: schema, Poll: time.Hour, OnPooler: func() { t.Error("there is no pooler") }})
+	one := open(t, c.Socket(), &pgstore.Options{Schema: schema})
+	news := s.News(t.Context())
+	if !rings(news, testkit.Patience) {
+		t.Fatal("nothing is said of what came before")
+	}
+	quiet(t, news)
+	commitPiece(t, one, "a", 0)
+	if !rings(news, testkit.Patience) {
+		t.Error("another instance's commit is no news")
+	}
+}
+
+// TestPoolerUnderPool: the application's own pool is not ours to change, so the error says
+// what is to be done.
+func TestPoolerUnderPool(t *testing.T) {
+	c := pgtest.Shared(t)
+	url, schema := c.URL(c.Pooler(t)), c.Schema(t)
+	for range 2 { // the second finds what the first prepared
+		pool, err := pgxpool.New(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		s, err := pgstore.New(t.Context(), pool, &pgstore.Options{Schema: schema})
+		if errors.Is(err, pgstore.ErrPooler) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+	}
+	t.Error("a pool that prepares statements in a pooler opens twice")
 }
 
 // Every way in which pgx can send a statement does for the store.

@@ -36,6 +36,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 		"HandlerOptions.BodyLimit": "64 KiB are 20 times the largest webhook that Mews documents",
 		"pgstore.Poll":             "--poll is how often the Rack looks",
 		"pgstore.NoListen":         "--pooler implies it",
+		"pgstore.OnPooler":         "the log of serve is told",
 	}
 	serve, _, err := newRoot(func(string) string { return "" }).Find([]string{"serve"})
 	if err != nil {
@@ -69,7 +70,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 			t.Errorf("%s is no field", name)
 		}
 	}
-	if len(reflect.VisibleFields(reflect.TypeFor[storage.Options]())) != 4 {
+	if len(reflect.VisibleFields(reflect.TypeFor[storage.Options]())) != 5 {
 		t.Error("a field was added to storage.Options: give it a flag")
 	}
 }

@@ -3,11 +3,16 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/sidecartest"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
@@ -133,4 +138,57 @@ func TestMigrate(t *testing.T) {
 	deliver(t, p, "created.json")
 	stop(t, p)
 	expect(exitOK, "the schema went from version 0 to ", "migrate", "--schema", "other")
+}
+
+// TestServeThroughPooler: PgBouncer in transaction mode stands between, and nobody said so.
+// The second instance starts, both take in what comes to them and know what the other took
+// in, and the log names the flag. With the flag it has nothing to say.
+func TestServeThroughPooler(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	for _, args := range [][]string{nil, {"--pooler"}} {
+		env := onPostgres(t)
+		direct, err := url.Parse(env["KEYRACK_STORE"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		direct.Host = cluster.Pooler(t)
+		env["KEYRACK_STORE"] = direct.String()
+		instances := []*process{serving(t, env, args...), serving(t, env, args...)}
+		var all sync.WaitGroup
+		for i, p := range instances {
+			for worker := range 3 {
+				all.Go(func() {
+					for n := range 10 {
+						body := fmt.Sprintf(`{"Action":"IntegrationCreated","Data":{"Enterprise":{"Id":"e"},"AccessToken":"canary-%[1]d-%[2]d-%[3]d",`+
+							`"CreatedUtc":"2026-01-01T00:00:00Z","IsEnabled":true,"Integration":{"Id":"i%[1]d-%[2]d-%[3]d"}}}`, i, worker, n)
+						resp, err := http.Post("http://"+p.webhooks+"/webhooks/mews?Token="+sidecartest.Secret, "application/json", strings.NewReader(body))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						resp.Body.Close()
+						if resp.StatusCode != http.StatusNoContent {
+							t.Errorf("a delivery was answered %d", resp.StatusCode)
+						}
+					}
+				})
+			}
+		}
+		all.Wait()
+		for _, p := range instances {
+			testkit.Eventually(t, "an instance to know all 60", func() bool {
+				page := sidecartest.Read[api.IntegrationsPage](t, sidecartest.Call(t, p.api, "", http.MethodGet, api.IntegrationsPath+"?limit=1000", "", ""))
+				return len(page.Integrations) == 60
+			})
+			stop(t, p)
+			log := p.stderr.String()
+			if said := strings.Count(log, "say so at once with --pooler"); said > 1 || len(args) > 0 && said != 0 {
+				t.Errorf("%v: the flag is named %d times:\n%s", args, said, log)
+			}
+			sidecartest.Silent(t, "stderr", log)
+		}
+		if said := instances[0].stderr.String() + instances[1].stderr.String(); len(args) == 0 && !strings.Contains(said, "--pooler") {
+			t.Errorf("nobody recognised the pooler:\n%s", said)
+		}
+	}
 }

@@ -274,6 +274,9 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 // observe is not nil, observed. The function that openRack returns closes both.
 func (s *settings) openRack(ctx context.Context, counts *metrics.Metrics, observe func(keyrack.ServedRequest), log *slog.Logger) (*keyrack.Rack, func() error, error) {
 	s.storeURL.Warn = func(text string) { log.Warn("a secret file is open to others", "file", text) }
+	s.storeURL.OnPooler = func() {
+		log.Warn("PostgreSQL is behind a pooler in transaction mode, so instances hear of each other by polling; say so at once with --pooler")
+	}
 	ring, err := s.sealing.Load(s.storeURL, true)
 	if err != nil {
 		return nil, nil, err

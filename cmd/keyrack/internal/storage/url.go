@@ -40,6 +40,7 @@ type Options struct {
 	Pooler         bool              // PostgreSQL is behind a pooler in transaction mode
 	SkipMigrations bool              // PostgreSQL's schema is somebody else's work
 	Warn           func(text string) // gets what a person should know; nil: nobody does
+	OnPooler       func()            // is called once a pooler was recognised; nil: nothing is
 }
 
 func (o Options) warn(text string) {
@@ -215,7 +216,9 @@ func (u URL) Open(ctx context.Context) (Store, error) {
 		if err := u.checkSecrets(); err != nil {
 			return nil, err
 		}
-		s, err := pgstore.Open(ctx, u.at, &pgstore.Options{Schema: u.Schema, Pooler: u.Pooler, SkipMigrations: u.SkipMigrations})
+		s, err := pgstore.Open(ctx, u.at, &pgstore.Options{
+			Schema: u.Schema, Pooler: u.Pooler, OnPooler: u.OnPooler, SkipMigrations: u.SkipMigrations,
+		})
 		if err != nil {
 			return nil, fmt.Errorf("opening the database: %w", diagnose(ctx, u.at, err))
 		}
