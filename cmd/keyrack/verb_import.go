@@ -28,7 +28,7 @@ func newImport(env environment) *cobra.Command {
 		Short: "Import integrations that no webhook announced, with their tokens",
 		Long: `Import adds integrations that no webhook announced, because they are older than the
 sidecar or because the token came by e-mail. It reads a file, or stdin (-), of JSON
-Lines, or of CSV whose first line names the columns:
+Lines, or of CSV whose first line names the columns, in capitals or not:
 
   integration        the id; empty where only the token is known: see keyrack connect
   token              its access token; required

@@ -32,7 +32,8 @@ func newReplay(env environment) *cobra.Command {
 		Long: `Replay reads webhook bodies from a file of JSON Lines, or from stdin (-), and sends
 each once to a receiver as Mews would, one after the other.
 
-Lines are sent as they are, without a check of what they hold; empty lines are skipped.
+Lines are sent as they are, without a check of what they hold; empty lines are skipped. A
+JSON object over several lines, as an editor lays it out, is one body.
 Replay prints the line number of every body that the receiver does not accept and
 continues with the next, and prints a summary at the end.
 

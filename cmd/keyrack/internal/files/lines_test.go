@@ -32,3 +32,32 @@ func TestLines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestObjectsOverLines: an object that an editor laid out is one line, and nothing that only
+// begins like one swallows what comes after it.
+func TestObjectsOverLines(t *testing.T) {
+	const laidOut = "{\n  \"Action\": \"}{\",\r\n\n  \"Data\": {\n    \"Id\": 1\n  }\n}"
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"one":             {laidOut, []string{"1:" + laidOut}},
+		"several":         {laidOut + "\n\n" + laidOut + "\n{}\n" + laidOut, []string{"1:" + laidOut, "9:" + laidOut, "16:{}", "17:" + laidOut}},
+		"twice a name":    {"{\"a\":1,\n\"a\":2}", []string{"1:{\"a\":1,\n\"a\":2}"}},
+		"cut in a string": {"{\"cut\n{}\n", []string{"1:{\"cut", "2:{}"}},
+		"cut in a name":   {"{\"a\":1,\n{}\n[1]", []string{"1:{\"a\":1,", "2:{}", "3:[1]"}},
+		"cut at a value":  {"{\"a\":\n{}\n{}\n", []string{"1:{\"a\":", "2:{}", "3:{}"}},
+		"cut at the end":  {"{\"a\":\n{}", []string{"1:{\"a\":", "2:{}"}},
+		"two in a line":   {"{\n} {\n}\nx", []string{"1:{", "2:} {", "3:}", "4:x"}},
+		"no JSON":         {"{{{\nx", []string{"1:{{{", "2:x"}},
+	} {
+		var failed error
+		var got []string
+		for n, line := range Lines(strings.NewReader(test.text), &failed) {
+			got = append(got, fmt.Sprintf("%d:%s", n, line))
+		}
+		if failed != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, %v", name, got, failed)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -105,15 +106,14 @@ func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[Record] {
 		reader.FieldsPerRecord = -1
 		reader.TrimLeadingSpace = true
 		names, err := reader.Read()
-		if err != nil || !slices.Contains(names, "integration") || !slices.Contains(names, "token") {
-			*failed = errors.New("the first line must name the columns, including integration and token; see keyrack import --help")
-			return
+		if err == nil {
+			names, err = columnsOf(names)
+		} else {
+			err = fmt.Errorf("the first line is not CSV; it must name the columns: %s", strings.Join(columns, ", "))
 		}
-		for i, name := range names {
-			if !slices.Contains(columns, name) || slices.Index(names, name) != i {
-				*failed = errors.New("a column has an unknown name or is there twice; see keyrack import --help")
-				return
-			}
+		if err != nil {
+			*failed = err
+			return
 		}
 		for {
 			fields, err := reader.Read()
@@ -137,6 +137,37 @@ func readCSVRecords(text *bufio.Reader, failed *error) iter.Seq[Record] {
 			}
 		}
 	}
+}
+
+// columnsOf returns the columns that the first line names, in capitals or not, with blanks or
+// dashes for underscores. Its errors say which column is wrong by its number: a file without
+// such a line begins with a token.
+func columnsOf(first []string) ([]string, error) {
+	names := make([]string, len(first))
+	unknown := 0
+	for i, name := range first {
+		names[i] = strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(name)))
+		if !slices.Contains(columns, names[i]) {
+			unknown++
+		}
+	}
+	if unknown == len(names) {
+		return nil, fmt.Errorf("the first line must name the columns; they are %s", strings.Join(columns, ", "))
+	}
+	for i, name := range names {
+		if !slices.Contains(columns, name) {
+			return nil, fmt.Errorf("column %d has a name that is not known; the names are %s", i+1, strings.Join(columns, ", "))
+		}
+		if j := slices.Index(names, name); j != i {
+			return nil, fmt.Errorf("the columns %d and %d are both named %s; remove one", j+1, i+1, name)
+		}
+	}
+	for _, required := range []string{"integration", "token"} {
+		if !slices.Contains(names, required) {
+			return nil, fmt.Errorf("no column is named %s; see keyrack import --help", required)
+		}
+	}
+	return names, nil
 }
 
 // separator returns the comma, or what spreadsheets of some countries write instead.

@@ -28,6 +28,7 @@ func TestReadRecords(t *testing.T) {
 		"commas":     {head + `i1,"Spa, Bar",e1," t1 ",TRUE,2020-01-02T03:04:05Z`, spa},
 		"semicolons": {"\ufeff" + strings.ReplaceAll(head, ",", ";") + `i1;Spa, Bar;e1;" t1";1;2020-01-02T03:04:05Z` + "\r\n", spa},
 		"tabs":       {strings.ReplaceAll(head, ",", "\t") + "i1\tSpa, Bar\te1\t\"\"\"t1\"\"\"\ttrue\t2020-01-02T03:04:05Z\n", spa},
+		"capitals":   {"INTEGRATION,Integration Name, Enterprise ,Token,disabled,Created-UTC\n" + `i1,"Spa, Bar",e1,t1,true,2020-01-02T03:04:05Z`, spa},
 		"JSON": {"\n" + `{"integration":"i1","integration_name":"Spa, Bar","enterprise":"e1","token":"\ufefft1\n","disabled":true,` +
 			`"created_utc":"2020-01-02T03:04:05Z"}`, spa},
 	} {
@@ -69,6 +70,29 @@ func TestReadRecords(t *testing.T) {
 		if got, err := recordsOf(text); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+}
+
+// TestColumns: the error says which column is wrong, by its number, as the line may be of
+// tokens.
+func TestColumns(t *testing.T) {
+	for text, says := range map[string]string{
+		"integration,token,canary\n":      "column 3 has a name that is not known; the names are integration, ",
+		"Integration,,Token\n":            "column 2 has a name that is not known",
+		"integration,token,TOKEN\n":       "the columns 2 and 3 are both named token",
+		"integration,enterprise\ni,e\n":   "no column is named token",
+		"token\ncanary\n":                 "no column is named integration",
+		"i1,canary\ni2,canary\n":          "the first line must name the columns; they are integration, ",
+		"integration,\"token\ncanary,t\n": "the first line is not CSV",
+	} {
+		got, err := recordsOf(text)
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "canary") || len(got) > 0 {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	got, err := recordsOf("{\n  \"integration\": \"i\",\n  \"token\": \"t\"\n}\n{\"integration\":\"j\",\"token\":\"t\"}\n")
+	if err != nil || len(got) != 2 || got[0].Problem != "" || got[0].Integration != "i" || got[1].Line != 5 {
+		t.Errorf("an object over several lines: %v, %v", got, err)
 	}
 }
 
