@@ -22,7 +22,7 @@ var testedIn = []elsewhere{
 	{"memstore", "*", "store_test.go", "the suite of storetest, a subtest for each promise"},
 	{"sqlitestore", "*", "sqlitestore_test.go crash_test.go", "the suite of storetest, and crashes"},
 	{"pgstore", "*", "store_test.go crash_test.go", "the suite of storetest, and crashes"},
-	{"pgstore/pgtest", "cluster.go pgtest.go standby.go", "../store_test.go", "a kit: every test of pgstore stands on it"},
+	{"pgstore/pgtest", "cluster.go pgtest.go pooler.go standby.go", "../store_test.go", "a kit: every test of pgstore stands on it"},
 	{"store", "more.go", "store_test.go", "interfaces alone"},
 	{"store/storetest", "*", "planted_test.go", "a planted fault for each promise, in faults_*_test.go"},
 

@@ -154,9 +154,11 @@ func (t *Telemetry) handled(ctx context.Context, h keyrack.Handled) {
 	if h.Failure == "" {
 		t.ends.ages.Record(ctx, h.Age.Seconds(), metric.WithAttributes(name))
 	}
+	dead := int64(0) // begins the series of a subscription, before its first dead letter
 	if h.Dead {
-		t.ends.deadLetters.Add(ctx, 1, metric.WithAttributes(name))
+		dead = 1
 	}
+	t.ends.deadLetters.Add(ctx, dead, metric.WithAttributes(name))
 	attributes := append(bounded, attemptKey.Int(h.Attempt), entryKey.String(h.Entry.String()))
 	end(ctx, h.Failure != "", append(attributes, known(integrationKey.String(h.Integration))...)...)
 }

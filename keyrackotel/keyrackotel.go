@@ -32,6 +32,7 @@
 package keyrackotel
 
 import (
+	"context"
 	"errors"
 
 	"go.opentelemetry.io/otel"
@@ -76,6 +77,9 @@ func New(opts *Options) (*Telemetry, error) {
 	t := &Telemetry{meter: o.MeterProvider.Meter(scope), tracer: o.TracerProvider.Tracer(scope)}
 	var err error
 	t.ends, err = newInstruments(t.meter)
+	if err == nil {
+		t.ends.zero()
+	}
 	return t, err
 }
 
@@ -96,6 +100,19 @@ func (t *Telemetry) Functions() *keyrack.Telemetry {
 type instruments struct {
 	deliveries, evidence, store, probes, handlers, ages metric.Float64Histogram
 	conflicts, deadLetters, alarms                      metric.Int64Counter
+}
+
+// zero begins every counter that may stay silent at 0: a rate of a series that begins with its
+// first event does not see that event.
+func (i *instruments) zero() {
+	ctx := context.Background()
+	i.conflicts.Add(ctx, 0)
+	for _, kind := range []keyrack.AlarmKind{
+		keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness,
+		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore,
+	} {
+		i.alarms.Add(ctx, 0, metric.WithAttributes(alarmKey.String(string(kind))))
+	}
 }
 
 // The boundaries of the histograms, in seconds. Mews gives up on an answer after 5 s.

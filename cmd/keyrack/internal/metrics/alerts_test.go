@@ -62,30 +62,36 @@ func newCatalogue(t *testing.T) catalogue {
 		m.writeCounts(&x)
 		writeStats(&x, stats, m)
 		writeJournal(context.Background(), &x, rack, m)
+		m.writeRuntime(&x)
 		sidecartest.WellFormed(t, x.String())
-		for line := range strings.Lines(x.String()) {
-			found := sidecartest.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
-			if found == nil {
-				continue
-			}
-			labels := c[found[1]]
-			if labels == nil {
-				labels = map[string]map[string]bool{}
-				c[found[1]] = labels
-			}
-			for _, pair := range labelPair.FindAllStringSubmatch(found[2], -1) {
-				if labels[pair[1]] == nil {
-					labels[pair[1]] = map[string]bool{}
-				}
-				labels[pair[1]][pair[2]] = true
-			}
-		}
+		c.read(x.String())
 	})
 	return c
 }
 
+// read adds the samples of a page.
+func (c catalogue) read(page string) {
+	for line := range strings.Lines(page) {
+		found := sidecartest.SampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if found == nil {
+			continue
+		}
+		labels := c[found[1]]
+		if labels == nil {
+			labels = map[string]map[string]bool{}
+			c[found[1]] = labels
+		}
+		for _, pair := range labelPair.FindAllStringSubmatch(found[2], -1) {
+			if labels[pair[1]] == nil {
+				labels[pair[1]] = map[string]bool{}
+			}
+			labels[pair[1]][pair[2]] = true
+		}
+	}
+}
+
 // functions are those of PromQL that we use: the parser knows more than Prometheus does.
-var functions = []string{"absent", "deriv", "histogram_quantile", "increase", "min_over_time", "rate", "sum", "max", "min", "count"}
+var functions = []string{"absent", "deriv", "histogram_quantile", "increase", "min_over_time", "rate", "sum", "max", "min", "count", "vector"}
 
 // check parses an expression, and finds what /metrics does not serve.
 func (c catalogue) check(expression string) (problems []string) {
@@ -152,7 +158,7 @@ func (c catalogue) filters(filters []metricsql.LabelFilter, used map[string]bool
 				values = strings.Split(f.Value, "|")
 			}
 			for _, value := range values {
-				if !labels[f.Label][value] {
+				if value != "" && !labels[f.Label][value] {
 					problems = append(problems, fmt.Sprintf("%s=%q of %s", f.Label, value, name))
 				}
 			}
@@ -192,21 +198,24 @@ func parsedURL(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// TestAlerts: every alert parses, asks for what is served, and has its line in the
-// runbook, which has no other.
-func TestAlerts(t *testing.T) {
-	text, err := os.ReadFile("../../../../packaging/prometheus/alerts.yaml")
+// alertRule is a rule of Prometheus.
+type alertRule struct {
+	Alert, Expr         string
+	For                 string
+	Labels, Annotations map[string]string
+}
+
+// readRules returns the rules of a file of packaging.
+func readRules(t *testing.T, name string) (rules []alertRule) {
+	t.Helper()
+	text, err := os.ReadFile("../../../../packaging/prometheus/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file struct {
 		Groups []struct {
 			Name  string
-			Rules []struct {
-				Alert, Expr         string
-				For                 string
-				Labels, Annotations map[string]string
-			}
+			Rules []alertRule
 		}
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
@@ -214,6 +223,16 @@ func TestAlerts(t *testing.T) {
 	if err := decoder.Decode(&file); err != nil {
 		t.Fatal(err)
 	}
+	for _, group := range file.Groups {
+		rules = append(rules, group.Rules...)
+	}
+	return rules
+}
+
+// TestAlerts: every alert parses, asks for what is served, and has its line in the
+// runbook, which has no other.
+func TestAlerts(t *testing.T) {
+	rules := readRules(t, "alerts.yaml")
 	production, err := os.ReadFile("../../../../docs/production.md")
 	if err != nil {
 		t.Fatal(err)
@@ -224,38 +243,61 @@ func TestAlerts(t *testing.T) {
 	}
 	c, seen := newCatalogue(t), map[string]bool{}
 	duration := regexp.MustCompile(`^([0-9]+[smhdw])$`)
-	for _, group := range file.Groups {
-		for _, rule := range group.Rules {
-			if problems := c.check(rule.Expr); len(problems) > 0 {
-				t.Errorf("%s: there is not %q", rule.Alert, problems)
-			}
-			if seen[rule.Alert] || !runbook[rule.Alert] {
-				t.Errorf("%s is there twice, or not in the runbook", rule.Alert)
-			}
-			seen[rule.Alert] = true
-			delete(runbook, rule.Alert)
-			if !duration.MatchString(rule.For) || !slices.Contains([]string{"critical", "warning", "info"}, rule.Labels["severity"]) {
-				t.Errorf("%s: for %q, severity %q", rule.Alert, rule.For, rule.Labels["severity"])
-			}
-			if rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
-				t.Errorf("%s says nothing", rule.Alert)
-			}
-			heading := strings.ReplaceAll(parsedURL(t, rule.Annotations["runbook_url"]).Fragment, "-", " ")
-			if heading == "" || !strings.Contains(strings.ToLower(string(production)), "\n## "+heading+"\n") &&
-				!strings.Contains(strings.ToLower(string(production)), "\n### "+heading+"\n") {
-				t.Errorf("%s: the runbook has no heading %q", rule.Alert, heading)
-			}
+	for _, rule := range rules {
+		if problems := c.check(rule.Expr); len(problems) > 0 {
+			t.Errorf("%s: there is not %q", rule.Alert, problems)
+		}
+		if seen[rule.Alert] || !runbook[rule.Alert] {
+			t.Errorf("%s is there twice, or not in the runbook", rule.Alert)
+		}
+		seen[rule.Alert] = true
+		delete(runbook, rule.Alert)
+		if !duration.MatchString(rule.For) || !slices.Contains([]string{"critical", "warning", "info"}, rule.Labels["severity"]) {
+			t.Errorf("%s: for %q, severity %q", rule.Alert, rule.For, rule.Labels["severity"])
+		}
+		if rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
+			t.Errorf("%s says nothing", rule.Alert)
+		}
+		heading := strings.ReplaceAll(parsedURL(t, rule.Annotations["runbook_url"]).Fragment, "-", " ")
+		if heading == "" || !strings.Contains(strings.ToLower(string(production)), "\n## "+heading+"\n") &&
+			!strings.Contains(strings.ToLower(string(production)), "\n### "+heading+"\n") {
+			t.Errorf("%s: the runbook has no heading %q", rule.Alert, heading)
 		}
 	}
+	checkAlarms(t, c["keyrack_alarms_total"]["kind"], rules)
 	if len(seen) == 0 || len(runbook) > 0 {
 		t.Errorf("%d alerts; in the runbook, but no alerts: %v", len(seen), slices.Sorted(maps.Keys(runbook)))
 	}
 }
 
+// checkAlarms: each kind of alarm that the library has is on the page from the start, and a
+// rule tells a person of it.
+func checkAlarms(t *testing.T, onPage map[string]bool, rules []alertRule) {
+	t.Helper()
+	telemetry, err := os.ReadFile("../../../../telemetry.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := regexp.MustCompile(`(?m)^\tAlarm\w+ +AlarmKind = "(\w+)"`).FindAllStringSubmatch(string(telemetry), -1)
+	if len(kinds) != len(onPage) || len(kinds) == 0 {
+		t.Errorf("the library has %d kinds of alarms, the page %d", len(kinds), len(onPage))
+	}
+	for _, kind := range kinds {
+		if kind[1] != string(keyrack.AlarmTroubleOver) && !slices.ContainsFunc(rules, func(r alertRule) bool {
+			return strings.Contains(r.Expr, `kind="`+kind[1]+`"}`)
+		}) {
+			t.Errorf("no rule tells of the alarm %s", kind[1])
+		}
+	}
+}
+
 // TestDashboard: every panel asks for what is served, says what it shows, and lies
 // on no other.
-func TestDashboard(t *testing.T) {
-	text, err := os.ReadFile("../../../../packaging/grafana/keyrack.json")
+func TestDashboard(t *testing.T) { checkDashboard(t, "keyrack.json", newCatalogue(t), undrawn) }
+
+func checkDashboard(t *testing.T, name string, c catalogue, undrawn []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../../../packaging/grafana/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +319,6 @@ func TestDashboard(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	c := newCatalogue(t)
 	// What Grafana puts in, and what the variable of instances asks.
 	variables := strings.NewReplacer("$__rate_interval", "5m", "$instance", ".*")
 	values := regexp.MustCompile(`label_values\((\w+), instance\)`)
@@ -329,7 +370,9 @@ func TestDashboard(t *testing.T) {
 
 // undrawn are the metrics without a panel.
 var undrawn = []string{
-	"keyrack_build_info", "process_start_time_seconds", "keyrack_tokens_issued_total", "keyrack_parked",
+	"keyrack_build_info", "process_start_time_seconds", "go_info", "go_threads", "go_sched_gomaxprocs_threads", "go_gc_duration_seconds",
+	"go_memstats_alloc_bytes_total", "go_memstats_heap_objects", "go_memstats_next_gc_bytes", "go_memstats_sys_bytes", "process_virtual_memory_bytes",
+	"keyrack_tokens_issued_total", "keyrack_parked",
 	"keyrack_journal_synced_seconds", "keyrack_subscription_paused", "keyrack_forbidden_calls_total",
 }
 

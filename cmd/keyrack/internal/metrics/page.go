@@ -18,12 +18,12 @@ func (m *Metrics) Page(ctx context.Context, rack *keyrack.Rack) []byte {
 	m.writeCounts(&w)
 	writeStats(&w, rack.Stats(), m)
 	writeJournal(ctx, &w, rack, m)
+	m.writeRuntime(&w)
 	return w.Bytes()
 }
 
 func (m *Metrics) writeCounts(w *promWriter) {
 	w.gauge("keyrack_build_info", "Always 1; the version is in the label.", 1, "version", m.version)
-	w.gauge("process_start_time_seconds", "When the process began, since the Unix epoch.", float64(m.began.UnixMilli())/1000)
 	w.counters("keyrack_deliveries_total", "Webhooks taken in, by action and outcome.", &m.deliveries, "action", "outcome")
 	w.counters("keyrack_general_webhooks_total", "General Webhooks, which the application handles itself.", &m.general)
 	w.counters("keyrack_refusals_total", "Requests that the webhook listener refused, by reason.", &m.refusals, "why")

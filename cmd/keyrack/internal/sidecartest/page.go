@@ -10,7 +10,7 @@ import (
 // name, the labels and the value.
 var SampleLine = regexp.MustCompile(`^([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? (\S+)$`)
 
-var typeLine = regexp.MustCompile(`^# TYPE ([a-z_]+) (counter|gauge|histogram)$`)
+var typeLine = regexp.MustCompile(`^# TYPE ([a-z_]+) (counter|gauge|histogram|summary)$`)
 
 // WellFormed fails if a page of metrics is not in the text format: HELP, TYPE, and then
 // the samples of that one family, none of them twice.
@@ -40,7 +40,7 @@ func WellFormed(t *testing.T, page string) {
 			continue
 		}
 		name := m[1]
-		if kind == "histogram" {
+		if kind == "histogram" || kind == "summary" {
 			name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
 		}
 		if name != family {
