@@ -142,7 +142,7 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 			news := r.news.Wait()
 			at, now := r.fork(forks)
 			after, forks = min(after, at), now
-			for c, err := range changesOf(r.store.Journal(ctx, after)) {
+			for c, err := range changesOf(shown{r.store, r}.Journal(ctx, after)) {
 				if ctx.Err() != nil {
 					return
 				}
@@ -154,6 +154,27 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 			select {
 			case <-news:
 			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// shown is the store for those who tell of changes: its journal ends where the view does.
+// So whoever hears of a change, and asks then, gets an answer that knows of it.
+type shown struct {
+	store.Store
+	rack *Rack
+}
+
+// Journal implements store.Store.
+func (s shown) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range s.Store.Journal(ctx, after) {
+			if err == nil && e.Position > s.rack.history.Position() && s.rack.view.Version(e.Integration) < e.Version {
+				return // there is news when it is shown
+			}
+			if !yield(e, err) {
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -115,5 +116,64 @@ func TestIterationsTakeTheStoresTime(t *testing.T) {
 		if len(histories) != 1 || histories[0].Took != 0 || histories[0].Err != nil {
 			t.Errorf("told %v", histories)
 		}
+	})
+}
+
+// lingering is a store whose commit has happened for a while before it returns.
+type lingering struct {
+	store.Store
+	happened func()
+}
+
+func (s lingering) Commit(ctx context.Context, c store.Commit) (store.Committed, error) {
+	stored, err := s.Store.Commit(ctx, c)
+	if err == nil && s.happened != nil {
+		s.happened()
+		time.Sleep(100 * time.Millisecond)
+	}
+	return stored, err
+}
+
+// Whoever hears of a change, and asks then, gets an answer that knows of it: by Changes and
+// by a subscription, also while the commit is under way.
+func TestChangesAreShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &lingering{Store: memstore.New(nil)}
+		rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Poll: minute, Sealer: seal.Ephemeral()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		heard := make(chan string, 10)
+		hear := func(by string, c keyrack.Change) {
+			if now := rack.CheckIntegration(c.Integration); now.Status != c.Is {
+				t.Errorf("by %s it is %v, and asked %v", by, c.Is, now.Status)
+			}
+			heard <- by
+		}
+		s.happened = func() {
+			s.happened = nil
+			go func() {
+				for c, err := range rack.Changes(t.Context(), 0) {
+					if err != nil {
+						t.Error(err)
+					}
+					hear("Changes", c)
+					return
+				}
+			}()
+			err := rack.Subscribe("billing", func(_ context.Context, c keyrack.Change) error {
+				hear("a subscription", c)
+				return nil
+			}, &keyrack.SubscribeOptions{FromStart: true})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := rack.Deliver(t.Context(), creation("A", "k", lifecycle.Yes)); err != nil {
+			t.Fatal(err)
+		}
+		<-heard
+		<-heard
 	})
 }
