@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/console"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -49,7 +50,7 @@ func TestHostileStrings(t *testing.T) {
 		}
 		step := 8
 		switch {
-		case raceEnabled:
+		case testkit.Race:
 			step = 40 // it takes ten times as long
 		case os.Getenv("KEYRACK_LONG") != "":
 			step = 1
