@@ -190,9 +190,10 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		switch {
 		case err == nil && stored.Repeated && stored.Version != next.Version:
 			return receipt, r.reload(ctx, id)
-		case err == nil && next.Alias != "":
-			return receipt, r.reload(ctx, id) // another instance has named it: its name first
 		case err == nil:
+			if err := r.publishNamed(ctx, &next); err != nil { // another instance has named it
+				return receipt, err
+			}
 			r.publish(next, t.id)
 			if t.left.ID != "" {
 				r.publish(t.left, store.EntryID{})
@@ -203,9 +204,6 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			t.conflicts++
 			if err = r.nameAgain(ctx, t); err == nil {
 				base, err = r.again(ctx, t.evidence.Kind, base)
-			}
-			if err == nil {
-				err = r.publishNamed(ctx, &base.Record)
 			}
 		case errors.As(err, &owned):
 			err = r.owned(ctx, t, owned)
