@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -60,21 +62,36 @@ func check(ctx context.Context, c *sidecar, o *output, token lifecycle.Token, qu
 	if err != nil {
 		return err
 	}
-	switch {
-	case quiet:
-	case o.text():
-		err = tellIntrospection(o, i)
-	default:
-		err = o.raw(raw)
-	}
-	if err != nil {
-		return err
+	if !quiet {
+		if err := tell(o, i, raw); err != nil {
+			return err
+		}
 	}
 	// The sidecar may be set to assume Valid; Active says so.
 	if i.Active != (i.Status == lifecycle.Valid) {
 		return errors.New("the sidecar contradicts itself about whether the token is active; check that it is a Keyrack of the same version")
 	}
 	return exitOf(i.Status)
+}
+
+// postForVerdict sends what is said, and prints the verdict that the API answers with.
+func postForVerdict[T interface{ Introspected() api.Introspection }](ctx context.Context, b *backend, o *output, said any, path ...string) (answer T, err error) {
+	raw, err := b.Post(ctx, said, path...)
+	if err != nil {
+		return answer, err
+	}
+	if answer, err = client.Decode[T](raw); err != nil {
+		return answer, err
+	}
+	return answer, tell(o, answer.Introspected(), raw)
+}
+
+// tell prints a verdict for people, or the answer as it came.
+func tell(o *output, i api.Introspection, raw json.RawMessage) error {
+	if o.text() {
+		return tellIntrospection(o, i)
+	}
+	return o.raw(raw)
 }
 
 // tellIntrospection prints a verdict for people.

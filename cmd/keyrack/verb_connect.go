@@ -1,18 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
-	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
-	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
 func newConnect(env environment) *cobra.Command {
@@ -71,21 +67,9 @@ Exit codes: as of keyrack check, and 1 if Mews refuses the token or does not ans
 }
 
 func connect(ctx context.Context, b *backend, o *output, said api.ConnectRequest) error {
-	raw, err := b.Post(ctx, said, "v1", "connect")
-	if err != nil {
-		return err
-	}
-	result, err := client.Decode[api.ConnectResult](raw)
-	if err != nil {
-		return err
-	}
-	if o.text() {
-		err = tellIntrospection(o, result.Introspection)
-		if result.Nameless {
-			err = cmp.Or(err, o.printf("nameless until a webhook or an import brings this token; or: keyrack name INTEGRATION %s\n", terminal.Plain(result.Integration)))
-		}
-	} else {
-		err = o.raw(raw)
+	result, err := postForVerdict[api.ConnectResult](ctx, b, o, said, "v1", "connect")
+	if err == nil && result.Nameless && o.text() {
+		err = o.printf("nameless until a webhook or an import brings this token; or: keyrack name INTEGRATION %s\n", terminal.Plain(result.Integration))
 	}
 	if err != nil {
 		return err
@@ -115,8 +99,8 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 		Example: `  keyrack name 9e5e84e9-974d-4f16-9662-ab2200f27cb1 nameless-3f2a --who Kim --why call`,
 		Args:    exactly("INTEGRATION", "NAMELESS"),
 		RunE: func(verb *cobra.Command, args []string) (err error) {
-			if said.Who == "" || said.Why == "" {
-				return usage.Errorf("--who and --why are required: the journal keeps who said so, and why")
+			if err := given(said.Who, said.Why); err != nil {
+				return err
 			}
 			if err := o.open(verb, env); err != nil {
 				return err
@@ -126,32 +110,12 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 			}
 			defer b.close(&err)
 			said.Nameless = args[1]
-			raw, err := b.Post(verb.Context(), said, client.IntegrationPath(args[0], "name")...)
-			if err != nil {
-				return err
-			}
-			result, err := client.Decode[api.SettleResult](raw)
-			if err != nil {
-				return err
-			}
-			if o.text() {
-				err = tellIntrospection(&o, result.Introspection)
-			} else {
-				err = o.raw(raw)
-			}
-			switch {
-			case err != nil:
-				return err
-			case result.Outcome != lifecycle.Applied:
-				return fmt.Errorf("your word changed nothing: %v %s", result.Outcome, terminal.Plain(result.Cause))
-			}
-			return exitOf(result.Status)
+			return settle(verb.Context(), &b, &o, said, args[0], "name")
 		},
 	}
 	flags := name.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&said.Who, "who", "", "your `name`; required")
-	flags.StringVar(&said.Why, "why", "", "your `reason`; required")
+	wordFlags(flags, &said.Who, &said.Why)
 	o.flags(flags)
 	b.flags(flags)
 	return name

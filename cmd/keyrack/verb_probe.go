@@ -196,19 +196,7 @@ Exit codes: as of keyrack check.`,
 }
 
 func report(ctx context.Context, b *backend, o *output, seen api.ReportRequest) error {
-	raw, err := b.Post(ctx, seen, "v1", "report")
-	if err != nil {
-		return err
-	}
-	result, err := client.Decode[api.ReportResult](raw)
-	if err != nil {
-		return err
-	}
-	if o.text() {
-		err = tellIntrospection(o, result.Introspection)
-	} else {
-		err = o.raw(raw)
-	}
+	result, err := postForVerdict[api.ReportResult](ctx, b, o, seen, "v1", "report")
 	if err != nil {
 		return err
 	}

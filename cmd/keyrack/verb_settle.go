@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/api"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/client"
@@ -48,10 +49,10 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 			if verb.Flags().Changed("canceled") {
 				said.Canceled = &canceled
 			}
-			switch {
-			case said.Who == "" || said.Why == "":
-				return usage.Errorf("--who and --why are required: the journal keeps who said so, and why")
-			case said.Enabled == nil && said.Canceled == nil && said.Current == "" && said.AnsweredBy == "":
+			if err := given(said.Who, said.Why); err != nil {
+				return err
+			}
+			if said.Enabled == nil && said.Canceled == nil && said.Current == "" && said.AnsweredBy == "" {
 				return usage.Errorf("say something: --enabled, --enabled=false, --canceled, --canceled=false, --current or --answered-by")
 			}
 			if err := o.open(verb, env); err != nil {
@@ -61,7 +62,7 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 				return err
 			}
 			defer b.close(&err)
-			return settle(verb.Context(), &b, &o, args[0], said)
+			return settle(verb.Context(), &b, &o, said, args[0], "settle")
 		},
 	}
 	flags := settle.Flags()
@@ -71,27 +72,29 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 	flags.StringVar(&said.Current, "current", "", "`digest` of the token that is the current one")
 	flags.StringVar(&said.AnsweredBy, "answered-by", "", "id of the `enterprise` that Mews names for the integration's")
 	flags.StringVar(&said.Enterprise, "enterprise", "", "id of the integration's `enterprise`; another one is refused")
-	flags.StringVar(&said.Who, "who", "", "your `name`; required")
-	flags.StringVar(&said.Why, "why", "", "your `reason`; required")
+	wordFlags(flags, &said.Who, &said.Why)
 	o.flags(flags)
 	b.flags(flags)
 	return settle
 }
 
-func settle(ctx context.Context, b *backend, o *output, id string, said api.SettleRequest) error {
-	raw, err := b.Post(ctx, said, client.IntegrationPath(id, "settle")...)
-	if err != nil {
-		return err
+// wordFlags are the flags of what a person says: who says it, and why.
+func wordFlags(flags *pflag.FlagSet, who, why *string) {
+	flags.StringVar(who, "who", "", "your `name`; required")
+	flags.StringVar(why, "why", "", "your `reason`; required")
+}
+
+// given checks what wordFlags read.
+func given(who, why string) error {
+	if who == "" || why == "" {
+		return usage.Errorf("--who and --why are required: the journal keeps who said so, and why")
 	}
-	result, err := client.Decode[api.SettleResult](raw)
-	if err != nil {
-		return err
-	}
-	if o.text() {
-		err = tellIntrospection(o, result.Introspection)
-	} else {
-		err = o.raw(raw)
-	}
+	return nil
+}
+
+// settle sends a person's word about an integration, and fails if it changed nothing.
+func settle(ctx context.Context, b *backend, o *output, said any, id, what string) error {
+	result, err := postForVerdict[api.SettleResult](ctx, b, o, said, client.IntegrationPath(id, what)...)
 	switch {
 	case err != nil:
 		return err

@@ -49,6 +49,9 @@ type Evidence struct {
 	At     time.Time      `json:"at"`
 }
 
+// Introspected is the Introspection that an answer begins with: those that say more embed it.
+func (i Introspection) Introspected() Introspection { return i }
+
 func introspectionOf(v keyrack.Verdict, now time.Time) Introspection {
 	i := Introspection{
 		Active: v.Active(), Status: v.Status, Reason: v.Reason, Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble,
