@@ -161,7 +161,7 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 }
 
 // shown is the store for those who tell of changes: its journal ends where the view does.
-// So whoever hears of a change, and asks then, gets an answer that knows of it.
+// So a program that hears of a change, and asks then, gets an answer that knows of it.
 type shown struct {
 	store.Store
 	rack *Rack

@@ -134,7 +134,7 @@ func (s lingering) Commit(ctx context.Context, c store.Commit) (store.Committed,
 	return stored, err
 }
 
-// Whoever hears of a change, and asks then, gets an answer that knows of it: by Changes and
+// A program that hears of a change, and asks then, gets an answer that knows of it: by Changes and
 // by a subscription, also while the commit is under way.
 func TestChangesAreShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
