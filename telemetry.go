@@ -165,6 +165,9 @@ type ServedRequest struct {
 	Took    time.Duration // from the request's arrival to the answer
 	Receipt Receipt       // zero where nothing was taken in
 	Refusal Refusal       // why not; empty where it was
+	// Secret is the name of the secret that came with the request; empty where none of the
+	// accepted ones did, or none was looked for. It is fit for a label.
+	Secret string
 }
 
 // AlarmKind says what an alarm is about.

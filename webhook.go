@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,18 +37,23 @@ type HandlerOptions struct {
 	// slash and is spelled as in a URL. Empty means DefaultPath. Nothing is ever
 	// redirected: Mews follows redirections, with the body and the token in it.
 	Path string
+	// AnyPath leaves the path to the router that the handler is mounted in, which must not
+	// redirect either: whatever it sends here is answered. It goes without Path.
+	AnyPath bool
 	// WithoutSecret accepts every delivery. It must be set if there are no secrets, must
 	// not be if there are, and should be only if something in front authenticates.
 	WithoutSecret bool
 	// General gets the General Webhooks that come to the same URL, with the body as it
-	// came, but unpacked. Its answer is the answer. nil: they are answered 204.
+	// came, but unpacked, and without the secret: neither in the URL, nor in a parsed form,
+	// nor in what proxies say of the URL. Its answer is the answer. nil: they are answered 204.
 	General http.Handler
 	// BodyLimit is the largest body that is read, in bytes, unpacked: at most 64 MiB. 0
 	// means 64 KiB.
 	BodyLimit int64
 }
 
-// Handler receives Mews's webhooks on one exact path.
+// Handler receives Mews's webhooks on one exact path. What it refuses is logged with a hint
+// at what is probably wrong; a refusal of the same kind again at most every ten seconds.
 //
 //	204  journalled durably: applied, duplicate, parked, stale, conflict, an
 //	     unknown action, valid JSON of an unexpected shape
@@ -73,7 +77,8 @@ type Handler struct {
 // Handler returns a handler that delivers to the Rack what comes with one of the
 // secrets, as ?Token=SECRET. nil options mean the zero HandlerOptions. The error is
 // ErrInvalid if there is no secret and WithoutSecret is not set, if both are there, if a
-// secret is empty, if two have the same name, or for options that make no sense.
+// secret is empty or has what no registered URL has, if two have the same name or value, or
+// for options that make no sense.
 func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	var options HandlerOptions
 	if o != nil {
@@ -91,6 +96,9 @@ func (r *Rack) Handler(accepted []Secret, o *HandlerOptions) (*Handler, error) {
 	secrets, err := newSecrets(accepted)
 	if err != nil {
 		return nil, err
+	}
+	if options.AnyPath && options.Path != "" {
+		return nil, fmt.Errorf("%w: HandlerOptions.AnyPath is true beside Path = %q; leave Path empty where the router decides", ErrInvalid, options.Path)
 	}
 	if options.Path == "" {
 		options.Path = DefaultPath
@@ -119,10 +127,11 @@ func exact(p string) bool {
 // Secrets returns the names of the secrets and when each was last presented.
 func (h *Handler) Secrets() []SecretUse { return h.secrets.uses() }
 
-// arrival is when a request came.
+// arrival is when a request came, and with which secret.
 type arrival struct {
-	at    time.Time
-	began span
+	at     time.Time
+	began  span
+	secret string // its name; empty before it was looked at, and without one
 }
 
 // ServeHTTP answers one request.
@@ -130,16 +139,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a := arrival{at: time.Now()}
 	ctx, began := h.rack.tell.begin(req.Context(), WorkDelivery, "")
 	a.began = began
-	refusal := h.admit(req, a.at)
+	refusal := h.admit(req, &a)
 	if refusal != "" {
-		h.refuse(w, a, refusal, nil)
+		h.refuse(w, req, a, refusal, nil, nil)
 		return
 	}
 	body := h.buffers.Get().(*bytes.Buffer)
 	defer h.buffers.Put(body)
 	body.Reset()
-	if refusal = h.read(w, req, body); refusal != "" {
-		h.refuse(w, a, refusal, body.Bytes())
+	if err := h.read(w, req, body); err != nil {
+		h.refuse(w, req, a, refusalOf(err), body.Bytes(), err)
 		return
 	}
 	// Whether the delivery is stored must not depend on the caller staying connected.
@@ -147,10 +156,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	receipt, err := h.deliver(ctx, body.Bytes())
 	switch {
 	case errors.Is(err, events.ErrSyntax):
-		h.refuse(w, a, RefusedSyntax, body.Bytes())
+		h.refuse(w, req, a, RefusedSyntax, body.Bytes(), nil)
 	case err != nil:
-		h.rack.log.ErrorContext(ctx, "delivery not stored", "error", err)
-		h.refuse(w, a, RefusedStore, nil)
+		h.refuse(w, req, a, RefusedStore, nil, err)
 	case receipt.General != nil:
 		h.general(w, req, body.Bytes(), a, receipt)
 	default:
@@ -160,14 +168,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // admit looks at everything but the body.
-func (h *Handler) admit(req *http.Request, now time.Time) Refusal {
-	switch {
-	case req.URL.Path != h.options.Path || req.URL.RawPath != "": // spelled in an unusual way
+func (h *Handler) admit(req *http.Request, a *arrival) Refusal {
+	if !h.options.AnyPath && (req.URL.Path != h.options.Path || req.URL.RawPath != "") { // spelled in an unusual way
 		return RefusedPath
-	case req.Method != http.MethodPost:
+	}
+	if req.Method != http.MethodPost {
 		return RefusedMethod
-	case !h.options.WithoutSecret && !h.secrets.match(req.URL.RawQuery, now):
-		return RefusedSecret
+	}
+	if !h.options.WithoutSecret {
+		name, ok := h.secrets.match(req.URL.RawQuery, a.at)
+		if !ok {
+			return RefusedSecret
+		}
+		a.secret = name
 	}
 	return ""
 }
@@ -179,13 +192,13 @@ const packedSlack = 1 << 10
 // read reads the body of a request, unpacked, up to the limit. It never holds more than
 // that, whatever a packed body says. A body in any other encoding than gzip is taken as it
 // is: it is JSON, or it is refused as no JSON.
-func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buffer) Refusal {
+func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buffer) error {
 	limit, packed := h.options.BodyLimit, isGzip(req.Header)
 	if packed {
 		limit += packedSlack
 	}
 	if req.ContentLength > limit {
-		return RefusedSize
+		return &http.MaxBytesError{Limit: limit}
 	}
 	// A writer that cannot set deadlines leaves them to its server.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
@@ -193,34 +206,15 @@ func (h *Handler) read(w http.ResponseWriter, req *http.Request, into *bytes.Buf
 	if packed {
 		unpacked, err := gzip.NewReader(source)
 		if err != nil {
-			return refusalOf(err)
+			return err
 		}
 		source = unpacked
 	}
 	_, err := into.ReadFrom(io.LimitReader(source, h.options.BodyLimit+1))
 	if err == nil && int64(into.Len()) > h.options.BodyLimit {
-		return RefusedSize
+		return &http.MaxBytesError{Limit: h.options.BodyLimit}
 	}
-	return refusalOf(err)
-}
-
-// isGzip reports whether a body is packed, as its header says.
-func isGzip(header http.Header) bool {
-	encodings := header.Values("Content-Encoding")
-	return len(encodings) == 1 && (strings.EqualFold(encodings[0], "gzip") || strings.EqualFold(encodings[0], "x-gzip"))
-}
-
-// refusalOf returns why a body could not be read, or "". A packed body that does not
-// unpack did not come whole.
-func refusalOf(err error) Refusal {
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return RefusedSize
-	case err != nil:
-		return RefusedBody
-	}
-	return ""
+	return err
 }
 
 // deliver delivers, and makes an error of a panic. The error says no more than the
@@ -246,6 +240,7 @@ func (h *Handler) general(w http.ResponseWriter, req *http.Request, body []byte,
 	if isGzip(req.Header) { // it is unpacked
 		forwarded.Header.Del("Content-Encoding")
 	}
+	withoutSecret(forwarded)
 	v := guard.Panicked(func() { h.options.General.ServeHTTP(status, forwarded) })
 	if v != nil && v != http.ErrAbortHandler {
 		h.rack.log.ErrorContext(req.Context(), "panic in the handler of General Webhooks", "type", fmt.Sprintf("%T", v))
@@ -266,33 +261,33 @@ func (h *Handler) answered(a arrival, status int, receipt Receipt) {
 	if !receipt.ID.IsZero() {
 		h.rack.answers.Add(receipt.ID, store.Response{Status: status, Took: took})
 	}
-	h.rack.tell.answered(a.began, ServedRequest{Status: status, Took: took, Receipt: receipt})
+	h.rack.tell.answered(a.began, ServedRequest{Status: status, Took: took, Receipt: receipt, Secret: a.secret})
 }
 
 // Refused returns how many requests were refused for which reason since the
 // handler was made, and the last few of them, oldest first.
-func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) {
-	h.refusals.mu.Lock()
-	defer h.refusals.mu.Unlock()
-	return maps.Clone(h.refusals.counts), append([]Refused(nil), h.refusals.recent...)
-}
+func (h *Handler) Refused() (counts map[Refusal]uint64, recent []Refused) { return h.refusals.copies() }
 
-// refuse answers a request that is not taken in.
-func (h *Handler) refuse(w http.ResponseWriter, a arrival, refusal Refusal, body []byte) {
-	one := Refused{At: a.at.UTC(), Refusal: refusal, Size: len(body)}
+// refuse answers a request that is not taken in. The error is the one with which the body
+// could not be read or the delivery not be stored, and nil for other refusals.
+func (h *Handler) refuse(w http.ResponseWriter, req *http.Request, a arrival, refusal Refusal, body []byte, err error) {
+	asked := refusedRequest{Request: req, path: h.options.Path, body: body, err: err}
+	asked.escaped, asked.one = presentedIn(req.URL.RawQuery)
+	one := Refused{At: a.at.UTC(), Refusal: refusal, Size: len(body), Hint: asked.hint(refusal)}
 	if len(body) > 0 {
 		digest := h.rack.digester.Sum(string(body))
 		one.Digest = hex.EncodeToString(digest[:8])
 	}
-	h.refusals.add(one)
-	switch refusal {
-	case RefusedMethod:
-		w.Header().Set("Allow", http.MethodPost)
-	case RefusedSecret:
-		w.Header().Set("WWW-Authenticate", `Token realm="webhook"`)
+	level, message, failure := slog.LevelWarn, "request refused", slog.Attr{}
+	if refusal == RefusedStore {
+		level, message, failure = slog.LevelError, "delivery not stored", slog.String("error", err.Error())
 	}
-	http.Error(w, refusal.text(), refusal.status())
-	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.status(), Took: time.Since(a.at), Refusal: refusal})
+	if times := h.refusals.add(one, failure.Value.String()); times > 0 {
+		h.rack.log.LogAttrs(req.Context(), level, message, slog.String("why", string(refusal)), slog.Int("times", times),
+			slog.Int("status", refusal.status()), slog.String("hint", one.Hint), failure)
+	}
+	refusal.answer(w)
+	h.rack.tell.answered(a.began, ServedRequest{Status: refusal.status(), Took: time.Since(a.at), Refusal: refusal, Secret: a.secret})
 }
 
 // statusWriter remembers the status that was answered.

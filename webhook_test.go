@@ -168,3 +168,33 @@ func TestMayNameRequestor(t *testing.T) {
 		t.Error("nothing was spared")
 	}
 }
+
+// TestAnyPath: with AnyPath the router decides about the path, whatever it has made of it.
+func TestAnyPath(t *testing.T) {
+	r, err := keyrack.Open(t.Context(), memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	secrets := []keyrack.Secret{{Name: "2026", Value: keyrack.NewToken("current")}}
+	if _, err := r.Handler(secrets, &keyrack.HandlerOptions{AnyPath: true, Path: "/hooks"}); !errors.Is(err, keyrack.ErrInvalid) || !strings.Contains(err.Error(), "leave Path empty") {
+		t.Errorf("AnyPath beside Path: %v", err)
+	}
+	h, err := r.Handler(secrets, &keyrack.HandlerOptions{AnyPath: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /tenants/{tenant}/mews", h)
+	mux.Handle("/api/", http.StripPrefix("/api", h))
+	for target, want := range map[string]int{
+		"/tenants/4711/mews?Token=current": 204, "/tenants/47%2F11/mews?Token=current": 204, "/api/anything?Token=current": 204,
+		"/tenants/4711/mews?Token=wrong": 401, "/elsewhere?Token=current": 404,
+	} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", target, strings.NewReader(enabledBody)))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", target, w.Code, want)
+		}
+	}
+}

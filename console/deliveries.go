@@ -57,8 +57,8 @@ type deliveriesPage struct {
 }
 
 type refusal struct {
-	At                  moment
-	Reason, Digest, Len string
+	At                        moment
+	Reason, Digest, Len, Hint string
 }
 
 func (h *Handler) deliveries(r *request) {
@@ -191,6 +191,6 @@ func (p *deliveriesPage) refusals(r *request, webhooks *keyrack.Handler) {
 	}
 	slices.SortFunc(p.Reasons, func(a, b count) int { return b.N - a.N })
 	for _, one := range slices.Backward(recent) {
-		p.Recent = append(p.Recent, refusal{momentOf(one.At, r.now), string(one.Refusal), one.Digest, number(one.Size)})
+		p.Recent = append(p.Recent, refusal{momentOf(one.At, r.now), string(one.Refusal), one.Digest, number(one.Size), one.Hint})
 	}
 }

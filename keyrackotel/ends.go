@@ -30,6 +30,7 @@ const (
 	outcomeKey      = attribute.Key("keyrack.outcome")
 	probeKey        = attribute.Key("keyrack.probe.result")
 	reasonKey       = attribute.Key("keyrack.verdict.reason")
+	secretKey       = attribute.Key("keyrack.secret.name")
 	stateKey        = attribute.Key("keyrack.state")
 	storeKey        = attribute.Key("keyrack.store.result")
 	subscriptionKey = attribute.Key("keyrack.subscription.name")
@@ -92,7 +93,7 @@ func with(attributes []attribute.KeyValue) metric.MeasurementOption {
 }
 
 func (t *Telemetry) answered(ctx context.Context, o keyrack.ServedRequest) {
-	bounded := known(statusKey.Int(o.Status), errorTypeKey.String(string(o.Refusal)))
+	bounded := known(statusKey.Int(o.Status), errorTypeKey.String(string(o.Refusal)), secretKey.String(o.Secret))
 	t.ends.deliveries.Record(ctx, o.Took.Seconds(), with(bounded))
 	end(ctx, o.Status >= 500, append(bounded, known(integrationKey.String(o.Receipt.Integration))...)...)
 }

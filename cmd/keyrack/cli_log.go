@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/front"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 )
 
@@ -64,14 +65,22 @@ func newDeliveryLog(log *slog.Logger) *deliveryLog {
 	return &deliveryLog{log: log, kinds: make(map[keyrack.Refusal]*refusalCount)}
 }
 
-// observe logs an answered request.
+// refused logs a request that was refused in front of the Rack.
+func (d *deliveryLog) refused(o keyrack.ServedRequest) {
+	hint := "the path of the webhook is exact: leave out the slash at its end"
+	if o.Refusal == front.RefusedPage {
+		hint = "a web page may have sent it: where no secret protects the webhook, Mews is told from pages by what only they send"
+	}
+	if n := d.count(o.Refusal, time.Now()); n > 0 {
+		d.log.Warn("request refused", "why", o.Refusal, "times", n, "status", o.Status, "hint", hint)
+	}
+}
+
+// observe logs a delivery that was taken in. What the Rack refuses it logs itself.
 func (d *deliveryLog) observe(o keyrack.ServedRequest) {
 	answer := slog.Group("answer", "status", o.Status, "took", o.Took.Round(time.Microsecond))
 	switch decision := o.Receipt.Decision; {
 	case o.Refusal != "":
-		if n := d.count(o.Refusal, time.Now()); n > 0 {
-			d.log.Warn("request refused", "why", o.Refusal, "times", n, answer)
-		}
 	case o.Receipt.General != nil && o.Receipt.ID.IsZero():
 		d.log.Info("general webhook", answer)
 	case o.Receipt.Integration == "":

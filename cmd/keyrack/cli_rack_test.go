@@ -34,6 +34,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 		"Policy.ProveSince":        "a Rack that asks Mews sets it; --trust-deliveries says otherwise",
 		"HandlerOptions.General":   "the sidecar has no business with General Webhooks",
 		"HandlerOptions.BodyLimit": "64 KiB are 20 times the largest webhook that Mews documents",
+		"HandlerOptions.AnyPath":   "the sidecar has no router in front of its handler",
 		"pgstore.Poll":             "--poll is how often the Rack looks",
 		"pgstore.NoListen":         "--pooler implies it",
 		"pgstore.OnPooler":         "the log of serve is told",

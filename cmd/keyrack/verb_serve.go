@@ -209,8 +209,9 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 
 	counts := metrics.New(version())
-	observe := newDeliveryLog(log).observe
-	rack, closeRack, err := s.openRack(ctx, counts, observe, log)
+	counts.ExpectSecrets(s.secrets)
+	deliveries := newDeliveryLog(log)
+	rack, closeRack, err := s.openRack(ctx, counts, deliveries.observe, log)
 	if err != nil {
 		return err
 	}
@@ -227,7 +228,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	shares := httpserver.ShareOut(httpserver.OpenFiles())
 	entrance := &front.Handler{Next: handler, Path: s.webhookPath, WithoutSecret: s.withoutSecret, Refused: func(r keyrack.ServedRequest) {
 		counts.Telemetry().Answered(ctx, r)
-		observe(r)
+		deliveries.refused(r)
 	}}
 	webhooks := httpserver.Open(webhookListener, shares.Webhooks, entrance, log)
 	server := api.New(api.Options{

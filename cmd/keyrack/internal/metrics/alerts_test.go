@@ -200,6 +200,7 @@ var undrawn = []string{
 	"go_memstats_alloc_bytes_total", "go_memstats_heap_objects", "go_memstats_next_gc_bytes", "go_memstats_sys_bytes", "process_virtual_memory_bytes",
 	"keyrack_tokens_issued_total", "keyrack_parked",
 	"keyrack_journal_synced_seconds", "keyrack_subscription_paused", "keyrack_forbidden_calls_total",
+	"keyrack_secret_uses_total",
 }
 
 // TestProbesSilentAtZero: the rule fires when nobody asks Mews at all. A ratio cannot, as it

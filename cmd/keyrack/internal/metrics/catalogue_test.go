@@ -40,6 +40,7 @@ func newCatalogue(t *testing.T) catalogue {
 		synctest.Wait()
 		m := New("0.0.0")
 		m.ExpectProbes()
+		m.ExpectSecrets([]keyrack.Secret{{Name: "current"}})
 		m.TokenIssued("caller")
 		for _, a := range lifecycle.Actions() {
 			m.answered(keyrack.ServedRequest{Receipt: keyrack.Receipt{Decision: lifecycle.Decision{Action: a, Outcome: lifecycle.Applied}}})

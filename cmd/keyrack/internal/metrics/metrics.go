@@ -31,6 +31,7 @@ type Metrics struct {
 	deliveries counters // action, outcome
 	general    counters
 	refusals   counters // why
+	secrets    counters // name
 	conflicts  counters
 	calls      counters // method, result
 	probes     counters // result
@@ -79,6 +80,13 @@ func (m *Metrics) ExpectProbes() {
 	}
 }
 
+// ExpectSecrets puts the secrets of these names on the page.
+func (m *Metrics) ExpectSecrets(secrets []keyrack.Secret) {
+	for _, s := range secrets {
+		m.secrets.add(0, s.Name)
+	}
+}
+
 // Telemetry is for the options of the Rack to count.
 func (m *Metrics) Telemetry() *keyrack.Telemetry {
 	return &keyrack.Telemetry{
@@ -100,6 +108,9 @@ func (m *Metrics) Telemetry() *keyrack.Telemetry {
 
 func (m *Metrics) answered(o keyrack.ServedRequest) {
 	m.took.add(o.Took)
+	if o.Secret != "" {
+		m.secrets.add(1, o.Secret)
+	}
 	switch {
 	case o.Refusal != "":
 		m.refusals.add(1, string(o.Refusal))

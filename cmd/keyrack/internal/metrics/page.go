@@ -27,6 +27,7 @@ func (m *Metrics) writeCounts(w *promWriter) {
 	w.counters("keyrack_deliveries_total", "Webhooks taken in, by action and outcome.", &m.deliveries, "action", "outcome")
 	w.counters("keyrack_general_webhooks_total", "General Webhooks, which the application handles itself.", &m.general)
 	w.counters("keyrack_refusals_total", "Requests that the webhook listener refused, by reason.", &m.refusals, "why")
+	w.counters("keyrack_secret_uses_total", "Requests that came with one of the webhook's secrets, by its name.", &m.secrets, "secret")
 	w.counters("keyrack_conflicts_total", "Commits that lost to another instance's and were decided again.", &m.conflicts)
 	w.counters("keyrack_store_calls_total", "Calls of the store, by result; timeout, invalid and error are failures.", &m.calls, "method", "result")
 	w.counters("keyrack_probes_total", "Questions to Mews, by result.", &m.probes, "result")
