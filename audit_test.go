@@ -83,7 +83,7 @@ func refold(t tb, s store.Store, stored store.Stored) map[uint64][]byte {
 		}
 	}
 	versions := map[uint64][]byte{stored.BaseVersion: stored.Base}
-	for e, err := range s.History(context.Background(), stored.Integration) {
+	for e, err := range s.History(context.Background(), stored.Integration, store.EntryID{}) {
 		if err != nil {
 			t.Fatalf("History: %v", err)
 		}

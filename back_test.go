@@ -164,8 +164,8 @@ func (m *timeMachine) Bounds(ctx context.Context) (first, last store.Position, e
 	return m.store().Bounds(ctx)
 }
 
-func (m *timeMachine) History(ctx context.Context, id string) iter.Seq2[store.Entry, error] {
-	return m.store().History(ctx, id)
+func (m *timeMachine) History(ctx context.Context, id string, after store.EntryID) iter.Seq2[store.Entry, error] {
+	return m.store().History(ctx, id, after)
 }
 
 func (m *timeMachine) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {

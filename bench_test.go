@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -277,6 +278,33 @@ func BenchmarkStats(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/integration")
+		})
+	}
+}
+
+// A page of a hundred from anywhere in the list: the same of many integrations.
+func BenchmarkListPage(b *testing.B) {
+	for _, size := range crowdSizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c := crowdOf(b, size)
+			ids := slices.Sorted(slices.Values(c.ids))
+			turn := 0
+			for b.Loop() {
+				turn++
+				from := turn * 7919 % (size - 100)
+				n := 0
+				for s := range c.rack.SummariesAfter(ids[from]) {
+					if n++; s.Integration.ID != ids[from+n] || s.Verdict.Status != lifecycle.Valid {
+						b.Fatalf("%d after %s is %v", n, ids[from], s)
+					}
+					if n == 100 {
+						break
+					}
+				}
+				if n != min(100, size-from-1) {
+					b.Fatalf("%d rows", n)
+				}
+			}
 		})
 	}
 }

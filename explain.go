@@ -119,7 +119,7 @@ func (r *Rack) fold(ctx context.Context, integration string, counts func(store.E
 	r.answers.Flush()
 	var entries []store.Entry
 	last := -1
-	for one, err := range join.History(ctx, r.store, id, r.spelled.Of(id)...) {
+	for one, err := range join.History(ctx, r.store, id, store.EntryID{}, r.spelled.Of(id)...) {
 		if err != nil {
 			return e, fmt.Errorf("keyrack: reading the journal: %w", err)
 		}

@@ -87,13 +87,13 @@ func (s *chatty) Journal(ctx context.Context, after store.Position) iter.Seq2[st
 	}
 }
 
-func (s *chatty) History(ctx context.Context, id string) iter.Seq2[store.Entry, error] {
+func (s *chatty) History(ctx context.Context, id string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := s.gossip(id); err != nil {
 			yield(store.Entry{}, err)
 			return
 		}
-		s.Store.History(ctx, id)(yield)
+		s.Store.History(ctx, id, after)(yield)
 	}
 }
 

@@ -124,8 +124,16 @@ func changesOf(entries iter.Seq2[store.Entry, error]) iter.Seq2[Change, error] {
 // journal reaches. For "" it returns the deliveries that named no integration. An
 // iteration ends at its first error.
 func (r *Rack) History(ctx context.Context, integration string) iter.Seq2[Change, error] {
+	return r.HistoryAfter(ctx, integration, store.EntryID{})
+}
+
+// HistoryAfter returns what happened to an integration after one of its changes, which is
+// how a long history is read in pages. What a page costs does not depend on how long the
+// history is. If the change was trimmed, or is another integration's, it begins as History
+// does.
+func (r *Rack) HistoryAfter(ctx context.Context, integration string, after store.EntryID) iter.Seq2[Change, error] {
 	integration = r.name(integration)
-	return changesOf(join.History(ctx, r.store, integration, r.spelled.Of(integration)...))
+	return changesOf(join.History(ctx, r.store, integration, after, r.spelled.Of(integration)...))
 }
 
 // Changes follows the journal from after a position; start at [Rack.JournalEnd] to see

@@ -123,7 +123,7 @@ func verdictText(v keyrack.Verdict) string {
 
 // journaled returns an entry as the store has it, or store.ErrNotFound.
 func journaled(ctx context.Context, s store.Store, integration string, id store.EntryID) (store.Entry, error) {
-	for e, err := range s.History(ctx, integration) {
+	for e, err := range s.History(ctx, integration, store.EntryID{}) {
 		if err != nil || e.ID == id {
 			return e, err
 		}

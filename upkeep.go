@@ -252,7 +252,7 @@ func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Posit
 		}
 	}
 	var left []store.Entry
-	for e, err := range r.store.History(ctx, stored.Integration) {
+	for e, err := range r.store.History(ctx, stored.Integration, store.EntryID{}) {
 		if err != nil {
 			return false, err
 		}

@@ -212,10 +212,10 @@ type meddling struct {
 
 func (s *meddling) Volatile() bool { return true }
 
-func (s *meddling) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+func (s *meddling) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		s.once.Do(s.meddle)
-		s.Store.History(ctx, integration)(yield)
+		s.Store.History(ctx, integration, after)(yield)
 	}
 }
 
@@ -262,9 +262,9 @@ func TestTrimmingTwiceAtTheSameTime(t *testing.T) {
 // has read in the journal.
 type unplaced struct{ store.Store }
 
-func (u unplaced) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+func (u unplaced) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		for e, err := range u.Store.History(ctx, integration) {
+		for e, err := range u.Store.History(ctx, integration, after) {
 			e.Position = 0
 			if !yield(e, err) {
 				return
@@ -314,7 +314,7 @@ func TestGuest(t *testing.T) {
 			}
 			r.Close()
 			count := func() (n int) {
-				for range mem.History(t.Context(), integrationID("a")) {
+				for range mem.History(t.Context(), integrationID("a"), store.EntryID{}) {
 					n++
 				}
 				return n

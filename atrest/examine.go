@@ -134,7 +134,7 @@ func (x *examination) integration(stored store.Stored) error {
 	// Earlier rules may have decided otherwise than today's. Decisions are compared from
 	// the upgrade on.
 	var otherwise []string
-	for e, err := range x.store.History(x.ctx, id) {
+	for e, err := range x.store.History(x.ctx, id, store.EntryID{}) {
 		if err != nil {
 			return reading(err)
 		}

@@ -26,10 +26,10 @@ type meddling struct {
 	meddle func()
 }
 
-func (s *meddling) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+func (s *meddling) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		s.once.Do(s.meddle)
-		s.Store.History(ctx, integration)(yield)
+		s.Store.History(ctx, integration, after)(yield)
 	}
 }
 

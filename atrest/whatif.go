@@ -70,7 +70,7 @@ func (c *comparison) compare(ctx context.Context, stored store.Stored) (d Differ
 		d.Since = at.Time()
 	}
 	begun := stored.BaseVersion > 0
-	for e, err := range c.store.History(ctx, stored.Integration) {
+	for e, err := range c.store.History(ctx, stored.Integration, store.EntryID{}) {
 		if err != nil {
 			return d, false, err
 		}

@@ -77,17 +77,35 @@ func (s *Store) Journal(ctx context.Context, after store.Position) iter.Seq2[sto
 	})
 }
 
-// History yields the remaining entries of one integration, oldest first.
-func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-	return s.follow(ctx, 0, func(store.Position) ([]*entry, error) {
-		if integration == "" {
-			return s.nameless.history, nil
-		}
-		if in := s.integrations[integration]; in != nil {
-			return in.history, nil
-		}
-		return nil, nil
-	})
+// History yields the remaining entries of one integration, oldest first, after one of them.
+func (s *Store) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		s.follow(ctx, s.placeOf(integration, after), func(store.Position) ([]*entry, error) {
+			if in := s.owning(integration); in != nil {
+				return in.history, nil
+			}
+			return nil, nil
+		})(yield)
+	}
+}
+
+// owning returns the integration with an id, or nil; what belongs to none for "". The lock
+// is held.
+func (s *Store) owning(id string) *integration {
+	if id == "" {
+		return s.nameless
+	}
+	return s.integrations[id]
+}
+
+// placeOf returns the position of an entry of an integration, or 0.
+func (s *Store) placeOf(integration string, id store.EntryID) store.Position {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e := s.entries[id]; e != nil && e.owner == s.owning(integration) {
+		return e.Position
+	}
+	return 0
 }
 
 // pageSize is how many entries are copied, without their bytes, under one lock.

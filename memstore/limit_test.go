@@ -69,7 +69,7 @@ func fold(t *testing.T, s *memstore.Store, in store.Stored, through uint64) []by
 			t.Fatal(err)
 		}
 	}
-	for e, err := range s.History(t.Context(), in.Integration) {
+	for e, err := range s.History(t.Context(), in.Integration, store.EntryID{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

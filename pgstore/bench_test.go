@@ -2,6 +2,7 @@ package pgstore_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -302,4 +303,47 @@ select gen_random_uuid(), n, convert_to(gen_random_uuid()::text, 'UTF8'), 1, n,
 			}
 		}
 	})
+}
+
+// A page of a hundred from anywhere in the history of one integration: the same of a long
+// one.
+func BenchmarkHistoryPage(b *testing.B) {
+	for _, size := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c := pgtest.Shared(b)
+			schema := c.Schema(b)
+			s := open(b, c.Socket(), &pgstore.Options{Schema: schema, NoListen: true})
+			in := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
+			admin := c.Connect(b)
+			for _, statement := range []string{
+				`insert into ` + in("entry") + ` (id, position, arrived, integration, version, at, evidence, decision, status, took)
+select lpad(to_hex(n), 32, '0')::uuid, n, n, 'a'::bytea, n, n,
+  convert_to(repeat('x', 250), 'UTF8'), convert_to(repeat('x', 200), 'UTF8'), 0, 0 from generate_series(1, ` + fmt.Sprint(size) + `) as n`,
+				`analyze ` + in("entry"),
+			} {
+				if _, err := admin.Exec(b.Context(), statement); err != nil {
+					b.Fatal(err)
+				}
+			}
+			turn := 0
+			for b.Loop() {
+				turn++
+				from := turn * 7919 % (size - 100)
+				var after store.EntryID
+				binary.BigEndian.PutUint64(after[8:], uint64(from))
+				n := 0
+				for e, err := range s.History(b.Context(), "a", after) {
+					if n++; err != nil || e.Version != uint64(from+n) {
+						b.Fatal(e.Version, err)
+					}
+					if n == 100 {
+						break
+					}
+				}
+				if n != 100 {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
 }

@@ -159,7 +159,7 @@ func (l *traffic) judge(s *pgstore.Store, sealer seal.Sealer, kept []store.Entry
 	}
 	there := map[store.EntryID]bool{}
 	for stored := range s.Scan(l.Context(), "") {
-		for e, err := range s.History(l.Context(), stored.Integration) {
+		for e, err := range s.History(l.Context(), stored.Integration, store.EntryID{}) {
 			if err != nil {
 				l.Fatal(err)
 			}

@@ -32,6 +32,7 @@ order by e.position`
 
 	historyPage = `select ` + entryColumns + ` from keyrack.entry e
 where e.integration = $1::bytea and e.version > $2::bigint and e.version > 0 order by e.version limit $3::bigint`
+	placeOf      = `select ` + entryColumns + ` from keyrack.entry e where e.id = $1::uuid and e.integration = $2::bytea`
 	namelessPage = `select ` + entryColumns + ` from keyrack.entry e
 where e.integration = ''::bytea and e.version = 0 and e.position > $1::bigint and e.position <= $2::bigint
 order by e.position limit $3::bigint`
@@ -175,25 +176,49 @@ func (s *Store) Bounds(ctx context.Context) (first, last store.Position, err err
 }
 
 // History yields the remaining entries of one integration, oldest first.
-func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+func (s *Store) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	if integration == "" {
-		return s.historyOfNone(ctx)
+		return s.historyOfNone(ctx, after)
 	}
-	return pages(0, func(after uint64) ([]store.Entry, error) {
-		return rows(ctx, s, historyPage, []any{[]byte(integration), int64(after), int64(pageSize)}, scanEntry)
-	}, func(last store.Entry) uint64 { return last.Version })
+	return func(yield func(store.Entry, error) bool) {
+		at, err := s.placeOf(ctx, integration, after)
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		pages(at.Version, func(after uint64) ([]store.Entry, error) {
+			return rows(ctx, s, historyPage, []any{[]byte(integration), int64(after), int64(pageSize)}, scanEntry)
+		}, func(last store.Entry) uint64 { return last.Version })(yield)
+	}
+}
+
+// placeOf returns an entry of an integration; a zero one if it has none with that id.
+func (s *Store) placeOf(ctx context.Context, integration string, id store.EntryID) (store.Entry, error) {
+	if id.IsZero() {
+		return store.Entry{}, nil
+	}
+	found, err := rows(ctx, s, placeOf, []any{uuid(id), []byte(integration)}, scanEntry)
+	if err != nil || len(found) == 0 {
+		return store.Entry{}, err
+	}
+	return found[0], nil
 }
 
 // historyOfNone yields the entries without an integration. They are ordered by
 // position, so all of them need one.
-func (s *Store) historyOfNone(ctx context.Context) iter.Seq2[store.Entry, error] {
+func (s *Store) historyOfNone(ctx context.Context, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		b, err := s.sequenced(ctx)
 		if err != nil {
 			yield(store.Entry{}, err)
 			return
 		}
-		pages(0, func(after store.Position) ([]store.Entry, error) {
+		at, err := s.placeOf(ctx, "", after) // it has its position by now
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		pages(at.Position, func(after store.Position) ([]store.Entry, error) {
 			return rows(ctx, s, namelessPage, []any{position(after), b.last, int64(pageSize)}, scanEntry)
 		}, func(last store.Entry) store.Position { return last.Position })(yield)
 	}

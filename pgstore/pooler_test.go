@@ -55,7 +55,7 @@ func TestPoolerRecognised(t *testing.T) {
 					if _, err := s.Commit(t.Context(), piece(name, version)); err != nil {
 						t.Errorf("instance %d: %v", i, err)
 					}
-					for _, err := range s.History(t.Context(), name) {
+					for _, err := range s.History(t.Context(), name, store.EntryID{}) {
 						if err != nil {
 							t.Errorf("instance %d: %v", i, err)
 						}

@@ -3,6 +3,7 @@ package sqlitestore_test
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,4 +149,53 @@ func plainCommit(db *sql.DB, c store.Commit) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// A page of a hundred from anywhere in the history of one integration: the same of a long
+// one.
+func BenchmarkHistoryPage(b *testing.B) {
+	for _, size := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "keyrack.db")
+			s, err := sqlitestore.Open(b.Context(), path, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(1000)")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			for _, statement := range []string{
+				`INSERT INTO integration (number, id, version, newest, record) VALUES (1, 'a', ?1, ?1, printf('%.700c', 'x'))`,
+				`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+				INSERT INTO entry (position, id, integration, version, previous, at, evidence, decision, status, took)
+				SELECT n, unhex(printf('%032x', n)), 1, n, n - 1, n, printf('%.250c', 'x'), printf('%.200c', 'x'), 0, 0 FROM n`,
+			} {
+				if _, err := db.ExecContext(b.Context(), statement, size); err != nil {
+					b.Fatal(err)
+				}
+			}
+			turn := 0
+			for b.Loop() {
+				turn++
+				from := turn * 7919 % (size - 100)
+				var after store.EntryID
+				binary.BigEndian.PutUint64(after[8:], uint64(from))
+				n := 0
+				for e, err := range s.History(b.Context(), "a", after) {
+					if n++; err != nil || e.Version != uint64(from+n) {
+						b.Fatal(e.Version, err)
+					}
+					if n == 100 {
+						break
+					}
+				}
+				if n != 100 {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
 }

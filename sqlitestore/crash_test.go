@@ -138,7 +138,7 @@ func wholeness(ctx context.Context, s *sqlitestore.Store) error {
 			return fmt.Errorf("the record of version %d of %s is another's: %s", stored.Version, stored.Integration, stored.Record)
 		}
 		var newest store.Entry
-		for e, err := range s.History(ctx, stored.Integration) {
+		for e, err := range s.History(ctx, stored.Integration, store.EntryID{}) {
 			if err != nil {
 				return fmt.Errorf("History: %w", err)
 			}

@@ -225,7 +225,7 @@ func readAll(ctx context.Context, s *sqlitestore.Store) error {
 	var errs []error
 	for stored, err := range s.Scan(ctx, "") {
 		errs = append(errs, err)
-		for _, err := range s.History(ctx, stored.Integration) {
+		for _, err := range s.History(ctx, stored.Integration, store.EntryID{}) {
 			errs = append(errs, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // receiver is a Rack at work on a store, as Mews sees it.
@@ -88,7 +89,7 @@ func (r *receiver) kept(s *sqlitestore.Store) {
 	}
 	for id, n := range r.known {
 		entries := 0
-		for _, err := range s.History(r.t.Context(), id) {
+		for _, err := range s.History(r.t.Context(), id, store.EntryID{}) {
 			if err != nil {
 				r.t.Error(err)
 			}

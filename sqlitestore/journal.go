@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"iter"
-	"slices"
-	"strconv"
 
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -17,12 +15,18 @@ const (
 		LEFT JOIN entry e ON e.position > ? AND e.position <= ?
 		LEFT JOIN integration i ON i.number = e.integration
 		WHERE b.only = 1 ORDER BY e.position LIMIT ?`
-	selectHistory = `WITH RECURSIVE history (position) AS (SELECT newest FROM integration WHERE id = ?
-		UNION ALL SELECT e.previous FROM history h JOIN entry e ON e.position = h.position)
-		SELECT h.position FROM history h JOIN entry e ON e.position = h.position ORDER BY h.position`
-	selectEntries = `SELECT ` + entryColumns + ` FROM entry e
+	// From an entry not far behind the page back to where it begins. That entry is the first
+	// marked one that leaves room for a page, or the newest.
+	selectHistory = `WITH RECURSIVE history (position) AS (
+		SELECT coalesce((SELECT m.position FROM entry m
+			WHERE m.integration = i.number AND m.version % 64 = 0 AND m.version > 0 AND m.position > ?2
+			ORDER BY m.position LIMIT 1 OFFSET ?4 / 64), i.newest) FROM integration i WHERE i.id = ?1
+		UNION ALL SELECT e.previous FROM history h JOIN entry e ON e.position = h.position WHERE e.previous > ?2)
+		SELECT ` + entryColumns + ` FROM history h JOIN entry e ON e.position = h.position
 		LEFT JOIN integration i ON i.number = e.integration
-		WHERE e.position IN (SELECT value FROM json_each(?)) ORDER BY e.position`
+		WHERE e.position > ?2 AND e.position <= ?3 ORDER BY e.position LIMIT ?4`
+	selectPlace = `SELECT e.position FROM entry e LEFT JOIN integration i ON i.number = e.integration
+		WHERE e.id = ? AND coalesce(i.id, '') = ?`
 	selectNameless = `SELECT ` + entryColumns + ` FROM entry e
 		LEFT JOIN integration i ON i.number = e.integration
 		WHERE e.integration IS NULL
@@ -53,56 +57,37 @@ func (s *Store) Journal(ctx context.Context, after store.Position) iter.Seq2[sto
 	})
 }
 
-// History yields the remaining entries of one integration, oldest first. It reads them
-// in pages.
-func (s *Store) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-	if integration == "" {
-		return s.follow(ctx, 0, func(after, until store.Position) (page []store.Entry, err error) {
-			err = s.read(ctx, selectNameless, func(row []driver.Value) {
-				page = append(page, readEntry(row))
-			}, int64(after), int64(until), int64(pageSize))
-			return page, err
-		})
-	}
+// History yields the remaining entries of one integration, oldest first, after one of
+// them. It reads them in pages.
+func (s *Store) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		var positions []int64
-		err := s.read(ctx, selectHistory, func(row []driver.Value) {
-			position, _ := row[0].(int64)
-			positions = append(positions, position)
-		}, integration)
-		for chunk := range slices.Chunk(positions, pageSize) {
-			if err != nil {
-				break
-			}
-			var page []store.Entry
-			err = s.read(ctx, selectEntries, func(row []driver.Value) {
-				page = append(page, readEntry(row))
-			}, list(chunk))
-			for i := range page {
-				if err = failure(ctx, ctx.Err()); err != nil {
-					break
-				}
-				if !yield(page[i], nil) {
-					return
-				}
-			}
-		}
+		place, err := s.placeOf(ctx, integration, after)
 		if err != nil {
 			yield(store.Entry{}, err)
+			return
 		}
+		s.follow(ctx, place, func(after, until store.Position) (page []store.Entry, err error) {
+			add := func(row []driver.Value) { page = append(page, readEntry(row)) }
+			if integration == "" {
+				err = s.read(ctx, selectNameless, add, int64(after), int64(until), int64(pageSize))
+			} else {
+				err = s.read(ctx, selectHistory, add, integration, int64(after), int64(until), int64(pageSize))
+			}
+			return page, err
+		})(yield)
 	}
 }
 
-// list returns numbers as an array of JSON.
-func list(numbers []int64) string {
-	b := []byte{'['}
-	for i, n := range numbers {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, n, 10)
+// placeOf returns the position of an entry of an integration, or 0.
+func (s *Store) placeOf(ctx context.Context, integration string, id store.EntryID) (place store.Position, err error) {
+	if id.IsZero() {
+		return 0, nil
 	}
-	return string(append(b, ']'))
+	err = s.read(ctx, selectPlace, func(row []driver.Value) {
+		position, _ := row[0].(int64)
+		place = store.Position(position)
+	}, id[:], integration)
+	return place, err
 }
 
 // follow yields pages of entries after a position, up to the newest entry when it

@@ -228,7 +228,7 @@ func TestBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What was given up before its turn came never happens.
-	for e, err := range s.History(ctx, "a") {
+	for e, err := range s.History(ctx, "a", store.EntryID{}) {
 		if err != nil || e.ID == abandoned.Entry.ID {
 			t.Errorf("what was given up is in the journal; error %v", err)
 		}

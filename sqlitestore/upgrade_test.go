@@ -53,7 +53,7 @@ func TestStoreOfFormat1(t *testing.T) {
 			t.Fatal(err)
 		}
 		var last store.EntryID
-		for e := range s.History(t.Context(), stored.Integration) {
+		for e := range s.History(t.Context(), stored.Integration, store.EntryID{}) {
 			last = e.ID
 		}
 		if stored.Last != last || last.IsZero() {

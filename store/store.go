@@ -163,9 +163,11 @@ type Store interface {
 	// newest entry that was trimmed, and the position of the newest entry there ever
 	// was. Both are 0 if the journal never had an entry.
 	Bounds(ctx context.Context) (first, last Position, err error)
-	// History yields the remaining entries of one integration, oldest first. For ""
-	// it yields those that belong to no integration.
-	History(ctx context.Context, integration string) iter.Seq2[Entry, error]
+	// History yields the remaining entries of one integration, oldest first: those after
+	// one of its entries, or all if that is zero, was trimmed, or is another's. For "" it
+	// yields those that belong to no integration. What the first few cost does not depend
+	// on how many there are.
+	History(ctx context.Context, integration string, after EntryID) iter.Seq2[Entry, error]
 	// Annotate records how deliveries were answered. A later answer replaces an
 	// earlier one; entries that are gone are skipped. Nothing else about an entry
 	// ever changes.

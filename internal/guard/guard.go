@@ -151,8 +151,10 @@ func (g guarded) Bounds(ctx context.Context) (first, last store.Position, err er
 	return first, last, err
 }
 
-func (g guarded) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-	return each(ctx, g.watch, "History", func(ctx context.Context) iter.Seq2[store.Entry, error] { return g.store.History(ctx, integration) })
+func (g guarded) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+	return each(ctx, g.watch, "History", func(ctx context.Context) iter.Seq2[store.Entry, error] {
+		return g.store.History(ctx, integration, after)
+	})
 }
 
 func (g guarded) Annotate(ctx context.Context, annotations ...store.Annotation) error {

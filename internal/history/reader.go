@@ -28,7 +28,7 @@ var ErrVersion = fmt.Errorf("%w: another entry made a version that is known", Er
 type Store interface {
 	Load(ctx context.Context, integration string) (store.Stored, error)
 	Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error]
-	History(ctx context.Context, integration string) iter.Seq2[store.Entry, error]
+	History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error]
 	Bounds(ctx context.Context) (first, last store.Position, err error)
 	Incarnation(ctx context.Context) (string, error)
 }
@@ -331,7 +331,7 @@ func (r *Reader) Has(ctx context.Context, stored store.Stored, version uint64, i
 	case stored.Version == version:
 		return stored.Last == id || stored.Last.IsZero(), nil
 	}
-	for e, err := range r.store.History(ctx, stored.Integration) {
+	for e, err := range r.store.History(ctx, stored.Integration, store.EntryID{}) {
 		if err != nil {
 			return false, err
 		}

@@ -9,16 +9,17 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// History yields the entries of one integration, whatever spelling of its id they stand
-// under, in the order of arrival. An iteration ends at its first error.
-func History(ctx context.Context, s store.Store, id string, spellings ...string) iter.Seq2[store.Entry, error] {
+// History yields the entries of one integration after one of them, or all if that is zero or
+// gone, whatever spelling of its id they stand under, in the order of arrival. An iteration
+// ends at its first error.
+func History(ctx context.Context, s store.Store, id string, after store.EntryID, spellings ...string) iter.Seq2[store.Entry, error] {
 	if len(spellings) == 0 {
-		return s.History(ctx, id)
+		return s.History(ctx, id, after)
 	}
 	return func(yield func(store.Entry, error) bool) {
 		var all []store.Entry
 		for _, one := range append([]string{id}, spellings...) {
-			for e, err := range s.History(ctx, one) {
+			for e, err := range s.History(ctx, one, store.EntryID{}) {
 				if err != nil {
 					yield(e, err)
 					return
@@ -27,7 +28,8 @@ func History(ctx context.Context, s store.Store, id string, spellings ...string)
 			}
 		}
 		slices.SortStableFunc(all, func(a, b store.Entry) int { return cmp.Compare(a.At, b.At) })
-		for _, e := range all {
+		begin := 1 + slices.IndexFunc(all, func(e store.Entry) bool { return e.ID == after })
+		for _, e := range all[begin:] {
 			if !yield(e, nil) {
 				return
 			}

@@ -178,7 +178,7 @@ func (j *joiner) addTokens(ctx context.Context, tokens []stashed, r *lifecycle.R
 
 // lastLeft returns the version with which a spelling was left the last time; 0 if never.
 func (j *joiner) lastLeft(ctx context.Context, spelling string) (version uint64, err error) {
-	for e, err := range j.store.History(ctx, spelling) {
+	for e, err := range j.store.History(ctx, spelling, store.EntryID{}) {
 		if err != nil {
 			return 0, err
 		}
@@ -310,7 +310,7 @@ func (j *joiner) part(ctx context.Context, stored store.Stored, one span) (p par
 		}
 		after = stored.BaseVersion
 	}
-	for e, err := range j.store.History(ctx, stored.Integration) {
+	for e, err := range j.store.History(ctx, stored.Integration, store.EntryID{}) {
 		if err != nil {
 			return p, err
 		}

@@ -406,7 +406,7 @@ func TestTrimmed(t *testing.T) {
 		f.all(life, "")
 		for _, spelling := range trimmed {
 			var base lifecycle.Record
-			for e, err := range f.store.History(t.Context(), spelling) {
+			for e, err := range f.store.History(t.Context(), spelling, store.EntryID{}) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -178,7 +178,7 @@ func (b *backlog[T]) refill(ctx context.Context, integration string, q *queue[T]
 	}
 	q.beyond = false
 	till := q.till
-	for e, err := range b.Store.History(ctx, integration) {
+	for e, err := range b.Store.History(ctx, integration, store.EntryID{}) {
 		if err != nil {
 			q.beyond = true
 			return err

@@ -12,7 +12,8 @@
 //
 // An integration has one slot from its first record until it is dropped. Two tables
 // lead to it, by the integration's id and by the digest of each token that it holds.
-// Readers take no lock and allocate nothing; writers take one lock for all, which they
+// Readers take no lock and allocate nothing, except for those that want a page of the ids in
+// their order, which a third table has; writers take one lock for all, which they
 // hold for as long as it takes to change the tables.
 //
 // A record that leaves the process's own code is handed out as a [Copy].
@@ -33,6 +34,7 @@ import (
 type View struct {
 	byID     index.Table[string, Slot]
 	byDigest index.Table[lifecycle.Digest, Slot]
+	ordered  index.Sorted[string, Slot]
 	seed     maphash.Seed
 	gone     atomic.Int64 // integrations that nothing is left of
 	unseen   atomic.Int64 // those that IntegrationCreated has not come for
@@ -140,6 +142,16 @@ func (v *View) Held(id string) (record *lifecycle.Record, made [16]byte, ok bool
 	return record, made, true
 }
 
+// After calls yield with every record whose id comes after one, in byte order of the ids,
+// until it returns false. Records that come meanwhile may be left out. Nobody may write to
+// them.
+func (v *View) After(id string, yield func(*lifecycle.Record) bool) {
+	v.ordered.After(id, func(s *Slot) bool {
+		record := s.Record()
+		return forgotten(record) || yield(record)
+	})
+}
+
 // Enterprise returns the records of an enterprise's integrations, in the order in
 // which their enterprise became known. Nobody may write to them.
 func (v *View) Enterprise(id string) []*lifecycle.Record { return v.records(v.enterprise, id) }
@@ -199,6 +211,7 @@ func (v *View) put(next lifecycle.Record, made [16]byte) {
 	}
 	if before == nil {
 		v.byID.Put(v.hash(next.ID), next.ID, s)
+		v.ordered.Put(next.ID, s)
 	}
 	for i := range next.Keys {
 		if d := next.Keys[i].Digest; before == nil || !holds(before, d) {
@@ -238,6 +251,7 @@ func (v *View) Drop(id string) {
 		v.disown(record.Keys[i].Digest, s)
 	}
 	v.byID.Delete(v.hash(id), id)
+	v.ordered.Delete(id)
 	move(v.enterprise, id, record.Enterprise.ID, "")
 	v.relabel(id, record.Labels, "")
 }

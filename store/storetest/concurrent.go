@@ -178,7 +178,7 @@ var ways = []struct {
 		return has(all, c), err
 	}},
 	{"History", func(ctx context.Context, s store.Store, c store.Commit) (bool, error) {
-		all, err := collect(s.History(ctx, c.Entry.Integration))
+		all, err := collect(s.History(ctx, c.Entry.Integration, store.EntryID{}))
 		return has(all, c), err
 	}},
 	{"Owner", func(ctx context.Context, s store.Store, c store.Commit) (bool, error) {

@@ -175,7 +175,7 @@ func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[
 	_, errs["Owner"] = s.Owner(ctx, c.Claim[0].Digest)
 	_, errs["Journal"] = collect(s.Journal(ctx, 0))
 	_, _, errs["Bounds"] = s.Bounds(ctx)
-	_, errs["History"] = collect(s.History(ctx, id))
+	_, errs["History"] = collect(s.History(ctx, id, store.EntryID{}))
 	errs["Annotate"] = s.Annotate(ctx, store.Annotation{ID: c.Entry.ID})
 	_, errs["Sealed"] = s.Sealed(ctx, body(c))
 	_, errs["ScanSealed"] = collect(s.ScanSealed(ctx))

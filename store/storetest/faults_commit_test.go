@@ -70,7 +70,7 @@ var commitFaults = []fault{
 	{"bodies are erased before the version is checked", "Commit/that is refused erases nothing", func(s *planted) {
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {
 			if c.EraseBodies || c.Forget {
-				all, _ := collect(s.sound.History(ctx, c.Entry.Integration))
+				all, _ := collect(s.sound.History(ctx, c.Entry.Integration, store.EntryID{}))
 				for _, e := range all {
 					s.sound.Shred(ctx, store.Ref{Entry: e.ID})
 				}

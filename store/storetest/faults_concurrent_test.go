@@ -100,9 +100,9 @@ var concurrentFaults = []fault{
 	}},
 	{"the entry comes after the record", "Commit/becomes visible as a whole", func(s *planted) {
 		hidden := hiding(s, time.Millisecond)
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 			return yielding(func() ([]store.Entry, error) {
-				all, err := collect(s.sound.History(ctx, integration))
+				all, err := collect(s.sound.History(ctx, integration, after))
 				return slices.DeleteFunc(all, func(e store.Entry) bool { return hidden(e.ID) }), err
 			})
 		}
@@ -147,7 +147,7 @@ var concurrentFaults = []fault{
 			return yielding(func() ([]store.Stored, error) {
 				all, err := collect(s.sound.Scan(ctx, after))
 				return slices.DeleteFunc(all, func(in store.Stored) bool {
-					newest, _ := collect(s.sound.History(ctx, in.Integration))
+					newest, _ := collect(s.sound.History(ctx, in.Integration, store.EntryID{}))
 					return len(newest) > 0 && time.Since(newest[len(newest)-1].At.Time()) < time.Second
 				}), err
 			})

@@ -18,8 +18,8 @@ var conductFaults = []fault{
 		}
 	}},
 	{"History ignores its context", "Context/that has ended is what every method answers with", func(s *planted) {
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-			return s.sound.History(context.WithoutCancel(ctx), integration)
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return s.sound.History(context.WithoutCancel(ctx), integration, after)
 		}
 	}},
 	{"a context's end is told in other words", "Context/that has ended is what every method answers with", func(s *planted) {
@@ -84,9 +84,9 @@ var conductFaults = []fault{
 		}
 	}},
 	{"evidence and decision share an array", "Bytes/that a store returned may be changed afterwards", func(s *planted) {
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 			return yielding(func() ([]store.Entry, error) {
-				all, err := collect(s.sound.History(ctx, integration))
+				all, err := collect(s.sound.History(ctx, integration, after))
 				for i, e := range all {
 					both := append(append([]byte(nil), e.Evidence...), e.Decision...)
 					all[i].Evidence, all[i].Decision = both[:len(e.Evidence)], both[len(e.Evidence):]

@@ -19,7 +19,7 @@ var incarnationFaults = []fault{
 		}
 	})},
 	{"an entry that is gone is not compared", "Commit/after an entry that was trimmed or forgotten goes by that entry all the same", editing(func(s *planted, c *store.Commit) {
-		if all, _ := collect(s.sound.History(context.Background(), c.Entry.Integration)); len(all) == 0 {
+		if all, _ := collect(s.sound.History(context.Background(), c.Entry.Integration, store.EntryID{})); len(all) == 0 {
 			c.After = store.EntryID{}
 		}
 	})},
@@ -27,7 +27,7 @@ var incarnationFaults = []fault{
 		s.load = func(ctx context.Context, integration string) (store.Stored, error) {
 			stored, err := s.sound.Load(ctx, integration)
 			stored.Last = store.EntryID{}
-			for e := range s.sound.History(ctx, integration) {
+			for e := range s.sound.History(ctx, integration, store.EntryID{}) {
 				stored.Last = e.ID
 			}
 			return stored, err

@@ -53,11 +53,11 @@ var iteratorFaults = []fault{
 	}},
 	{"an iterator holds a lock while it yields", "Iterator/lets its consumer call the store meanwhile", func(s *planted) {
 		var mu sync.RWMutex
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 			return func(yield func(store.Entry, error) bool) {
 				mu.RLock()
 				defer mu.RUnlock()
-				s.sound.History(ctx, integration)(yield)
+				s.sound.History(ctx, integration, after)(yield)
 			}
 		}
 		s.commit = func(ctx context.Context, c store.Commit) (store.Committed, error) {

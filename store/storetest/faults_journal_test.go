@@ -25,9 +25,9 @@ func rejournal(f func(s *planted, all []store.Entry) []store.Entry) func(*plante
 // rehistory plants a change of what History yields.
 func rehistory(f func(ctx context.Context, s *planted, all []store.Entry) []store.Entry) func(*planted) {
 	return func(s *planted) {
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 			return yielding(func() ([]store.Entry, error) {
-				all, err := collect(s.sound.History(ctx, integration))
+				all, err := collect(s.sound.History(ctx, integration, after))
 				return f(ctx, s, all), err
 			})
 		}
@@ -112,7 +112,7 @@ var journalFaults = []fault{
 
 	{"History shows the nameless entries too", "History/yields the entries of one integration, oldest first", rehistory(func(ctx context.Context, s *planted, all []store.Entry) []store.Entry {
 		if len(all) > 0 && all[0].Integration != "" {
-			nameless, _ := collect(s.sound.History(ctx, ""))
+			nameless, _ := collect(s.sound.History(ctx, "", store.EntryID{}))
 			all = append(all, nameless...)
 		}
 		return all
@@ -125,8 +125,53 @@ var journalFaults = []fault{
 		return all[:min(len(all), 128)]
 	})},
 	{"History of what is not there is that of another", "History/of an integration that is not there is empty", func(s *planted) {
-		s.history = func(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-			return s.sound.History(ctx, strings.ToLower(integration))
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return s.sound.History(ctx, strings.ToLower(integration), after)
+		}
+	}},
+	{"History begins with the entry after which it was to begin", "History/goes on after any of its entries", func(s *planted) {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return yielding(func() ([]store.Entry, error) {
+				all, err := collect(s.sound.History(ctx, integration, store.EntryID{}))
+				return all[max(0, slices.IndexFunc(all, func(e store.Entry) bool { return e.ID == after })):], err
+			})
+		}
+	}},
+	{"History after what is gone is empty", "History/goes on after any of its entries", func(s *planted) {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return yielding(func() ([]store.Entry, error) {
+				all, err := collect(s.sound.History(ctx, integration, store.EntryID{}))
+				at := slices.IndexFunc(all, func(e store.Entry) bool { return e.ID == after })
+				if at < 0 && !after.IsZero() {
+					return nil, err
+				}
+				return all[at+1:], err
+			})
+		}
+	}},
+	{"History ends a page after where it began", "History/goes on after any of its entries", func(s *planted) {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return yielding(func() ([]store.Entry, error) {
+				all, err := collect(s.sound.History(ctx, integration, after))
+				if !after.IsZero() {
+					all = all[:min(len(all), 256)]
+				}
+				return all, err
+			})
+		}
+	}},
+	{"History goes by the entry's place, whosever it is", "History/goes on after any of its entries", func(s *planted) {
+		s.history = func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+			return yielding(func() ([]store.Entry, error) {
+				first, _, _ := s.sound.Bounds(ctx)
+				journal, _ := collect(s.sound.Journal(ctx, first))
+				at := slices.IndexFunc(journal, func(e store.Entry) bool { return e.ID == after })
+				all, err := collect(s.sound.History(ctx, integration, store.EntryID{}))
+				if at >= 0 {
+					all = slices.DeleteFunc(all, func(e store.Entry) bool { return e.Position <= journal[at].Position })
+				}
+				return all, err
+			})
 		}
 	}},
 	{"History numbers by itself", "History/gives the journal's positions, or none yet", rehistory(func(ctx context.Context, s *planted, all []store.Entry) []store.Entry {
@@ -137,7 +182,7 @@ var journalFaults = []fault{
 	})},
 	{"an answer is noted at the entry before", "Annotate/notes how the deliveries of these entries were answered, and nothing else", func(s *planted) {
 		s.annotate = func(ctx context.Context, annotations ...store.Annotation) error {
-			all, _ := collect(s.sound.History(ctx, "a"))
+			all, _ := collect(s.sound.History(ctx, "a", store.EntryID{}))
 			for i, a := range annotations {
 				for j := 1; j < len(all); j++ {
 					if all[j].ID == a.ID {

@@ -46,7 +46,7 @@ func (l *leftovers) keep(ctx context.Context, s *planted, refs ...store.Ref) {
 
 // bodies returns the addresses of an integration's bodies, tokens those of its tokens.
 func (s *planted) bodies(ctx context.Context, integration string) (refs []store.Ref) {
-	for e := range s.sound.History(ctx, integration) {
+	for e := range s.sound.History(ctx, integration, store.EntryID{}) {
 		refs = append(refs, store.Ref{Entry: e.ID})
 	}
 	return refs

@@ -73,7 +73,7 @@ var trimFaults = []fault{
 	}},
 	{"nameless entries are trimmed by their number", "Trim/of the entries without an integration goes by position", func(s *planted) {
 		s.trim = func(ctx context.Context, integration string, through uint64, base []byte) error {
-			if all, _ := collect(s.sound.History(ctx, "")); integration == "" && len(all) > 0 {
+			if all, _ := collect(s.sound.History(ctx, "", store.EntryID{})); integration == "" && len(all) > 0 {
 				through = uint64(all[min(max(int(through), 1), len(all))-1].Position)
 			}
 			return s.sound.Trim(ctx, integration, through, base)

@@ -294,7 +294,7 @@ func (r *recording) finish(ctx context.Context) error {
 		}
 	}
 	for i, integration := range r.integrations {
-		all, err := collect(r.handles[i%len(r.handles)].History(ctx, integration))
+		all, err := collect(r.handles[i%len(r.handles)].History(ctx, integration, store.EntryID{}))
 		if err != nil {
 			return fmt.Errorf("history %d: in History: %w", r.number, err)
 		}

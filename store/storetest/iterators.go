@@ -131,7 +131,7 @@ func (p *probe) iterators(ctx context.Context) map[string]iter.Seq2[any, error] 
 	return map[string]iter.Seq2[any, error]{
 		"Scan":       anything(p.s.Scan(ctx, "")),
 		"Journal":    anything(p.s.Journal(ctx, 0)),
-		"History":    anything(p.s.History(ctx, many(1)[0])),
+		"History":    anything(p.s.History(ctx, many(1)[0], store.EntryID{})),
 		"ScanSealed": anything(p.s.ScanSealed(ctx)),
 	}
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -121,6 +122,46 @@ var historyPromises = []promise{
 		for _, id := range []string{"", "b", "A"} {
 			p.same(id, p.history(id), []store.Entry{})
 		}
+	}},
+	{"History/goes on after any of its entries", func(p *probe) {
+		const n = 330 // more than a page of any store
+		all := map[string][]store.Entry{}
+		for i := range uint64(n) {
+			for _, integration := range []string{"a", "b", ""} {
+				c := p.evidence(integration, i)
+				if integration == "" {
+					if c.Expect = 0; i%7 > 0 {
+						continue
+					}
+				}
+				p.commit(c)
+				all[integration] = append(all[integration], entry(c))
+			}
+		}
+		check := func(integration string) {
+			p.Helper()
+			entries := all[integration]
+			for i := range entries {
+				if i > 2 && i < len(entries)-3 && i%63 > 1 { // around the ends of pages, whatever they are
+					continue
+				}
+				got := list(p, "History", p.s.History(p.Context(), integration, entries[i].ID))
+				p.same(fmt.Sprintf("history of %q after entry %d", integration, i), got, entries[i+1:])
+			}
+		}
+		for integration := range all {
+			check(integration)
+		}
+		p.trim("a", 121, []byte(`{"record":121}`))
+		gone := all["a"][100].ID
+		all["a"] = all["a"][121:]
+		check("a")
+		for what, after := range map[string]store.EntryID{
+			"that was trimmed": gone, "of another": all["b"][200].ID, "of none": all[""][40].ID, "that nobody knows": store.NewEntryID(time.Now()),
+		} {
+			p.same("history of a after an entry "+what, list(p, "History", p.s.History(p.Context(), "a", after)), all["a"])
+		}
+		p.same("history of none after an entry of one", list(p, "History", p.s.History(p.Context(), "", all["b"][200].ID)), all[""])
 	}},
 	{"History/gives the journal's positions, or none yet", func(p *probe) {
 		p.grow("a", 3)

@@ -167,7 +167,7 @@ type planted struct {
 	owner      func(ctx context.Context, d lifecycle.Digest) (string, error)
 	journal    func(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error]
 	bounds     func(ctx context.Context) (first, last store.Position, err error)
-	history    func(ctx context.Context, integration string) iter.Seq2[store.Entry, error]
+	history    func(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error]
 	annotate   func(ctx context.Context, annotations ...store.Annotation) error
 	sealed     func(ctx context.Context, ref store.Ref) ([]byte, error)
 	scanSealed func(ctx context.Context) iter.Seq2[store.Ref, error]
@@ -269,8 +269,8 @@ func (s *planted) Bounds(ctx context.Context) (first, last store.Position, err e
 	return s.bounds(ctx)
 }
 
-func (s *planted) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
-	return s.history(ctx, integration)
+func (s *planted) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
+	return s.history(ctx, integration, after)
 }
 
 func (s *planted) Annotate(ctx context.Context, annotations ...store.Annotation) error {

@@ -91,7 +91,7 @@ func (p *probe) position(id store.EntryID) store.Position {
 
 func (p *probe) history(integration string) []store.Entry {
 	p.Helper()
-	return list(p, "History", p.s.History(p.Context(), integration))
+	return list(p, "History", p.s.History(p.Context(), integration, store.EntryID{}))
 }
 
 func (p *probe) scan(after string) []store.Stored {

@@ -14,8 +14,8 @@ const (
 // A cursor is opaque to clients. It holds a mark that says what it points to, and the last
 // item of the page.
 const (
-	idCursor       = "id:"
-	positionCursor = "position:"
+	idCursor    = "id:"
+	entryCursor = "entry:"
 )
 
 func newCursor(mark, last string) string {

@@ -59,7 +59,7 @@ func (f *fragile) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	return f.Store.ScanSealed(ctx)
 }
 
-func (f *fragile) History(ctx context.Context, integration string) iter.Seq2[store.Entry, error] {
+func (f *fragile) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, errBroken) }
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/store"
@@ -18,15 +17,15 @@ type historyPage struct {
 
 // parseHistoryPage reads the query of a history. It returns what is wrong with it, without
 // quoting it.
-func parseHistoryPage(rawQuery string) (after store.Position, limit int, wrong string) {
+func parseHistoryPage(rawQuery string) (after store.EntryID, limit int, wrong string) {
 	limit = defaultLimit
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return 0, 0, "the query is not valid"
+		return after, 0, "the query is not valid"
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return 0, 0, "a parameter is there twice; remove one"
+			return after, 0, "a parameter is there twice; remove one"
 		}
 		var err error
 		switch name {
@@ -34,16 +33,14 @@ func parseHistoryPage(rawQuery string) (after store.Position, limit int, wrong s
 			limit, err = parseLimit(values[0])
 		case "after":
 			var last string
-			if last, err = readCursor(positionCursor, values[0]); err == nil {
-				var position uint64
-				position, err = strconv.ParseUint(last, 10, 64)
-				after = store.Position(position)
+			if last, err = readCursor(entryCursor, values[0]); err == nil {
+				err = after.UnmarshalText([]byte(last))
 			}
 		default:
-			return 0, 0, "unknown parameter; use after and limit"
+			return after, 0, "unknown parameter; use after and limit"
 		}
 		if err != nil {
-			return 0, 0, "the value of " + name + " is not valid; see openapi.json"
+			return after, 0, "the value of " + name + " is not valid; see openapi.json"
 		}
 	}
 	return after, limit, ""
@@ -64,24 +61,21 @@ func (a *Server) history(w http.ResponseWriter, req *http.Request) {
 	key := a.access.who(req)
 	operator := key != nil && key.scopes.allows(ScopeAdmin)
 	c := historyPage{Changes: []Change{}}
-	for e, err := range a.Rack.History(req.Context(), id) {
+	var last store.EntryID
+	for e, err := range a.Rack.HistoryAfter(req.Context(), id, after) {
 		if err != nil {
 			a.fail(w, req, err)
 			return
 		}
-		if e.Position <= after {
-			continue
-		}
 		if len(c.Changes) == limit {
-			last := c.Changes[limit-1].Position
-			c.Next = newCursor(positionCursor, strconv.FormatUint(uint64(last), 10))
+			c.Next = newCursor(entryCursor, last.String())
 			break
 		}
 		one := changeOf(e)
 		if operator {
 			a.attribute(req.Context(), &e, &one)
 		}
-		c.Changes = append(c.Changes, one)
+		c.Changes, last = append(c.Changes, one), e.ID
 	}
 	answer(w, http.StatusOK, c)
 }

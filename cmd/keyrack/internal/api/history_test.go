@@ -44,7 +44,7 @@ func TestHistoryPages(t *testing.T) {
 	}
 	// A cursor is of one kind of page, and good where it came from.
 	list := newCursor(idCursor, sidecartest.SampleIntegration)
-	for _, wrong := range []string{"?after=" + list, "?after=canary", "?after=" + newCursor(positionCursor, "canary"),
+	for _, wrong := range []string{"?after=" + list, "?after=canary", "?after=" + newCursor(entryCursor, "canary"),
 		"?limit=0", "?limit=1001", "?limit=1&limit=2", "?status=valid"} {
 		r := sidecartest.Call(t, p.api, "", http.MethodGet, IntegrationsPath+"/"+sidecartest.SampleIntegration+"/history"+wrong, "", "")
 		if r.Status != http.StatusBadRequest {

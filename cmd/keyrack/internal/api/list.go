@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -85,31 +83,19 @@ type IntegrationsPage struct {
 	Next         string `json:"next,omitempty"`
 }
 
-// pageOf reads every integration once and keeps the first few.
+// pageOf reads the integrations from where the page begins, as far as it needs.
 func (a *Server) pageOf(l listing) IntegrationsPage {
-	rows := make([]Row, 0, min(l.limit+1, defaultLimit+1))
-	byID := func(r Row, id string) int { return strings.Compare(r.Integration.ID, id) }
-	for s := range a.Rack.Summaries() {
-		full, id := len(rows) > l.limit, s.Integration.ID
-		if id <= l.after || full && id > rows[l.limit].Integration.ID {
-			continue
-		}
+	p := IntegrationsPage{Integrations: []Row{}}
+	for s := range a.Rack.SummariesAfter(l.after) {
 		one := rowOf(&s)
 		if !l.wants(one) {
 			continue
 		}
-		if full {
-			rows = rows[:l.limit]
+		if len(p.Integrations) == l.limit {
+			p.Next = newCursor(idCursor, p.Integrations[l.limit-1].Integration.ID)
+			break
 		}
-		at, there := slices.BinarySearchFunc(rows, id, byID)
-		if !there {
-			rows = slices.Insert(rows, at, one)
-		}
-	}
-	p := IntegrationsPage{Integrations: rows}
-	if len(rows) > l.limit {
-		p.Integrations = rows[:l.limit]
-		p.Next = newCursor(idCursor, rows[l.limit-1].Integration.ID)
+		p.Integrations = append(p.Integrations, one)
 	}
 	p.fit()
 	return p
