@@ -24,7 +24,7 @@ import (
 // understood raises AlarmNotUnderstood; if it is about an integration, Mews is asked.
 //
 // The error is an *events.Error that wraps events.ErrSyntax if the body is not strict JSON:
-// then nothing was stored. Any other error is the store's or the context's: then it is not
+// then nothing was stored, nor with ErrFull. Any other error is the store's or the context's: then it is not
 // known whether the delivery was stored, and it should be sent again. Deliver does not
 // retain the body.
 func (r *Rack) Deliver(ctx context.Context, body []byte) (Receipt, error) {
@@ -127,6 +127,9 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	}
 	if t.evidence.Integration.ID == "" {
 		return r.takeNameless(ctx, t)
+	}
+	if err := r.admits(ctx, &t.evidence); err != nil {
+		return Receipt{}, err
 	}
 	receipt, err = r.decideAnew(ctx, t)
 	if err == nil && receipt.Decision.Alarm {

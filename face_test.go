@@ -31,7 +31,7 @@ const (
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   136,
+	"keyrack":   139,
 	"lifecycle": 194,
 }
 

@@ -68,6 +68,11 @@ type Options struct {
 	Telemetry *Telemetry
 	// Retention says how much of the journal is kept. The zero Retention follows the store.
 	Retention Retention
+	// MaxIntegrations is how many integrations there may be before a delivery about a new one is
+	// refused, with ErrFull and 503, and AlarmFull is raised. Anyone with the webhook's secret
+	// can make integrations up, and each takes about 2.2 kB of every instance's memory. Known
+	// ones, imports and Connect are not refused. 0 means 100,000; a negative number no bound.
+	MaxIntegrations int
 	// KeepRequestor keeps the names and email addresses of the persons who requested an
 	// integration, in the sealed bodies of the journal. By default they are taken out
 	// before anything is stored.

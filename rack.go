@@ -1,6 +1,7 @@
 package keyrack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,10 @@ var (
 	ErrInvalid = errors.New("keyrack: invalid argument")
 )
 
+// ErrFull: a delivery is about an integration that is not known, and there are as many as
+// Options.MaxIntegrations allows. Nothing was stored.
+var ErrFull = errors.New("keyrack: there are too many integrations to take in another one from a webhook")
+
 // ErrNotActive: the verdict on the integration's token is not Valid, so the
 // request was not sent, or a context of While ended. It comes wrapped in a
 // *NotActiveError.
@@ -107,6 +112,7 @@ type Rack struct {
 	misruled   bool      // they could not be read, which was told
 
 	trials    owncall.Trials // where there is no prober
+	full      atomic.Int64   // when AlarmFull was raised last, in ns since the Unix epoch
 	forbidden atomic.Int64   // 401s of the application's calls that lacked a permission
 
 	sync syncStatus
@@ -284,4 +290,31 @@ func (r *Rack) keepNewSeen(ctx context.Context) {
 type version struct {
 	Record
 	made store.EntryID
+}
+
+// fullEvery is how often AlarmFull is raised at most.
+const fullEvery = 10 * time.Minute
+
+// defaultMaxIntegrations is far above what one application has, and takes less memory than the
+// smallest machine that it is run on.
+const defaultMaxIntegrations = 100_000
+
+func (o *Options) maxIntegrations() int {
+	if o.MaxIntegrations < 0 {
+		return math.MaxInt
+	}
+	return cmp.Or(o.MaxIntegrations, defaultMaxIntegrations)
+}
+
+// admits returns ErrFull for a delivery about a new integration if there are too many. What
+// another instance has taken in counts once this one has read it.
+func (r *Rack) admits(ctx context.Context, e *lifecycle.Evidence) error {
+	if e.Kind != lifecycle.KindDelivery || r.view.Len() < r.options.maxIntegrations() || r.view.Record(e.Integration.ID) != nil {
+		return nil
+	}
+	now := time.Now().UnixNano()
+	if last := r.full.Load(); (last == 0 || now-last >= int64(fullEvery)) && r.full.CompareAndSwap(last, now) {
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmFull})
+	}
+	return ErrFull
 }

@@ -25,6 +25,7 @@ const (
 	RefusedBody   Refusal = "body"   // 400: it did not come whole
 	RefusedSyntax Refusal = "syntax" // 400: not strict JSON
 	RefusedStore  Refusal = "store"  // 503
+	RefusedFull   Refusal = "full"   // 503: about a new integration, and there are too many
 )
 
 // status returns the HTTP status of the answer.
@@ -38,7 +39,7 @@ func (r Refusal) status() int {
 		return http.StatusUnauthorized
 	case RefusedSize:
 		return http.StatusRequestEntityTooLarge
-	case RefusedStore:
+	case RefusedStore, RefusedFull:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusBadRequest
@@ -58,6 +59,8 @@ func (r Refusal) text() string {
 		return "the body did not come whole"
 	case RefusedStore:
 		return "not stored; send it again"
+	case RefusedFull:
+		return "not stored, as there are too many integrations; send it again"
 	}
 	return "the body is not strict JSON"
 }
@@ -189,6 +192,8 @@ func (r *refusedRequest) hint(refusal Refusal) string {
 		return "no webhook about an integration is that large: raise the limit (HandlerOptions.BodyLimit) if General Webhooks are"
 	case RefusedStore:
 		return "the store failed or was too slow: the error says how, and Mews sends it again a few times"
+	case RefusedFull:
+		return "there are as many integrations as MaxIntegrations allows: if some are made up, change the secret and forget them; else raise it"
 	}
 	return r.hintAtBody()
 }

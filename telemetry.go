@@ -201,6 +201,8 @@ const (
 	// or a sealed token that none of the sealer's keys opens. The integration's verdict is
 	// Unknown, or it cannot be asked about. It is raised once, and again only after it could be read.
 	AlarmUnreadable AlarmKind = "unreadable"
+	// AlarmFull, every 10 minutes: deliveries about new integrations are refused with ErrFull.
+	AlarmFull AlarmKind = "full"
 )
 
 // Alarm is something that a person should look at. It holds no secret.

@@ -157,6 +157,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case errors.Is(err, events.ErrSyntax):
 		h.refuse(w, req, a, RefusedSyntax, body.Bytes(), nil)
+	case errors.Is(err, ErrFull):
+		h.refuse(w, req, a, RefusedFull, nil, nil)
 	case err != nil:
 		h.refuse(w, req, a, RefusedStore, nil, err)
 	case receipt.General != nil:

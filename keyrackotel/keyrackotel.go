@@ -109,7 +109,7 @@ func (i *instruments) zero() {
 	i.conflicts.Add(ctx, 0)
 	for _, kind := range []keyrack.AlarmKind{
 		keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness,
-		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore,
+		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore, keyrack.AlarmFull,
 	} {
 		i.alarms.Add(ctx, 0, metric.WithAttributes(alarmKey.String(string(kind))))
 	}

@@ -54,6 +54,7 @@ func (r *rackSettings) workFlags(flags *pflag.FlagSet) {
 	flags.Float64Var(&o.ProbeRate, "probe-rate", defaultProbeRate, "questions to Mews per second, at most")
 	flags.DurationVar(&o.Horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
 	flags.BoolVar(&o.TrustDeliveries, "trust-deliveries", false, "where Mews is asked: take a token as valid before Mews confirmed it")
+	flags.IntVar(&o.MaxIntegrations, "max-integrations", 0, "the most that webhooks make (default 100000; below 0 any number)")
 	flags.BoolVar(&o.KeepRequestor, "keep-requestor", false, "keep the persons who asked for an integration, sealed")
 	flags.DurationVar(&o.StoreTimeout, "store-timeout", 0, "how long the store may take for a delivery (default and most 4s)")
 	flags.DurationVar(&o.Poll, "poll", 0, "how often to look for what other instances did (default 1s)")

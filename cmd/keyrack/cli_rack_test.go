@@ -17,7 +17,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 	flagOf := map[string]string{
 		"Options.Horizon": "horizon", "Options.SetDefaults": "set-defaults", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries",
 		"Options.ProbeRate": "probe-rate", "Options.Poll": "poll", "Options.Takeover": "takeover",
-		"Options.KeepRequestor": "keep-requestor", "Options.Sealer": "sealing-key-file", "Options.Prober": "connector-url",
+		"Options.KeepRequestor": "keep-requestor", "Options.MaxIntegrations": "max-integrations", "Options.Sealer": "sealing-key-file", "Options.Prober": "connector-url",
 		"Options.Logger": "log-format", "Retention.Age": "retention-age", "Retention.Entries": "retention-entries",
 		"Policy.Canceled": "canceled", "Policy.CanceledFor": "canceled-for", "Policy.Levels": "levels",
 		"Policy.Reinstated": "reinstated", "Policy.Grace": "grace", "Policy.Assume": "assume",

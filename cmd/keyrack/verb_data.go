@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/files"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/metrics"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
@@ -77,12 +79,13 @@ func newForget(env environment) *cobra.Command {
 	var s storeSettings
 	var enterprise, bodies, yes bool
 	forget := &cobra.Command{
-		Use:   "forget ID [flags]",
+		Use:   "forget ID|- [flags]",
 		Short: "Erase an integration, an enterprise or the bodies of deliveries",
 		Long: `Forget erases everything about an integration: its record, its history, its tokens and
 their digests. What is left is an entry in the journal that says so. With --enterprise, ID
 is that of an enterprise, and all of its integrations are erased. With --bodies, only the
-bodies of the deliveries are, with what they said of persons; verdicts stay.
+bodies of the deliveries are, with what they said of persons; verdicts stay. With -, IDs
+come from stdin, one a line: such as those that somebody with the webhook's secret made up.
 
 It cannot be undone, except by restoring a backup. Backups and exports are not touched.
 Without --yes, forget says what it would erase, and ends with exit code 2.
@@ -90,11 +93,12 @@ Without --yes, forget says what it would erase, and ends with exit code 2.
 ` + storeHelp,
 		Example: `  keyrack forget 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --yes
   keyrack forget 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --bodies --yes
-  keyrack forget 8865aa96-f62d-4f9b-a912-ab2100f60f42 --enterprise --yes`,
-		Args: exactly("ID"),
+  keyrack forget 8865aa96-f62d-4f9b-a912-ab2100f60f42 --enterprise --yes
+  keyrack list --reason unproved | cut -f1 | keyrack forget - --yes`,
+		Args: exactly("ID|-"),
 		RunE: func(verb *cobra.Command, args []string) error {
 			return s.withRack(verb, env, rackSettings{}, func(ctx context.Context, rack *keyrack.Rack) error {
-				ids, err := idsOf(rack, args[0], enterprise)
+				ids, err := allIDsOf(rack, args[0], enterprise, verb.InOrStdin())
 				if err != nil {
 					return err
 				}
@@ -131,6 +135,21 @@ Without --yes, forget says what it would erase, and ends with exit code 2.
 		flags.BoolVar(&yes, "yes", false, "really erase")
 		_ = flags.SetAnnotation("yes", explicit, nil) // the flag is there
 	})
+}
+
+// allIDsOf is idsOf, or for "-" that of each line of stdin.
+func allIDsOf(rack *keyrack.Rack, id string, enterprise bool, stdin io.Reader) (all []string, err error) {
+	if id != "-" {
+		return idsOf(rack, id, enterprise)
+	}
+	for n, line := range files.Lines(stdin, &err) {
+		ids, err := idsOf(rack, string(line), enterprise)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		all = append(all, ids...)
+	}
+	return all, err
 }
 
 // idsOf returns the integrations that an argument means.

@@ -52,13 +52,13 @@ func New(version string) *Metrics {
 	m := &Metrics{version: version, began: time.Now(), stored: make(map[string]*histogram), verdicts: make(map[keyrack.Standing]bool)}
 	for _, one := range []keyrack.Refusal{
 		keyrack.RefusedPath, keyrack.RefusedMethod, keyrack.RefusedSecret, keyrack.RefusedSize,
-		keyrack.RefusedBody, keyrack.RefusedSyntax, keyrack.RefusedStore,
+		keyrack.RefusedBody, keyrack.RefusedSyntax, keyrack.RefusedStore, keyrack.RefusedFull,
 	} {
 		m.refusals.add(0, string(one))
 	}
 	for _, one := range []keyrack.AlarmKind{
 		keyrack.AlarmEvidence, keyrack.AlarmTrouble, keyrack.AlarmTroubleOver, keyrack.AlarmNoWitness,
-		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore,
+		keyrack.AlarmNotUnderstood, keyrack.AlarmUnknownAction, keyrack.AlarmUnreadable, keyrack.AlarmStore, keyrack.AlarmFull,
 	} {
 		m.alarms.add(0, string(one))
 	}
