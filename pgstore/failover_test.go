@@ -48,6 +48,8 @@ func startLoad(t *testing.T, hotels int, racks ...*keyrack.Rack) *traffic {
 	l := &traffic{T: t, racks: racks, truth: map[int]*hotelTruth{}, lasts: map[store.EntryID]time.Time{}, stop: make(chan struct{})}
 	for n := range hotels {
 		l.truth[n] = &hotelTruth{}
+	}
+	for n := range hotels {
 		l.ended.Go(func() { l.hotel(n) })
 	}
 	return l
