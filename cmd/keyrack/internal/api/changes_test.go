@@ -40,6 +40,9 @@ func follow(t *testing.T, p *sidecar, query, lastEventID string) *follower {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("answered %d, %s", resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
+	if resp.Header.Get("X-Accel-Buffering") != "no" { // else nginx keeps events back
+		t.Errorf("the headers of a stream: %v", resp.Header)
+	}
 	return &follower{t: t, lines: bufio.NewScanner(resp.Body), close: resp.Body.Close}
 }
 
@@ -154,5 +157,49 @@ func TestChangesHead(t *testing.T) {
 	p := serveAPI(t, "")
 	if r := sidecartest.Call(t, p.api, "", http.MethodHead, "/v1/changes", "", ""); r.Status != http.StatusOK || r.Body != "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestStreamsOfKeys: a program that opens streams without end gets no more than its key's
+// share, and the others still get theirs.
+func TestStreamsOfKeys(t *testing.T) {
+	p := serveAPI(t, sidecartest.APIKeys)
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	status := func(key string) int {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.api+"/v1/changes", nil)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		req.Header.Set("Authorization", "Bearer canary-"+key)
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		context.AfterFunc(ctx, func() { resp.Body.Close() })
+		return resp.StatusCode
+	}
+	const tries = mostStreams/5 + 3 // there are five keys
+	answers := make(chan int, tries)
+	for range tries {
+		go func() { answers <- status("reader") }()
+	}
+	open := 0
+	for range tries {
+		switch got := <-answers; got {
+		case http.StatusOK:
+			open++
+		case http.StatusServiceUnavailable:
+		default:
+			t.Errorf("answered %d", got)
+		}
+	}
+	if open != mostStreams/5 {
+		t.Errorf("one key has %d streams of %d", open, mostStreams)
+	}
+	if got := status("holder"); got != http.StatusOK {
+		t.Errorf("another key is answered %d", got)
 	}
 }
