@@ -172,6 +172,10 @@ func (m *timeMachine) Sealed(ctx context.Context, ref store.Ref) ([]byte, error)
 	return m.store().Sealed(ctx, ref)
 }
 
+func (m *timeMachine) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return m.store().Names(ctx, prefix)
+}
+
 func (m *timeMachine) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	return m.store().ScanSealed(ctx)
 }

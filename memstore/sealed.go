@@ -92,6 +92,30 @@ func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	}
 }
 
+// Names yields the names that begin with a prefix, in byte order.
+func (s *Store) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield("", err)
+			return
+		}
+		var names []string
+		s.mu.RLock()
+		for name := range s.named {
+			if strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		}
+		s.mu.RUnlock()
+		slices.Sort(names)
+		for _, name := range names {
+			if !yield(name, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
 	if err := ctx.Err(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -27,6 +28,7 @@ where integration = $1::bytea and digest = $2::bytea and sealed = $3::bytea`
 	tokenPage = `select integration, digest from keyrack.token
 where sealed is not null and digest > $1::bytea order by digest limit $2::bigint`
 	bodyPage   = `select entry from keyrack.body where entry > $1::uuid order by entry limit $2::bigint`
+	namePage   = `select name from keyrack.secret where name >= $1::bytea and name <> $2::bytea order by name limit $3::bigint`
 	secretPage = `select name from keyrack.secret where name > $1::bytea order by name limit $2::bigint`
 
 	shredTokens = `update keyrack.token set sealed = null
@@ -90,6 +92,20 @@ func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 				if !yield(ref, err) || err != nil {
 					return
 				}
+			}
+		}
+	}
+}
+
+// Names yields the names that begin with a prefix, in byte order.
+func (s *Store) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	names := pages([2]string{prefix, ""}, func(after [2]string) ([]store.Ref, error) {
+		return rows(ctx, s, namePage, []any{[]byte(after[0]), []byte(after[1]), int64(pageSize)}, scanSecret)
+	}, func(last store.Ref) [2]string { return [2]string{last.Name, last.Name} })
+	return func(yield func(string, error) bool) {
+		for ref, err := range names {
+			if err == nil && !strings.HasPrefix(ref.Name, prefix) || !yield(ref.Name, err) {
+				return
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"iter"
+	"strings"
 
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
@@ -43,6 +44,7 @@ const (
 		WHERE t.digest > ? AND t.sealed IS NOT NULL ORDER BY t.digest LIMIT ?`
 	scanBodies = `SELECT e.id, b.position FROM body b JOIN entry e ON e.position = b.position
 		WHERE b.position > ? ORDER BY b.position LIMIT ?`
+	scanNames   = `SELECT name FROM secret WHERE name >= ? AND name <> ? ORDER BY name LIMIT ?`
 	scanSecrets = `SELECT name FROM secret WHERE name > ? ORDER BY name LIMIT ?`
 )
 
@@ -117,6 +119,28 @@ func (s *Store) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 				if !yield(row.Ref, err) || err != nil {
 					return
 				}
+			}
+		}
+	}
+}
+
+// Names yields the names that begin with a prefix, in byte order.
+func (s *Store) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	names := paged(ctx, func(last *string) (page []string, err error) {
+		from, but := prefix, ""
+		if last != nil {
+			from, but = *last, *last
+		}
+		err = s.read(ctx, scanNames, func(row []driver.Value) {
+			name, _ := row[0].(string)
+			page = append(page, name)
+		}, from, but, int64(pageSize))
+		return page, err
+	})
+	return func(yield func(string, error) bool) {
+		for name, err := range names {
+			if err == nil && !strings.HasPrefix(name, prefix) || !yield(name, err) {
+				return
 			}
 		}
 	}

@@ -177,6 +177,9 @@ type Store interface {
 	Sealed(ctx context.Context, ref Ref) ([]byte, error)
 	// ScanSealed yields the addresses of all sealed values, in any order.
 	ScanSealed(ctx context.Context) iter.Seq2[Ref, error]
+	// Names yields the names of the sealed values that have one which begins with prefix, in
+	// byte order. It costs what it yields, however many other values there are.
+	Names(ctx context.Context, prefix string) iter.Seq2[string, error]
 	// Reseal replaces a sealed value if it still equals old, and does nothing
 	// otherwise. With a nil old it adds the value if there is none, but only for a
 	// ref with a Name, so an erased token or body never comes back. A nil new is

@@ -165,6 +165,10 @@ func (g guarded) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
 	return call(ctx, g.watch, "Sealed", func(ctx context.Context) ([]byte, error) { return g.store.Sealed(ctx, ref) })
 }
 
+func (g guarded) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return each(ctx, g.watch, "Names", func(ctx context.Context) iter.Seq2[string, error] { return g.store.Names(ctx, prefix) })
+}
+
 func (g guarded) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
 	return each(ctx, g.watch, "ScanSealed", g.store.ScanSealed)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"strings"
 	"time"
 
@@ -119,22 +119,24 @@ type State struct {
 	Dead     int // dead letters
 }
 
+// names yields the names of all subscriptions that a store knows of, in byte order.
+func names(ctx context.Context, s store.Store) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for name, err := range s.Names(ctx, mark) {
+			if !yield(strings.TrimPrefix(name, mark), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // States returns all subscriptions that a store knows of, by name.
 func States(ctx context.Context, s store.Store) ([]State, error) {
-	names, dead := []string(nil), map[string]int{}
-	for ref, err := range s.ScanSealed(ctx) {
+	all := []State{}
+	for name, err := range names(ctx, s) {
 		if err != nil {
 			return nil, err
 		}
-		if name, ok := strings.CutPrefix(ref.Name, mark); ok {
-			names = append(names, name)
-		} else if at := strings.LastIndex(ref.Name, " "); at >= 0 {
-			dead[ref.Name[:at+1]]++
-		}
-	}
-	slices.Sort(names)
-	all := make([]State, 0, len(names))
-	for _, name := range names {
 		at, err := s.Cursor(ctx, LeaseName(name))
 		if err != nil {
 			return nil, err
@@ -143,7 +145,13 @@ func States(ctx context.Context, s store.Store) ([]State, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := dead[deadPrefix(name)]
+		n := 0
+		for _, err := range letterRefs(ctx, s, name) {
+			if err != nil {
+				return nil, err
+			}
+			n++
+		}
 		if c.Retry && n > 0 {
 			letters, err := DeadLetters(ctx, s, name)
 			if err != nil {
@@ -159,13 +167,9 @@ func States(ctx context.Context, s store.Store) ([]State, error) {
 // DoneBefore returns the position up to which every subscription of a store is done, at
 // most end.
 func DoneBefore(ctx context.Context, s store.Store, end store.Position) (store.Position, error) {
-	for ref, err := range s.ScanSealed(ctx) {
+	for name, err := range names(ctx, s) {
 		if err != nil {
 			return 0, err
-		}
-		name, ok := strings.CutPrefix(ref.Name, mark)
-		if !ok {
-			continue
 		}
 		at, err := s.Cursor(ctx, LeaseName(name))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -45,15 +46,25 @@ func DeadLetters(ctx context.Context, s store.Store, name string) ([]DeadLetter,
 	return letters, err
 }
 
+// letterRefs yields where the dead letters are that are kept.
+func letterRefs(ctx context.Context, s store.Store, name string) iter.Seq2[store.Ref, error] {
+	return func(yield func(store.Ref, error) bool) {
+		for letter, err := range s.Names(ctx, deadPrefix(name)) {
+			if err == nil && strings.Contains(letter[len(deadPrefix(name)):], " ") { // of a longer name
+				continue
+			}
+			if !yield(store.Ref{Name: letter}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // allLetters returns all dead letters that are kept.
 func allLetters(ctx context.Context, s store.Store, name string) (letters []DeadLetter, err error) {
-	for ref, err := range s.ScanSealed(ctx) {
+	for ref, err := range letterRefs(ctx, s, name) {
 		if err != nil {
 			return nil, err
-		}
-		id, ok := strings.CutPrefix(ref.Name, deadPrefix(name))
-		if !ok || strings.Contains(id, " ") { // of a longer name
-			continue
 		}
 		value, err := s.Sealed(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {

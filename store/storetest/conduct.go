@@ -178,6 +178,7 @@ func (p *probe) callAll(ctx context.Context, c store.Commit, l store.Lease) map[
 	_, errs["History"] = collect(s.History(ctx, id, store.EntryID{}))
 	errs["Annotate"] = s.Annotate(ctx, store.Annotation{ID: c.Entry.ID})
 	_, errs["Sealed"] = s.Sealed(ctx, body(c))
+	_, errs["Names"] = collect(s.Names(ctx, ""))
 	_, errs["ScanSealed"] = collect(s.ScanSealed(ctx))
 	errs["Reseal"] = s.Reseal(ctx, body(c), c.Body, c.Record)
 	errs["Shred"] = s.Shred(ctx, body(c), token(c))

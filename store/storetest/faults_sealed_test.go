@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,6 +91,21 @@ var sealedFaults = []fault{
 			return s.sound.Sealed(ctx, ref)
 		}
 	}},
+	{"Names takes a prefix for a pattern", "Names/yields those that begin with a prefix, in byte order", renaming(func(prefix string, all []string) []string {
+		return slices.DeleteFunc(all, func(name string) bool {
+			return !regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(prefix), "_", ".")).MatchString(name)
+		})
+	})},
+	{"Names knows no capitals", "Names/yields those that begin with a prefix, in byte order", renaming(func(prefix string, all []string) []string {
+		return slices.DeleteFunc(all, func(name string) bool { return !strings.HasPrefix(strings.ToLower(name), strings.ToLower(prefix)) })
+	})},
+	{"Names leaves out the one that is the prefix", "Names/yields those that begin with a prefix, in byte order", renaming(func(prefix string, all []string) []string {
+		return slices.DeleteFunc(all, func(name string) bool { return !strings.HasPrefix(name, prefix) || name == prefix })
+	})},
+	{"Names ends after a page", "Names/yields those that begin with a prefix, in byte order", renaming(func(prefix string, all []string) []string {
+		all = slices.DeleteFunc(all, func(name string) bool { return !strings.HasPrefix(name, prefix) })
+		return all[:min(len(all), 256)]
+	})},
 	{"ScanSealed passes over nameless bodies", "ScanSealed/yields the address of every sealed value once", func(s *planted) {
 		s.scanSealed = func(ctx context.Context) iter.Seq2[store.Ref, error] {
 			return yielding(func() ([]store.Ref, error) {
@@ -185,4 +202,16 @@ var sealedFaults = []fault{
 			return s.sound.Shred(ctx)
 		}
 	}},
+}
+
+// renaming plants a change of what Names yields, of all names.
+func renaming(f func(prefix string, all []string) []string) func(*planted) {
+	return func(s *planted) {
+		s.names = func(ctx context.Context, prefix string) iter.Seq2[string, error] {
+			return yielding(func() ([]string, error) {
+				all, err := collect(s.sound.Names(ctx, ""))
+				return f(prefix, all), err
+			})
+		}
+	}
 }

@@ -112,7 +112,8 @@ var iteratorPromises = []promise{
 	}},
 }
 
-// populate commits n entries with bodies about n integrations, and n about one of them.
+// populate commits n entries with bodies about n integrations, and n about one of them, and
+// adds n values with names.
 func (p *probe) populate(n int) {
 	p.Helper()
 	for i, id := range many(n) {
@@ -122,6 +123,7 @@ func (p *probe) populate(n int) {
 		if i > 0 {
 			p.commit(p.evidence(many(1)[0], uint64(i)))
 		}
+		p.named("populated "+id, secret("name"))
 	}
 	p.populated = n
 }
@@ -132,14 +134,18 @@ func (p *probe) iterators(ctx context.Context) map[string]iter.Seq2[any, error] 
 		"Scan":       anything(p.s.Scan(ctx, "")),
 		"Journal":    anything(p.s.Journal(ctx, 0)),
 		"History":    anything(p.s.History(ctx, many(1)[0], store.EntryID{})),
+		"Names":      anything(p.s.Names(ctx, "populated ")),
 		"ScanSealed": anything(p.s.ScanSealed(ctx)),
 	}
 }
 
 // count returns how many values an iterator yields after populate.
 func (p *probe) count(iterator string) int {
-	if iterator == "Journal" {
+	switch iterator {
+	case "Journal":
 		return 2*p.populated - 1
+	case "ScanSealed":
+		return 2 * p.populated
 	}
 	return p.populated
 }

@@ -171,6 +171,7 @@ type planted struct {
 	annotate   func(ctx context.Context, annotations ...store.Annotation) error
 	sealed     func(ctx context.Context, ref store.Ref) ([]byte, error)
 	scanSealed func(ctx context.Context) iter.Seq2[store.Ref, error]
+	names      func(ctx context.Context, prefix string) iter.Seq2[string, error]
 	reseal     func(ctx context.Context, ref store.Ref, old, new []byte) error
 	shred      func(ctx context.Context, refs ...store.Ref) error
 	trim       func(ctx context.Context, integration string, through uint64, base []byte) error
@@ -198,7 +199,7 @@ func newPlanted() *planted {
 	p := &planted{
 		sound: s, commit: s.Commit, load: s.Load, scan: s.Scan, owner: s.Owner,
 		journal: s.Journal, bounds: s.Bounds, history: s.History, annotate: s.Annotate,
-		sealed: s.Sealed, scanSealed: s.ScanSealed, reseal: s.Reseal, shred: s.Shred, trim: s.Trim,
+		sealed: s.Sealed, scanSealed: s.ScanSealed, names: s.Names, reseal: s.Reseal, shred: s.Shred, trim: s.Trim,
 		acquire: s.Acquire, release: s.Release, advance: s.Advance, cursor: s.Cursor,
 		incarnation: s.Incarnation, renew: s.Renew,
 	}
@@ -279,6 +280,10 @@ func (s *planted) Annotate(ctx context.Context, annotations ...store.Annotation)
 
 func (s *planted) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
 	return s.sealed(ctx, ref)
+}
+
+func (s *planted) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return s.names(ctx, prefix)
 }
 
 func (s *planted) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {

@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -68,6 +70,30 @@ var sealedPromises = []promise{
 			want = append(want, store.Ref{Name: name})
 		}
 		p.same("addresses", byText(p.refs()), byText(want))
+	}},
+	{"Names/yields those that begin with a prefix, in byte order", func(p *probe) {
+		p.grow("a letter", 2)
+		p.same("names where there is none", list(p, "Names", p.s.Names(p.Context(), "")), []string{})
+		var letters []string
+		for i := range 300 { // more than a page of any store
+			letters = append(letters, fmt.Sprintf("letter %03d", i))
+		}
+		others := []string{"Letter 1", "let", "letter", "letter ", "lettes", "a", "ä", "zz", "letter_1", "letter%"}
+		for _, name := range append(others, letters...) {
+			p.named(name, secret(name))
+		}
+		p.s.Shred(p.Context(), store.Ref{Name: letters[7]})
+		letters = slices.Delete(letters, 7, 8)
+		all := slices.Sorted(slices.Values(append(others, letters...)))
+		for _, prefix := range []string{"", "letter ", "letter 29", "letter_", "letter%", "let", "Letter", "ä", "zzz", "b", "letter 007"} {
+			var want []string
+			for _, name := range all {
+				if strings.HasPrefix(name, prefix) {
+					want = append(want, name)
+				}
+			}
+			p.same(fmt.Sprintf("names with %q", prefix), list(p, "Names", p.s.Names(p.Context(), prefix)), want)
+		}
 	}},
 	{"Reseal/replaces the value that it knows", func(p *probe) {
 		c := p.grow("a", 1)[0]
