@@ -39,10 +39,14 @@ func (r *Rack) returned(ctx context.Context) error {
 	}
 }
 
-// again returns what the store has after a commit upon a known version was refused. The
-// error is history.ErrBack if that is not the known version or what followed it.
+// again returns what the store has after a commit upon a known version was refused. If a name
+// has been found for it meanwhile, the one that it turned out to be is published first. The
+// error is history.ErrBack if what the store has is not the known version or what followed it.
 func (r *Rack) again(ctx context.Context, kind lifecycle.Kind, known version) (version, error) {
 	next, err := r.loadRecord(ctx, known.ID)
+	if err == nil {
+		err = r.publishNamed(ctx, &next.Record)
+	}
 	if err != nil || known.Version == 0 || kind == lifecycle.KindFork {
 		return next, err // a fork is about the store's record, whatever was known before
 	}

@@ -3,6 +3,7 @@ package keyrack_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -360,4 +361,45 @@ func TestConnectOnTwoInstances(t *testing.T) {
 		}
 		audit(t, s, one.Rack, two.Rack)
 	})
+}
+
+// What an instance says of a nameless integration that another has named meanwhile does not
+// make it lose sight of the token for a moment, although it has not heard of the name.
+func TestConnectNamedMeanwhile(t *testing.T) {
+	for what, say := range map[string]func(t *testing.T, r *keyrack.Rack, id string) error{
+		"a 200 of its own": func(t *testing.T, r *keyrack.Rack, id string) error {
+			_, err := r.Report(t.Context(), answered("k", http.StatusOK, 0))
+			return err
+		},
+		"labels": func(t *testing.T, r *keyrack.Rack, id string) error {
+			_, err := r.Label(t.Context(), id, map[string]string{"tenant": "4712"}, nil, "desk")
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, options := memstore.New(nil), &keyrack.Options{Sealer: seal.Ephemeral()}
+				slow, other := openOn(t, &wire{Store: s}, options), openOn(t, s, options) // slow polls for news
+				c, err := other.Connect(t.Context(), connection("k"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				settle(time.Minute)
+				if _, err := other.Deliver(t.Context(), creation("a", "k", lifecycle.Yes)); err != nil {
+					t.Fatal(err)
+				}
+				if v := slow.Check(tokenText("k")); v.Integration != c.Integration {
+					t.Fatalf("it has heard of the name: %+v", v)
+				}
+				if err := say(t, slow, c.Integration); err != nil {
+					t.Error(err)
+				}
+				if v := slow.Check(tokenText("k")); v.Integration != integrationID("a") || !v.Active() {
+					t.Errorf("the token is %+v", v)
+				}
+				settle(time.Minute)
+				audit(t, s, slow, other)
+			})
+		})
+	}
 }

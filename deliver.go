@@ -194,9 +194,6 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		case err == nil && stored.Repeated && stored.Version != next.Version:
 			return receipt, r.reload(ctx, id)
 		case err == nil:
-			if err := r.publishNamed(ctx, &next); err != nil { // another instance has named it
-				return receipt, err
-			}
 			r.publish(next, t.id)
 			if t.left.ID != "" {
 				r.publish(t.left, store.EntryID{})
