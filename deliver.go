@@ -103,7 +103,9 @@ func yield(ctx context.Context, tries int) error {
 	if tries <= crowded {
 		return nil
 	}
-	pause(ctx, rand.N(time.Millisecond<<min(tries-crowded, 5)))
+	pause, cancel := context.WithTimeout(ctx, rand.N(time.Millisecond<<min(tries-crowded, 5)))
+	defer cancel()
+	<-pause.Done()
 	return ctx.Err()
 }
 

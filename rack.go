@@ -169,16 +169,6 @@ func (r *Rack) start(name string, run func(context.Context)) error {
 	return nil
 }
 
-// pause waits for a time, or for the context's end.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // wordLimit is how much a person may say, in bytes: as much as Body shows of it.
 const wordLimit = 256
 

@@ -13,14 +13,14 @@ import (
 
 // sealed returns the place of a sealed value, or nil if there is no such place.
 func (s *Store) sealed(ref store.Ref) *[]byte {
-	switch ref {
-	case store.Ref{Name: ref.Name}:
+	switch ref.Kind() {
+	case store.RefNamed:
 		return s.named[ref.Name]
-	case store.Ref{Integration: ref.Integration, Digest: ref.Digest}:
+	case store.RefToken:
 		if k := s.keys[ref.Digest]; k != nil && k.owner.id == ref.Integration {
 			return &k.sealed
 		}
-	case store.Ref{Entry: ref.Entry}:
+	case store.RefBody:
 		if e := s.entries[ref.Entry]; e != nil {
 			return &e.body
 		}
@@ -131,7 +131,7 @@ func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) erro
 	switch {
 	case place != nil && len(*place) > 0 && bytes.Equal(*place, old):
 		*place = new
-	case place == nil && len(old) == 0 && ref.Name != "" && ref == store.Ref{Name: ref.Name}:
+	case place == nil && len(old) == 0 && ref.Kind() == store.RefNamed:
 		s.named[strings.Clone(ref.Name)] = &new
 	}
 	return nil

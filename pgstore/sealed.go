@@ -38,39 +38,14 @@ where token.digest = r.digest and token.integration = r.integration and token.se
 	shredSecrets = `delete from keyrack.secret where name = any($1::bytea[])`
 )
 
-// kind says what an address points to.
-type kind int
-
-const (
-	nothing kind = iota
-	ofToken
-	ofBody
-	ofSecret
-)
-
-// kindOf returns the kind of a ref. Names, integrations and entries are never empty.
-func kindOf(ref store.Ref) kind {
-	switch ref {
-	case store.Ref{}:
-		return nothing
-	case store.Ref{Name: ref.Name}:
-		return ofSecret
-	case store.Ref{Integration: ref.Integration, Digest: ref.Digest}:
-		return ofToken
-	case store.Ref{Entry: ref.Entry}:
-		return ofBody
-	}
-	return nothing
-}
-
 // Sealed returns a sealed value, or ErrNotFound.
 func (s *Store) Sealed(ctx context.Context, ref store.Ref) (value []byte, err error) {
-	switch kindOf(ref) {
-	case ofToken:
+	switch ref.Kind() {
+	case store.RefToken:
 		err = s.row(ctx, freely, store.ErrNotFound, getToken, []any{[]byte(ref.Integration), ref.Digest[:]}, &value)
-	case ofBody:
+	case store.RefBody:
 		err = s.row(ctx, freely, store.ErrNotFound, getBody, []any{uuid(ref.Entry)}, &value)
-	case ofSecret:
+	case store.RefNamed:
 		err = s.row(ctx, freely, store.ErrNotFound, getSecret, []any{[]byte(ref.Name)}, &value)
 	default:
 		err = s.run(ctx, freely, func() error { return store.ErrNotFound })
@@ -141,18 +116,18 @@ func scanSecret(row pgx.CollectableRow) (store.Ref, error) {
 
 // Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) (err error) {
-	switch kind := kindOf(ref); {
+	switch kind := ref.Kind(); {
 	case len(new) == 0:
 		err = s.run(ctx, freely, func() error { return store.ErrInvalid })
-	case kind == ofSecret && len(old) == 0:
+	case kind == store.RefNamed && len(old) == 0:
 		_, err = s.exec(ctx, freely, addSecret, []byte(ref.Name), new)
-	case kind == nothing || len(old) == 0:
+	case kind == store.RefNothing || len(old) == 0:
 		err = s.run(ctx, freely, func() error { return nil })
-	case kind == ofToken:
+	case kind == store.RefToken:
 		_, err = s.exec(ctx, freely, setToken, []byte(ref.Integration), ref.Digest[:], old, new)
-	case kind == ofBody:
+	case kind == store.RefBody:
 		_, err = s.exec(ctx, freely, setBody, uuid(ref.Entry), old, new)
-	case kind == ofSecret:
+	case kind == store.RefNamed:
 		_, err = s.exec(ctx, freely, setSecret, []byte(ref.Name), old, new)
 	}
 	return err
@@ -177,13 +152,13 @@ func (s *Store) shred(ctx context.Context, refs []store.Ref) error {
 	var bodies []pgtype.UUID
 	var names [][]byte
 	for _, ref := range refs {
-		switch kindOf(ref) {
-		case ofToken:
+		switch ref.Kind() {
+		case store.RefToken:
 			tokens = append(tokens, ref.Digest)
 			owners[ref.Digest] = []byte(ref.Integration)
-		case ofBody:
+		case store.RefBody:
 			bodies = append(bodies, uuid(ref.Entry))
-		case ofSecret:
+		case store.RefNamed:
 			names = append(names, []byte(ref.Name))
 		}
 	}

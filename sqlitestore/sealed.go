@@ -7,31 +7,8 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
-
-// kind says what a store.Ref points to.
-type kind int
-
-const (
-	ofNothing kind = iota
-	ofToken
-	ofBody
-	ofName
-)
-
-func kindOf(ref store.Ref) kind {
-	switch {
-	case ref.Name != "" && ref == store.Ref{Name: ref.Name}:
-		return ofName
-	case ref.Digest != (lifecycle.Digest{}) && ref.Integration != "" && ref == store.Ref{Integration: ref.Integration, Digest: ref.Digest}:
-		return ofToken
-	case !ref.Entry.IsZero() && ref == store.Ref{Entry: ref.Entry}:
-		return ofBody
-	}
-	return ofNothing
-}
 
 const (
 	whereToken = ` WHERE digest = ? AND integration = (SELECT number FROM integration WHERE id = ?)`
@@ -50,28 +27,28 @@ const (
 
 var (
 	selectSealed = [...]string{
-		ofToken: `SELECT sealed FROM token` + whereToken,
-		ofBody:  `SELECT sealed FROM body` + whereBody,
-		ofName:  `SELECT sealed FROM secret` + whereName,
+		store.RefToken: `SELECT sealed FROM token` + whereToken,
+		store.RefBody:  `SELECT sealed FROM body` + whereBody,
+		store.RefNamed: `SELECT sealed FROM secret` + whereName,
 	}
 	updateSealed = [...]string{
-		ofToken: `UPDATE token SET sealed = ?` + whereToken + ` AND sealed = ?`,
-		ofBody:  `UPDATE body SET sealed = ?` + whereBody + ` AND sealed = ?`,
-		ofName:  `UPDATE secret SET sealed = ?` + whereName + ` AND sealed = ?`,
+		store.RefToken: `UPDATE token SET sealed = ?` + whereToken + ` AND sealed = ?`,
+		store.RefBody:  `UPDATE body SET sealed = ?` + whereBody + ` AND sealed = ?`,
+		store.RefNamed: `UPDATE secret SET sealed = ?` + whereName + ` AND sealed = ?`,
 	}
 	eraseSealed = [...]string{
-		ofToken: `UPDATE token SET sealed = NULL` + whereToken,
-		ofBody:  `DELETE FROM body` + whereBody,
-		ofName:  `DELETE FROM secret` + whereName,
+		store.RefToken: `UPDATE token SET sealed = NULL` + whereToken,
+		store.RefBody:  `DELETE FROM body` + whereBody,
+		store.RefNamed: `DELETE FROM secret` + whereName,
 	}
 )
 
 // place returns the arguments of the where clause for a ref.
 func place(ref *store.Ref) []driver.Value {
-	switch kindOf(*ref) {
-	case ofToken:
+	switch ref.Kind() {
+	case store.RefToken:
 		return []driver.Value{ref.Digest[:], ref.Integration}
-	case ofBody:
+	case store.RefBody:
 		return []driver.Value{ref.Entry[:]}
 	default:
 		return []driver.Value{ref.Name}
@@ -80,8 +57,8 @@ func place(ref *store.Ref) []driver.Value {
 
 // Sealed returns a sealed value, or ErrNotFound.
 func (s *Store) Sealed(ctx context.Context, ref store.Ref) ([]byte, error) {
-	kind := kindOf(ref)
-	if kind == ofNothing {
+	kind := ref.Kind()
+	if kind == store.RefNothing {
 		return nil, s.nothing(ctx, store.ErrNotFound)
 	}
 	var value []byte
@@ -179,11 +156,11 @@ var sealedLists = []struct {
 
 // Reseal replaces a sealed value if it still equals old.
 func (s *Store) Reseal(ctx context.Context, ref store.Ref, old, new []byte) error {
-	kind := kindOf(ref)
+	kind := ref.Kind()
 	switch {
 	case len(new) == 0:
 		return s.nothing(ctx, store.ErrInvalid)
-	case kind == ofNothing, len(old) == 0 && kind != ofName:
+	case kind == store.RefNothing, len(old) == 0 && kind != store.RefNamed:
 		return s.nothing(ctx, nil)
 	}
 	old, new = bytes.Clone(old), bytes.Clone(new)
@@ -203,8 +180,8 @@ func (s *Store) Shred(ctx context.Context, refs ...store.Ref) error {
 	refs = append([]store.Ref(nil), refs...)
 	return s.erase(ctx, func(l *link) error {
 		for i := range refs {
-			kind := kindOf(refs[i])
-			if kind == ofNothing {
+			kind := refs[i].Kind()
+			if kind == store.RefNothing {
 				continue
 			}
 			if _, _, err := l.exec(context.Background(), eraseSealed[kind], place(&refs[i])...); err != nil {

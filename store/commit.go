@@ -216,12 +216,36 @@ type Annotation struct {
 
 // Ref is the address of a sealed value: a token if Integration and Digest are set, a
 // body if Entry is, and a value of the application's own if Name is. Any other
-// combination is the address of nothing.
+// combination is the address of nothing. Kind says which of them it is.
 type Ref struct {
 	Name        string
 	Integration string
 	Digest      lifecycle.Digest
 	Entry       EntryID
+}
+
+// RefKind is a kind of value that a Ref is the address of.
+type RefKind uint8
+
+// The kinds of values. The zero value is that of a Ref to nothing.
+const (
+	RefNothing RefKind = iota
+	RefToken           // an integration's token
+	RefBody            // the body of an entry
+	RefNamed           // a value of the application's own
+)
+
+// Kind returns what r is the address of.
+func (r Ref) Kind() RefKind {
+	switch {
+	case r.Name != "" && r == Ref{Name: r.Name}:
+		return RefNamed
+	case r.Integration != "" && r.Digest != (lifecycle.Digest{}) && r == Ref{Integration: r.Integration, Digest: r.Digest}:
+		return RefToken
+	case !r.Entry.IsZero() && r == Ref{Entry: r.Entry}:
+		return RefBody
+	}
+	return RefNothing
 }
 
 // Lease is the right to act under a name, for a time.

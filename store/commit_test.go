@@ -118,3 +118,25 @@ func TestOwnedError(t *testing.T) {
 		t.Errorf("it tells values: %v", err)
 	}
 }
+
+// TestRefKind: what a Ref is the address of, and that any other combination is that of nothing.
+func TestRefKind(t *testing.T) {
+	digest, entry := lifecycle.Digest{1}, store.EntryID{1}
+	for ref, want := range map[store.Ref]store.RefKind{
+		{Name: "n"}:                        store.RefNamed,
+		{Integration: "i", Digest: digest}: store.RefToken,
+		{Entry: entry}:                     store.RefBody,
+
+		{}:                 store.RefNothing,
+		{Integration: "i"}: store.RefNothing,
+		{Digest: digest}:   store.RefNothing,
+		{Name: "n", Integration: "i", Digest: digest}:    store.RefNothing,
+		{Name: "n", Entry: entry}:                        store.RefNothing,
+		{Integration: "i", Entry: entry}:                 store.RefNothing,
+		{Integration: "i", Digest: digest, Entry: entry}: store.RefNothing,
+	} {
+		if got := ref.Kind(); got != want {
+			t.Errorf("%+v: %v, want %v", ref, got, want)
+		}
+	}
+}

@@ -57,19 +57,12 @@ func (n *Notes) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-n.waiting:
-			gather(ctx)
+			gathered, cancel := context.WithTimeout(ctx, gathering)
+			<-gathered.Done()
+			cancel()
 		case <-ctx.Done():
 		}
 		n.Flush()
-	}
-}
-
-func gather(ctx context.Context) {
-	timer := time.NewTimer(gathering)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

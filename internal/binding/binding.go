@@ -58,7 +58,7 @@ func openFormer(sealer seal.Sealer, ref store.Ref, value []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	if !ref.Entry.IsZero() && !isJSON(plain) {
+	if ref.Kind() == store.RefBody && !isJSON(plain) {
 		return nil, ErrMoved
 	}
 	return plain, nil
@@ -101,10 +101,10 @@ func inForm(value []byte) bool { return len(value) > 0 && value[0] == form }
 // address returns what a value is sealed for. No owner has a zero byte, so no address of
 // one kind is that of another kind, or what a former version sealed for.
 func address(ref store.Ref) string {
-	switch {
-	case ref.Integration != "":
+	switch ref.Kind() {
+	case store.RefToken:
 		return "keyrack token\x00" + ref.Integration + "\x00" + string(ref.Digest[:])
-	case !ref.Entry.IsZero():
+	case store.RefBody:
 		return "keyrack body\x00" + ref.Entry.String()
 	}
 	return "keyrack value\x00" + ref.Name
@@ -112,10 +112,10 @@ func address(ref store.Ref) string {
 
 // owner returns what a former version sealed a value for.
 func owner(ref store.Ref) string {
-	switch {
-	case ref.Integration != "":
+	switch ref.Kind() {
+	case store.RefToken:
 		return ref.Integration
-	case !ref.Entry.IsZero():
+	case store.RefBody:
 		return ref.Entry.String()
 	}
 	return ref.Name
