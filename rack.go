@@ -297,9 +297,13 @@ func (o *Options) maxIntegrations() int {
 }
 
 // admits returns ErrFull for a delivery about a new integration if there are too many. What
-// another instance has taken in counts once this one has read it.
+// another instance has taken in counts once this one has read it. The name of a nameless one
+// takes its place.
 func (r *Rack) admits(ctx context.Context, e *lifecycle.Evidence) error {
 	if e.Kind != lifecycle.KindDelivery || r.view.Len() < r.options.maxIntegrations() || r.view.Record(e.Integration.ID) != nil {
+		return nil
+	}
+	if owner := r.view.Owner(e.Token); owner != nil && join.IsNameless(owner.ID) {
 		return nil
 	}
 	now := time.Now().UnixNano()

@@ -112,7 +112,12 @@ func TestFull(t *testing.T) {
 		if _, err := r.Import(context.Background(), keyrack.Import{Integration: lifecycle.Named{ID: integrationID("d")}, Token: lifecycle.NewToken("key-of-d")}); err != nil {
 			t.Errorf("what a person brings: %v", err)
 		}
-		for _, name := range []string{"a", "d"} {
+		if _, err := r.Connect(context.Background(), keyrack.Connection{Token: lifecycle.NewToken(tokenText("key of e"))}); err != nil {
+			t.Errorf("what a person connects: %v", err)
+		}
+		answers(creation("e", "key of e", lifecycle.Yes), http.StatusNoContent)
+		answers(creation("f", "key of e", lifecycle.Yes), http.StatusServiceUnavailable)
+		for _, name := range []string{"a", "d", "e"} {
 			if _, err := r.Forget(context.Background(), integrationID(name)); err != nil {
 				t.Fatal(err)
 			}
