@@ -61,6 +61,7 @@ var rooms = map[string]string{
 	"internal/typed":             "lifecycle",
 	"internal/owncall":           "lifecycle",
 	"internal/binding":           "lifecycle seal store",
+	"internal/trim":              "lifecycle store",
 	"internal/settings":          "lifecycle seal store internal/binding",
 	"internal/join":              "lifecycle seal store internal/binding internal/entry",
 	"internal/subscription":      "store internal/backoff internal/lease",
@@ -75,7 +76,7 @@ var rooms = map[string]string{
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/history internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
-		"internal/subscription internal/typed internal/watch",
+		"internal/subscription internal/trim internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
 	"keyrackotel":         "lifecycle connector keyrack",

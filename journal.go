@@ -195,6 +195,39 @@ func (r *Rack) JournalEnd(ctx context.Context) (store.Position, error) {
 	return last, err
 }
 
+// firstSince returns the journal's first entry that is not older than an instant; a zero one
+// for none. It takes the entries to be in the order of their times, as they nearly are.
+func (r *Rack) firstSince(ctx context.Context, oldest lifecycle.Instant) (found store.Entry, err error) {
+	first, last, err := r.store.Bounds(ctx)
+	if err != nil {
+		return found, err
+	}
+	for low, high := first, last; low < high; {
+		middle := low + (high-low)/2
+		next, err := r.entryAfter(ctx, middle)
+		switch {
+		case err != nil:
+			return found, err
+		case next.Position == 0 || next.At >= oldest:
+			high = middle
+			if next.Position > 0 {
+				found = next
+			}
+		default:
+			low = next.Position
+		}
+	}
+	return found, nil
+}
+
+// entryAfter returns the journal's first entry after a position; a zero one for none.
+func (r *Rack) entryAfter(ctx context.Context, after store.Position) (store.Entry, error) {
+	for e, err := range r.store.Journal(ctx, after) {
+		return e, err
+	}
+	return store.Entry{}, nil
+}
+
 // commit commits, and finds out what became of a commit whose outcome the store
 // did not tell.
 func (r *Rack) commit(ctx context.Context, c store.Commit) (store.Committed, error) {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/lease"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
+	"github.com/keyrack-dev/keyrack/internal/trim"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -119,52 +119,34 @@ func (r *Rack) shred(ctx context.Context, ref store.Ref) error {
 	return r.store.Shred(ctx, ref)
 }
 
-const (
-	// trimEvery is how often one of the instances trims the journal. An entry younger
-	// than trimYoung stays whatever the limits say, so that it is there for those who
-	// follow the journal.
-	trimEvery = 24 * time.Hour
-	trimYoung = time.Hour
-)
+// trimEvery is how often one of the instances trims the journal.
+const trimEvery = 24 * time.Hour
 
 // Trim trims the journal now to the Retention that counts for all instances, or to that of a
-// guest which was given one, and returns how many integrations
-// have fewer entries. One of the instances does so once a day without being asked, unless
+// guest which was given one, and returns how many integrations have fewer entries. One of the instances does so once a day without being asked, unless
 // its clock may be wrong: it waits until the journal has an entry that is between one and
 // two days old by that clock. Trim itself believes the clock. What a subscription has yet to
-// handle is not trimmed, nor an integration whose entries cannot be read.
+// handle is not trimmed, nor an integration whose entries cannot be read. Where nothing is too
+// old it looks at the integrations alone that have news since the last time.
 func (r *Rack) Trim(ctx context.Context) (int, error) {
 	worked, err := subscription.DoneBefore(ctx, r.store, r.SyncStatus().Position)
 	if err != nil {
 		return 0, fmt.Errorf("keyrack: trimming: %w", err)
 	}
-	n := 0
-	trim := func(stored store.Stored) error {
-		done, err := r.trim(ctx, stored, worked)
-		if errors.Is(err, errUnreadable) {
-			r.unreadable(ctx, stored.Integration, err)
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("keyrack: trimming: %w", err)
-		}
-		if done {
-			n++
-		}
-		return nil
+	now := r.clock.Instant()
+	p := trim.Pass{Store: r.store, Now: now, Worked: worked, Settled: worked, Unreadable: r.unreadable}
+	p.Before, p.Keep = r.retained().limits(now)
+	young, err := r.firstSince(ctx, lifecycle.At(now.Time().Add(-trim.Young)))
+	if young.Position != 0 {
+		p.Settled = young.Position - 1
 	}
-	for stored, err := range r.store.Scan(ctx, "") {
-		if err != nil {
-			return n, fmt.Errorf("keyrack: trimming: %w", err)
-		}
-		if stored.Version == stored.BaseVersion {
-			continue
-		}
-		if err := trim(stored); err != nil {
-			return n, err
-		}
+	if err == nil {
+		err = p.Run(ctx)
 	}
-	return n, trim(store.Stored{}) // those that name no integration
+	if err != nil {
+		return p.Trimmed, fmt.Errorf("keyrack: trimming: %w", err)
+	}
+	return p.Trimmed, nil
 }
 
 // trimDaily trims the journal if no instance has done so for a day. The cursor "trim"
@@ -202,113 +184,13 @@ func (r *Rack) trimIfDue(ctx context.Context, l store.Lease) error {
 // by this clock: one that has jumped ahead finds none until it has been wrong for a day. Such
 // a clock would trim everything.
 func (r *Rack) clockIsKnown(ctx context.Context, now lifecycle.Instant) (bool, error) {
-	first, last, err := r.store.Bounds(ctx)
+	found, err := r.firstSince(ctx, lifecycle.At(now.Time().Add(-2*trimEvery)))
 	if err != nil {
 		return false, err
 	}
-	// The first entry that is not older than two days.
-	oldest := lifecycle.At(now.Time().Add(-2 * trimEvery))
-	var found lifecycle.Instant
-	for low, high := first, last; low < high; {
-		middle := low + (high-low)/2
-		next, err := r.entryAfter(ctx, middle)
-		switch {
-		case err != nil:
-			return false, err
-		case next.Position == 0 || next.At >= oldest:
-			high = middle
-			if next.Position > 0 {
-				found = next.At
-			}
-		default:
-			low = next.Position
-		}
-	}
-	known := found != 0 && now.Sub(found) >= trimEvery
+	known := found.Position != 0 && now.Sub(found.At) >= trimEvery
 	if !known {
 		r.log.InfoContext(ctx, "trimming waits until the journal has an entry that is between one and two days old by this clock")
 	}
 	return known, nil
-}
-
-// entryAfter returns the journal's first entry after a position; a zero one for none.
-func (r *Rack) entryAfter(ctx context.Context, after store.Position) (store.Entry, error) {
-	for e, err := range r.store.Journal(ctx, after) {
-		return e, err
-	}
-	return store.Entry{}, nil
-}
-
-// trim shortens the history of one integration. Its error wraps errUnreadable if what is left
-// cannot be folded.
-func (r *Rack) trim(ctx context.Context, stored store.Stored, worked store.Position) (bool, error) {
-	now := r.clock.Instant()
-	before, keep := r.retained().limits(now)
-	record := Record{ID: stored.Integration}
-	if stored.BaseVersion > 0 {
-		var err error
-		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
-			return false, fmt.Errorf("%w: %w", errUnreadable, err)
-		}
-	}
-	var left []store.Entry
-	for e, err := range r.store.History(ctx, stored.Integration, store.EntryID{}) {
-		if err != nil {
-			return false, err
-		}
-		left = append(left, e)
-	}
-	drop, count := 0, counted(left, keep)
-	for drop < len(left) {
-		e := left[drop]
-		tooMany := keep >= 0 && (count[drop] > keep || len(left)-drop > issuesPer*keep)
-		if e.Position == 0 || e.Position > worked || now.Sub(e.At) < trimYoung || !tooMany && e.At >= before {
-			break
-		}
-		drop++
-	}
-	if drop == 0 {
-		return false, nil
-	}
-	last := left[drop-1]
-	if stored.Integration == "" {
-		return true, r.store.Trim(ctx, "", uint64(last.Position), nil)
-	}
-	for _, e := range left[:drop] {
-		if e.Version <= record.Version {
-			continue // it came with the base
-		}
-		if e.Version != record.Version+1 {
-			return false, nil // another instance is trimming
-		}
-		evidence, err := lifecycle.ParseEvidence(e.Evidence)
-		if err != nil {
-			return false, fmt.Errorf("%w: %w", errUnreadable, err)
-		}
-		record, _ = record.Apply(evidence)
-	}
-	return true, r.store.Trim(ctx, stored.Integration, last.Version, lifecycle.AppendRecord(nil, record))
-}
-
-// issuesPer is how many entries are kept at most for each that Retention.Entries allows,
-// where tokens were issued.
-const issuesPer = 10
-
-// counted returns, for each entry, how many from it on count for Retention.Entries: all but
-// those that say who got a token. They are read only where it matters.
-func counted(left []store.Entry, keep int) []int {
-	count := make([]int, len(left))
-	n := 0
-	for i, e := range slices.Backward(left) {
-		issue := false
-		if keep >= 0 && len(left) > keep {
-			evidence, err := lifecycle.ParseEvidence(e.Evidence)
-			issue = err == nil && evidence.Kind == lifecycle.KindIssue
-		}
-		if !issue {
-			n++
-		}
-		count[i] = n
-	}
-	return count
 }
