@@ -100,7 +100,7 @@ func typedToken(text string) (lifecycle.Token, error) {
 // The ranges of the Rack's options, which refuses what is outside of them as well.
 const (
 	leastTime      = time.Millisecond
-	leastAsked     = 10 * time.Second // of --max-age, if Mews is asked: the time between two questions
+	leastAsked     = 10 * time.Second // of --max-age, if Mews is asked: the time between two probes
 	mostLate       = 30 * 24 * time.Hour
 	mostAge        = 10 * 365 * 24 * time.Hour
 	leastProbeRate = 1. / 86400

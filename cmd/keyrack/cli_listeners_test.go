@@ -66,7 +66,7 @@ func (v visitor) send(method, path string, form url.Values, header http.Header) 
 // TestConsoleOfServe: without keys this machine may read the operator's page, and no web
 // page of another machine gets an answer. It shows where each setting comes from.
 func TestConsoleOfServe(t *testing.T) {
-	p := serving(t, map[string]string{"KEYRACK_HORIZON": "1h"}, "--probe-rate=7")
+	p := serving(t, map[string]string{"KEYRACK_HORIZON": "1h"}, "--retention-entries=7")
 	body, err := demo.Body("created.json")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestConsoleOfServe(t *testing.T) {
 		"":             "<b>1</b> <span>valid</span>",
 		"integrations": ">1 of them",
 		"settings":     "<bdi>--horizon</bdi></b></div><div><bdi>1h0m0s</bdi></div><div class=\"meta\">environment</div>",
-		"settings?":    "<bdi>--probe-rate</bdi></b></div><div><bdi>7</bdi></div><div class=\"meta\">flag</div>",
+		"settings?":    "<bdi>--retention-entries</bdi></b></div><div><bdi>7</bdi></div><div class=\"meta\">flag</div>",
 		"settings?a":   "<bdi>KEYRACK_WEBHOOK_SECRET</bdi></b></div><div><bdi>set</bdi></div>",
 		"style.css":    "color-scheme",
 	} {

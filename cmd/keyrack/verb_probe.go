@@ -20,7 +20,7 @@ const (
 	lookEvery   = 200 * time.Millisecond // between looks at an integration that Mews is asked about
 )
 
-// probing is a question to Mews whose answer is waited for.
+// probing is a probe whose answer is waited for.
 type probing struct {
 	backend backend
 	output  output

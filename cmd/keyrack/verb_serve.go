@@ -177,8 +177,13 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 		return err
 	}
 	s.connector.clientToken = lifecycle.NewToken(env(clientTokenVariable))
-	s.client, err = s.connector.client()
-	return err
+	if s.client, err = s.connector.client(); err != nil {
+		return err
+	}
+	if s.client == nil && verb.Flags().Changed("probe-rate") {
+		return usage.Errorf("--probe-rate (KEYRACK_PROBE_RATE) is set, and Mews is not asked; set --connector-url, --client-name and KEYRACK_CLIENT_TOKEN, or leave it out")
+	}
+	return nil
 }
 
 // serve serves until ctx ends and then finishes running requests.

@@ -63,6 +63,7 @@ func TestServeRefuses(t *testing.T) {
 		{"a key file that is not there", with, "--sealing-key-file testdata/none.key", exitError, "no such file"},
 		{"Mews without a name and a token", with, "--connector-url https://api.mews.com", exitUsage, "--client-name (KEYRACK_CLIENT_NAME) and KEYRACK_CLIENT_TOKEN is missing"},
 		{"Mews without an address", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa", exitUsage, "--connector-url (KEYRACK_CONNECTOR_URL) is missing"},
+		{"a rate of probes that nobody sends", with, "--probe-rate 5", exitUsage, "--probe-rate (KEYRACK_PROBE_RATE) is set, and Mews is not asked"},
 		{"Mews in clear", map[string]string{secretVariable: sidecartest.Secret, clientTokenVariable: "canary"}, "--client-name Spa --connector-url http://api.mews.com", exitUsage, "plain http to another machine"},
 		{"a client token as a flag", with, "--client-token=canary", exitUsage, "unknown flag: --client-token"},
 		{"no age", with, "--max-age -1s", exitUsage, "--max-age is -1s; it must be from 1ms"},

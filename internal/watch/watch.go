@@ -265,7 +265,10 @@ func (w *Watches) pass() (wait time.Duration, any bool) {
 	return 0, false
 }
 
-// watches is a heap by instant.
+// watches is a heap by instant. Packages due and probe have heaps as well, and what could
+// be shared is in container/heap: one holds values that may be outdated, this one pointers
+// that know their place, the third orders by time.Time. A common heap would need as many
+// methods of each, and keep a place for the one that has no use for it.
 type watches []*watch
 
 func (h watches) Len() int           { return len(h) }
