@@ -52,11 +52,11 @@ func (f *fragile) Commit(ctx context.Context, c store.Commit) (store.Committed, 
 	return f.Store.Commit(ctx, c)
 }
 
-func (f *fragile) ScanSealed(ctx context.Context) iter.Seq2[store.Ref, error] {
+func (f *fragile) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	if f.broken.Load() {
-		return func(yield func(store.Ref, error) bool) { yield(store.Ref{}, errBroken) }
+		return func(yield func(string, error) bool) { yield("", errBroken) }
 	}
-	return f.Store.ScanSealed(ctx)
+	return f.Store.Names(ctx, prefix)
 }
 
 func (f *fragile) History(ctx context.Context, integration string, after store.EntryID) iter.Seq2[store.Entry, error] {
