@@ -24,6 +24,8 @@ type Explanation struct {
 	Changes []Change
 	// Probe says what is asked, if there is a prober.
 	Probe ProbeState
+	// Advice is a sentence for support staff: what the verdict's reason means, and what to do.
+	Advice string
 	// WouldChange says what would change the verdict. Empty for a moment of the past.
 	WouldChange []string
 	// Said is what the journal says was told of the current token by At, by the policy of
@@ -59,7 +61,7 @@ func (r *Rack) ExplainToken(ctx context.Context, token string) (Explanation, err
 	digest := r.digester.Sum(token)
 	record := r.view.Owner(digest)
 	if record == nil {
-		return Explanation{At: r.clock.Now().UTC(), Token: digest, WouldChange: change(Verdict{}, r.schedule != nil)}, nil
+		return Explanation{At: r.clock.Now().UTC(), Token: digest, Advice: advice[lifecycle.ReasonUnfamiliar], WouldChange: change(Verdict{}, r.schedule != nil)}, nil
 	}
 	return r.explain(ctx, record, digest, r.shown(r.verdictOn(record, digest, r.clock.Instant())))
 }
@@ -81,6 +83,7 @@ func (r *Rack) At(ctx context.Context, integration string, t time.Time) (Explana
 	if err == nil {
 		e.At = t.UTC()
 		e.Verdict = r.verdict(&e.Record, at)
+		e.Advice = advice[e.Verdict.Reason]
 	}
 	return e, err
 }
@@ -92,7 +95,7 @@ func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Posit
 	if err == nil {
 		e.At = e.Changes[len(e.Changes)-1].At.UTC()
 		e.Verdict = r.verdict(&e.Record, lifecycle.At(e.At))
-		e.WouldChange = change(e.Verdict, r.schedule != nil)
+		e.Advice, e.WouldChange = advice[e.Verdict.Reason], change(e.Verdict, r.schedule != nil)
 	}
 	return e, err
 }
@@ -156,7 +159,7 @@ func (r *Rack) fold(ctx context.Context, integration string, counts func(store.E
 func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Digest, v Verdict) (Explanation, error) {
 	e := Explanation{
 		At: r.clock.Now().UTC(), Verdict: v, Token: token, Record: view.Copy(record),
-		WouldChange: change(v, r.schedule != nil),
+		Advice: advice[v.Reason], WouldChange: change(v, r.schedule != nil),
 	}
 	if r.schedule != nil {
 		e.Probe = ProbeState(r.schedule.State(record.ID))
@@ -169,6 +172,32 @@ func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Dige
 		e.Changes = append(e.Changes, c)
 	}
 	return e, nil
+}
+
+// advice has a sentence for support staff for each reason.
+var advice = map[lifecycle.Reason]string{
+	lifecycle.ReasonUnfamiliar:         "No hotel is known to have this token: compare it with the one that Mews shows, and connect the hotel or import it.",
+	lifecycle.ReasonLive:               "The connection works: if calls fail all the same, look at the permissions of the operation in Mews.",
+	lifecycle.ReasonDeleted:            "The hotel deleted the integration in Mews: ask the hotel to connect anew.",
+	lifecycle.ReasonSuperseded:         "The hotel has a newer token: use that one, and look for a copy of this one in your own systems.",
+	lifecycle.ReasonCanceled:           "The integration was canceled in Mews: ask the hotel to reinstate it, or to connect anew.",
+	lifecycle.ReasonDisabled:           "The integration was disabled in Mews: ask the hotel to enable it.",
+	lifecycle.ReasonRejected:           "Mews refuses the token: ask the hotel whether the integration is enabled and whether its token was regenerated, and import the token that Mews shows.",
+	lifecycle.ReasonDisputed:           "The token may belong to another hotel: hand it out to nobody, and compare the enterprise with what the hotel sees in Mews.",
+	lifecycle.ReasonDeletedAccepted:    "Mews said that the integration was deleted, and its token works: ask the hotel, and import the integration again if it is still wanted.",
+	lifecycle.ReasonUnseen:             "The webhook that brings the token has not come: ask the hotel to regenerate the token, or import it.",
+	lifecycle.ReasonSuspectKey:         "Several tokens came close together: ask Mews now, or import the token that Mews shows.",
+	lifecycle.ReasonSuspectCanceled:    "Webhooks about a cancellation came in an unclear order: ask Mews now, or settle it by what the hotel sees in Mews.",
+	lifecycle.ReasonSuspectEnabled:     "Webhooks about enabling came in an unclear order: ask Mews now, or settle it by what the hotel sees in Mews.",
+	lifecycle.ReasonDoubted:            "Something has cast doubt on the token: wait for Mews's answer, or ask Mews now.",
+	lifecycle.ReasonUnattributed:       "Mews answered 401, perhaps about your ClientToken: check the ClientToken first, and then ask the hotel.",
+	lifecycle.ReasonLease:              "Nothing was heard for too long: check that Mews can be asked and that webhooks come, and ask Mews now.",
+	lifecycle.ReasonUnavailable:        "The store failed or a token cannot be read: look at the log, and run keyrack doctor.",
+	lifecycle.ReasonRejectedOnce:       "Mews refused the token once: wait for the second answer, which comes by itself.",
+	lifecycle.ReasonUnproved:           "Mews has not confirmed the token yet: wait a minute, and if it stays so check that Mews can be asked.",
+	lifecycle.ReasonSupersededUnproved: "A newer token came that Mews has not confirmed yet: wait a minute, and if it stays so check that Mews can be asked.",
+	lifecycle.ReasonNameless:           "The hotel was connected by its token alone, and webhooks came about one that it may be: say which integration it is.",
+	lifecycle.ReasonForked:             "The store went back in time, as a restored back-up does: ask Mews now, or import the token that Mews shows.",
 }
 
 // change says what would change a verdict.
@@ -263,6 +292,9 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, "probe        under way since %v\n", p.Asked.UTC().Format(time.RFC3339))
 	case !p.Due.IsZero():
 		fmt.Fprintf(&b, "next probe   %v\n", p.Due.UTC().Format(time.RFC3339))
+	}
+	if e.Advice != "" {
+		fmt.Fprintf(&b, "advice       %s\n", e.Advice)
 	}
 	for i, change := range e.WouldChange {
 		fmt.Fprintf(&b, "%-13s%s\n", [...]string{"to change", ""}[min(i, 1)], change)

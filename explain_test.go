@@ -268,3 +268,31 @@ func TestAt(t *testing.T) {
 		check(left)
 	})
 }
+
+// TestEveryReasonHasAdvice: each reason has one sentence that says what it means and what to
+// do, and docs/lifecycle.md has the table of them.
+func TestEveryReasonHasAdvice(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| reason | what it means, and what to do |\n| --- | --- |\n")
+	seen := map[string]bool{}
+	n := 0
+	for reason := lifecycle.Reason(0); ; reason++ {
+		var known lifecycle.Reason
+		if err := known.UnmarshalText([]byte(reason.String())); err != nil || known != reason {
+			break // beyond the last
+		}
+		n++
+		advice := keyrack.Advice(reason)
+		if !strings.Contains(advice, ": ") || !strings.HasSuffix(advice, ".") || strings.Count(advice, ".") != 1 || seen[advice] {
+			t.Errorf("%v: %q is no sentence of its own that says what it means, and what to do", reason, advice)
+		}
+		seen[advice] = true
+		table.WriteString("| `" + reason.String() + "` | " + advice + " |\n")
+	}
+	if n < 22 {
+		t.Fatalf("%d reasons only; does the test still read them?", n)
+	}
+	if !strings.Contains(must(read("docs/lifecycle.md")), table.String()) {
+		t.Errorf("docs/lifecycle.md does not have this table:\n%s", table.String())
+	}
+}

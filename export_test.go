@@ -52,3 +52,6 @@ var (
 
 // Len returns the number of integrations, the deleted ones included.
 func (r *Rack) Len() int { return r.view.Len() }
+
+// Advice is what support staff are told of a reason.
+func Advice(r lifecycle.Reason) string { return advice[r] }

@@ -158,6 +158,7 @@ type Explanation struct {
 	Integration Integration `json:"integration"`
 	Changes     []Change    `json:"changes"`
 	Probe       *probeState `json:"probe,omitempty"`
+	Advice      string      `json:"advice"`       // for support staff
 	WouldChange []string    `json:"would_change"` // what would change the verdict
 	Told        *told       `json:"told,omitempty"`
 	Since       *time.Time  `json:"since,omitempty"`
@@ -180,7 +181,7 @@ type probeState struct {
 func explanationOf(e keyrack.Explanation) Explanation {
 	d := Explanation{
 		At: e.At, Integration: integrationOf(&e.Record, e.Verdict, e.At),
-		Changes: make([]Change, 0, len(e.Changes)), WouldChange: append([]string{}, e.WouldChange...), Since: notZero(e.Since),
+		Changes: make([]Change, 0, len(e.Changes)), Advice: e.Advice, WouldChange: append([]string{}, e.WouldChange...), Since: notZero(e.Since),
 	}
 	for _, c := range e.Changes {
 		d.Changes = append(d.Changes, changeOf(c))
