@@ -105,6 +105,7 @@ func (m *model) deliver(e Evidence) Outcome {
 		m.deleted = true
 		for i := range m.tokens {
 			m.tokens[i].status, m.tokens[i].answer, m.tokens[i].asked, m.tokens[i].doubt = Revoked, NoAnswer, 0, 0
+			m.tokens[i].rival = false
 		}
 		return Applied
 	case IntegrationApiKeyCreated:
@@ -142,7 +143,7 @@ func (m *model) imported(e Evidence) Outcome {
 		return m.settled(e)
 	}
 	if m.token(e.Token) == nil {
-		m.tokens = append(m.tokens, modelToken{digest: e.Token, since: e.At, from: KindImport})
+		m.tokens = append(m.tokens, modelToken{digest: e.Token, status: Candidate, since: e.At, from: KindImport})
 	}
 	if m.deleted {
 		m.deleted, m.heard, m.begun = false, nil, -1
@@ -187,10 +188,10 @@ func (m *model) settled(e Evidence) Outcome {
 	return Applied
 }
 
-// likeliest is the token in use: of several candidates the latest that was not rejected.
+// likeliest is the token in use: of several candidates the latest that nothing speaks against.
 func (m *model) likeliest() (best *modelToken) {
 	for _, t := range m.inUse() {
-		if best == nil || t.status == Current || t.answer != Rejected || best.answer == Rejected {
+		if best == nil || t.status == Current || t.likely() || !best.likely() {
 			best = t
 		}
 	}
@@ -217,7 +218,6 @@ func (m *model) answered(e Evidence) Outcome {
 		return Applied
 	}
 	t.answer, t.asked, t.at, t.doubt = e.Answer, e.Began, m.asks, 0
-	use := m.inUse()
 	if e.Answer == Rejected && (t.status == Current || t.status == Candidate) {
 		for i := range m.tokens {
 			if old := &m.tokens[i]; old.status == Superseded && old.answer == Accepted && old.at == m.asks {
@@ -241,18 +241,14 @@ func (m *model) answered(e Evidence) Outcome {
 	}
 	l := m.likeliest() // a later one took its time to work, and what works for another enterprise makes way
 	makesWay := l != nil && (m.later(t, l) || l.disputed && l.answer == Accepted)
-	if (t.status == Superseded || t.status == Revoked) && !makesWay {
-		// It is the newer one after all only if all newer ones were rejected before.
-		for _, other := range use {
-			if other.answer != Rejected {
-				return Applied
-			}
-		}
-		for _, other := range use {
-			if e.Began < other.asked {
-				t.doubt = e.At
-				return Applied
-			}
+	if (t.status == Superseded || t.status == Revoked) && !makesWay && l != nil {
+		// It is the newer one after all only if the newest was answered 401 before.
+		switch {
+		case l.answer == Accepted, l.answer == NoAnswer:
+			return Applied
+		case e.Began < l.asked:
+			t.doubt = e.At
+			return Applied
 		}
 	}
 	m.becomesCurrent(t.digest)

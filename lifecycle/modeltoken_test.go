@@ -18,6 +18,12 @@ type modelToken struct {
 	doubt    Instant
 	disputed bool
 	worked   bool
+	rival    bool // it was a candidate beside the one that took its place, at the same time
+}
+
+// likely reports whether Mews said neither that it does not work nor that it is another's.
+func (t *modelToken) likely() bool {
+	return t.answer != Rejected && !(t.answer == Accepted && t.disputed)
 }
 
 func (m *model) token(d Digest) *modelToken {
@@ -97,6 +103,11 @@ func (m *model) rotate(e Evidence) Outcome {
 		}
 		return Duplicate
 	}
+	for i := range m.tokens {
+		if old := &m.tokens[i]; e.At.Sub(old.since) > horizon {
+			old.rival = false
+		}
+	}
 	for _, other := range m.inUse() {
 		if other.answer == Rejected || other.answer == Unattributed {
 			t.doubt = e.At
@@ -116,8 +127,11 @@ func (m *model) rotate(e Evidence) Outcome {
 
 // becomesCurrent makes a token the one in use.
 func (m *model) becomesCurrent(d Digest) {
+	several := m.token(d).status == Candidate
 	for _, t := range m.inUse() {
+		t.rival = several && t.status == Candidate
 		t.status = Superseded
 	}
-	m.token(d).status = Current
+	t := m.token(d)
+	t.status, t.rival = Current, false
 }

@@ -48,7 +48,12 @@ func (m *model) verdict(t modelToken, likely *modelCourse, possible belief.Prese
 		return Invalid, Invalid
 	}
 	no, unknown, doubtful := false, m.begun < 0 || t.status == Candidate, false
-	no = no || t.status == Superseded || t.status == Revoked
+	switch {
+	case t.status == Superseded && t.rival && t.answer == Accepted && !t.disputed:
+		unknown, doubtful = true, true // several work: it may be the newest
+	case t.status == Superseded || t.status == Revoked:
+		no = true
+	}
 	switch {
 	case t.disputed:
 		unknown, doubtful = true, true
@@ -64,7 +69,9 @@ func (m *model) verdict(t modelToken, likely *modelCourse, possible belief.Prese
 	}
 	no = no || possible != 0 && possible&belief.Live == 0
 	unknown = unknown || possible != belief.Live
-	doubtful = doubtful || !likely.state.Live()
+	if m.begun < 0 || possible != belief.Live { // else the flags are certain, whatever the machine guesses
+		doubtful = doubtful || !likely.state.Live()
+	}
 	switch {
 	case no:
 		return Invalid, Invalid
