@@ -2,6 +2,7 @@ package keyrack_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"strings"
@@ -580,4 +581,78 @@ func TestContextsWhileTheStoreIsBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAcceptedBackup: where Mews is asked, all are asked anew, and none is Valid before that.
+func TestAcceptedBackup(t *testing.T) {
+	probing(t, newOracle("k", "l"), func(b bench) {
+		b.witness()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "l", lifecycle.Yes))
+		b.deliver(creation("c", "m", lifecycle.Yes))
+		b.deliver(deletion("c", time.Now()))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		b.is("l", lifecycle.Valid, lifecycle.ReasonLive)
+		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("l")) }) // after the backup, of which nobody knows
+		for _, name := range []string{"a", "b", "witness"} {
+			_, err := b.Act(b.Context(), keyrack.Act{
+				Kind: lifecycle.KindFork, Integration: integrationID(name), Who: keyrack.NewToken("Kim"), Why: keyrack.NewToken("a backup"),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonForked)
+		b.is("l", lifecycle.Unknown, lifecycle.ReasonForked)
+		b.is("m", lifecycle.Invalid, lifecycle.ReasonDeleted)
+		for range 20 {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if v := b.Check(tokenText("l")); v.Active() {
+				b.Fatalf("%v (%v) of a token that does not work", v.Status, v.Reason)
+			}
+		}
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		b.is("l", lifecycle.Invalid, lifecycle.ReasonRejected)
+	})
+}
+
+// TestAsOfBackup: a person's word that nothing happened since ends the doubt, and that alone.
+func TestAsOfBackup(t *testing.T) {
+	travelling(t, func(f *traveller) {
+		b := f.open()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		b.deliver(creation("b", "l", lifecycle.No))
+		word := keyrack.Settlement{AsOfBackup: true, Who: keyrack.NewToken("Kim"), Why: keyrack.NewToken("asked all of them")}
+		if receipt, err := b.Settle(f.Context(), integrationID("a"), word); err != nil || receipt.Decision.Outcome != lifecycle.Duplicate {
+			f.Errorf("where nobody doubts: %v, %v", receipt.Decision.Outcome, err)
+		}
+		bad := word
+		bad.AnsweredBy = "another"
+		if _, err := b.Settle(f.Context(), integrationID("a"), bad); !errors.Is(err, keyrack.ErrInvalid) {
+			f.Errorf("two words at once: %v", err)
+		}
+		for _, name := range []string{"a", "b"} {
+			act := keyrack.Act{Kind: lifecycle.KindFork, Integration: integrationID(name), Who: word.Who, Why: word.Why}
+			if _, err := b.Act(f.Context(), act); err != nil {
+				f.Fatal(err)
+			}
+		}
+		b.deliver(webhook(lifecycle.IntegrationEnabled, "b", nil))
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonForked)
+		b.is("l", lifecycle.Unknown, lifecycle.ReasonForked)
+		if _, err := b.Settle(f.Context(), integrationID("a"), word); err != nil {
+			f.Fatal(err)
+		}
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+		b.is("l", lifecycle.Unknown, lifecycle.ReasonForked)
+		word.Enabled = lifecycle.No
+		if _, err := b.Settle(f.Context(), integrationID("b"), word); err != nil {
+			f.Fatal(err)
+		}
+		b.is("l", lifecycle.Invalid, lifecycle.ReasonDisabled)
+		f.settled(b)
+	})
 }

@@ -36,16 +36,6 @@ func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, V
 
 var errNoProber = fmt.Errorf("%w: this Rack has no prober; set Options.Prober, for example to a connector.Client", ErrInvalid)
 
-// Probe has Mews asked anew about an integration, by whichever instance does the
-// asking, as soon as its turn comes. Until then the verdict stays as it is. The
-// error is ErrInvalid without a prober, ErrNotFound, or the store's.
-func (r *Rack) Probe(ctx context.Context, integration, by string) (Receipt, error) {
-	if r.options.Prober == nil {
-		return Receipt{}, errNoProber
-	}
-	return r.byHand(ctx, lifecycle.KindProbeRequest, integration, by, lifecycle.Digest{})
-}
-
 // EraseBodies erases the bodies of all deliveries about an integration, and with
 // them whatever they said of persons. What was decided stays, and the journal
 // says that it was done. The error is ErrNotFound, or the store's.
@@ -111,6 +101,9 @@ type Settlement struct {
 	// AnsweredBy is the enterprise that Mews names in its answers for the integration's: a
 	// chain for its property, or the other way round.
 	AnsweredBy string
+	// AsOfBackup: all else is as the store has it. It ends the doubt of a store that went back
+	// (ReasonForked), and says nothing about any other integration.
+	AsOfBackup bool
 	// Who says so, and Why, at most 256 bytes each. Both are required. They may name persons,
 	// so they are kept sealed beside the journal, as the bodies of deliveries are, and Body
 	// shows them to those who may see persons. As a Token, neither is printed by accident.
@@ -133,8 +126,10 @@ func (s *Settlement) check() error {
 	switch {
 	case s.Enabled > lifecycle.Yes || s.Canceled > lifecycle.Yes:
 		return fmt.Errorf("%w: Settlement.Enabled and Canceled must be Unset, Yes or No", ErrInvalid)
-	case s.Enabled == lifecycle.Unset && s.Canceled == lifecycle.Unset && s.Current == lifecycle.Digest{} && s.AnsweredBy == "":
-		return fmt.Errorf("%w: a Settlement says nothing: set Enabled, Canceled, Current or AnsweredBy", ErrInvalid)
+	case s.AsOfBackup && s.AnsweredBy != "":
+		return fmt.Errorf("%w: a Settlement says AsOfBackup or AnsweredBy, not both", ErrInvalid)
+	case s.Enabled == lifecycle.Unset && s.Canceled == lifecycle.Unset && s.Current == lifecycle.Digest{} && s.AnsweredBy == "" && !s.AsOfBackup:
+		return fmt.Errorf("%w: a Settlement says nothing: set Enabled, Canceled, Current, AnsweredBy or AsOfBackup", ErrInvalid)
 	}
 	for _, id := range []string{s.Enterprise, s.AnsweredBy} {
 		if err := checkID(typed.ID(id)); err != nil {
@@ -147,8 +142,10 @@ func (s *Settlement) check() error {
 // Act is something that a person has done by hand, with who wants it and why. Kind decides
 // which of the other fields are used.
 type Act struct {
-	// Kind is KindProbeRequest, KindSettle, KindImport, KindName, KindErase or KindForget of
-	// package lifecycle, or KindControl for what is about a subscription.
+	// Kind is KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget or
+	// KindFork of package lifecycle, or KindControl for what is about a subscription. KindFork
+	// says that an earlier state of the store was put back, and that nobody knows what the
+	// integration lost: it is Unknown (ReasonForked) until a 200, or a Settlement.
 	Kind lifecycle.Kind
 	// Nameless is, for KindName, the id of ours under which Integration was known: see
 	// Connect. Its token, labels and history become Integration's. Both must be of one
@@ -290,7 +287,7 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		if r.options.Prober == nil {
 			return nil, errNoProber
 		}
-	case lifecycle.KindErase, lifecycle.KindForget:
+	case lifecycle.KindErase, lifecycle.KindForget, lifecycle.KindFork:
 	case lifecycle.KindSettle:
 		s := &a.Settlement
 		if err := s.check(); err != nil {
@@ -315,7 +312,7 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		}
 		id, e.Operation = "", a.Do+" "+a.Subscription
 	default:
-		return nil, fmt.Errorf("%w: %v cannot be done by hand; use KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget or KindControl", ErrInvalid, a.Kind)
+		return nil, fmt.Errorf("%w: %v cannot be done by hand; use KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget, KindFork or KindControl", ErrInvalid, a.Kind)
 	}
 	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && a.Kind != lifecycle.KindName && r.view.Record(id) == nil {
 		return nil, ErrNotFound

@@ -102,3 +102,13 @@ func (r *Rack) signOfLife(id string) {
 		r.schedule.Hint(id)
 	}
 }
+
+// Probe has Mews asked anew about an integration, by whichever instance does the
+// asking, as soon as its turn comes. Until then the verdict stays as it is. The
+// error is ErrInvalid without a prober, ErrNotFound, or the store's.
+func (r *Rack) Probe(ctx context.Context, integration, by string) (Receipt, error) {
+	if r.options.Prober == nil {
+		return Receipt{}, errNoProber
+	}
+	return r.byHand(ctx, lifecycle.KindProbeRequest, integration, by, lifecycle.Digest{})
+}

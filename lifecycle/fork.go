@@ -100,6 +100,16 @@ func (r *Record) unite(lost []Key, e *Evidence) {
 // rejoin ends the doubt that a fork left.
 func (r *Record) rejoin() { r.Forked, r.AsOfBackup = 0, false }
 
+// refusedSince reports whether Mews refused the token for certain, asked after a time.
+func (k *Key) refusedSince(at Instant) bool {
+	return k.Answer == Rejected && !k.Provisional && k.Doubt == 0 && k.Began > at
+}
+
+// saysNothing reports whether a person says no more than that all is as the record has it.
+func (e *Evidence) saysNothing() bool {
+	return e.AnsweredBy == "" && e.IsEnabled == Unset && e.IsCanceled == Unset && e.Token.isZero()
+}
+
 // settlesFork reports whether a person's word is about how the integration is, or says that
 // it is as the record has it.
 func (e *Evidence) settlesFork() bool {

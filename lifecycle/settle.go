@@ -18,6 +18,8 @@ func (r *Record) settle(e *Evidence, d *Decision) {
 		d.Outcome, d.Cause = Conflict, causeUnknownToken
 	case r.provedSince(e.At):
 		d.Outcome = Fenced
+	case e.saysNothing() && r.Forked == 0:
+		d.Outcome = Duplicate // it is as the record has it, which nobody doubts
 	case r.State == Unseen && e.IsEnabled == Unset && e.IsCanceled != Unset:
 		d.Outcome = Parked // canceled, of an integration that began nobody knows how
 	default:

@@ -207,7 +207,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 		r.tally(&t, p, now)
 	}
 	switch {
-	case r.Forked != 0:
+	case r.Forked != 0 && !k.refusedSince(r.Forked):
 		v.Reason, v.Likely = ReasonForked, t.guess == Valid && t.no == ReasonUnfamiliar
 	case t.no != ReasonUnfamiliar:
 		v.Status, v.Reason = Invalid, t.no

@@ -17,6 +17,7 @@ import (
 // would, in a folder with these files of the repository.
 var docs = map[string][]string{
 	"docs/command.md":       nil,
+	"docs/restoring.md":     nil,
 	"docs/guides/node.md":   {"docs/guides/ask.mjs"},
 	"docs/guides/python.md": {"docs/guides/ask.py"},
 	"docs/guides/mews.md":   {"docs/guides/mews.mjs", "docs/guides/mews.py"},
@@ -25,6 +26,7 @@ var docs = map[string][]string{
 // elsewhere are the blocks that are run by other means, by what they are.
 var elsewhere = map[string]string{
 	"docs/guides/go.md console": "TestGuideProgram in the root does the same, without a network",
+	"docs/restoring.md console": "TestRestoringPage, which has a database",
 	"docs/releasing.md console": "packaging/release: TestRelease, TestReleaseOfThisTree",
 	"README.md console":         "go run ./cmd/keyrack demo is TestDemo, go test work what CI does, and what is installed TestReleaseOfThisTree",
 	"CONTRIBUTING.md sh":        "what CI does, in .ci/run",

@@ -192,3 +192,35 @@ func TestServeThroughPooler(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoringPage runs the commands of the page about restoring that need a database, while
+// an instance works on it.
+func TestRestoringPage(t *testing.T) {
+	env := onPostgres(t)
+	for _, name := range []string{"psql", "pg_dump"} {
+		tool(t, name, "restoring a database")
+	}
+	binary, bin := os.Args[0], t.TempDir()
+	if path, err := exec.LookPath(binary); err == nil {
+		binary = path
+	}
+	if err := os.Symlink(binary, bin+"/keyrack"); err != nil {
+		t.Fatal(err)
+	}
+	p := serving(t, env)
+	deliver(t, p, "created.json")
+	script := "set -euo pipefail\n" + strings.Join(fenced(t, "../../docs/restoring.md", "console"), "")
+	c := exec.CommandContext(t.Context(), tool(t, "bash", "the commands of the page"), "-c", script)
+	c.Dir = t.TempDir()
+	c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), asCommand+"=1", "DATABASE="+env["KEYRACK_STORE"],
+		storage.KeyVariable+"="+env[storage.KeyVariable])
+	out, err := c.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "1 integrations are as the backup has them") || !strings.Contains(string(out), "journal  ok") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	sidecartest.Silent(t, "the output", string(out))
+	testkit.Eventually(t, "the sidecar has read everything anew", func() bool {
+		return strings.Contains(p.stderr.String(), "the store was read anew") && introspected(t, p, "").Active
+	})
+	stop(t, p)
+}

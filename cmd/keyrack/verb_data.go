@@ -27,6 +27,11 @@ func (s *storeSettings) withRack(verb *cobra.Command, env environment, r rackSet
 	if err != nil {
 		return err
 	}
+	return s.withRackOn(verb, u, r, do)
+}
+
+// withRackOn is withRack on a store that was found.
+func (s *storeSettings) withRackOn(verb *cobra.Command, u storage.URL, r rackSettings, do func(context.Context, *keyrack.Rack) error) error {
 	r.options.Guest = true
 	all := settings{storeSettings: *s, storeURL: u, rackSettings: r}
 	log := slog.New(slog.NewTextHandler(verb.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))

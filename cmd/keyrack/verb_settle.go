@@ -3,9 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,9 +25,9 @@ func newSettle(env environment) *cobra.Command {
 	b := backend{probes: true}
 	var o output
 	var said api.SettleRequest
-	var enabled, canceled bool
+	var enabled, canceled, all bool
 	settle := &cobra.Command{
-		Use:   "settle INTEGRATION --who NAME --why REASON [flags]",
+		Use:   "settle [INTEGRATION] --who NAME --why REASON [flags]",
 		Short: "Say how things are with an integration, as you found out",
 		Long: `Settle takes your word about an integration: whether it is enabled, whether it is
 canceled, which of its tokens is the current one (by the digest that keyrack show
@@ -33,15 +36,25 @@ evidence like any other: what comes later may say otherwise, and Mews is asked i
 Keyrack is set to ask.
 
 The journal keeps who said so and why, sealed, and shows it to keys with the scope
-admin alone. Settle never moves an integration to another enterprise, never reopens a
+admin alone. After a backup was put in place (keyrack backup accept), --as-of-backup says
+that an integration is as the backup has it, and --all says so of each that is Unknown
+for that reason (forked).
+
+Settle never moves an integration to another enterprise, never reopens a
 deleted one (import does), and does not prove a token.
 
 ` + backendHelp + `
 
 Exit codes: as of keyrack check, and 1 if your word was refused.`,
 		Example: `  keyrack settle 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --enabled --who Kim --why "the hotel called"
-  keyrack settle 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --canceled=false --who desk --why ticket-7`,
-		Args: exactly("INTEGRATION"),
+  keyrack settle 9e5e84e9-974d-4f16-9662-ab2200f27cb1 --canceled=false --who desk --why ticket-7
+  keyrack settle --all --as-of-backup --who desk --why "nothing happened since the backup"`,
+		Args: func(verb *cobra.Command, args []string) error {
+			if all {
+				return noArguments(verb, args)
+			}
+			return exactly("INTEGRATION")(verb, args)
+		},
 		RunE: func(verb *cobra.Command, args []string) (err error) {
 			if verb.Flags().Changed("enabled") {
 				said.Enabled = &enabled
@@ -52,8 +65,13 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 			if err := given(said.Who, said.Why); err != nil {
 				return err
 			}
-			if said.Enabled == nil && said.Canceled == nil && said.Current == "" && said.AnsweredBy == "" {
-				return usage.Errorf("say something: --enabled, --enabled=false, --canceled, --canceled=false, --current or --answered-by")
+			switch {
+			case all && said != api.SettleRequest{Who: said.Who, Why: said.Why, AsOfBackup: true}:
+				return usage.Errorf("--all goes with --as-of-backup alone: anything else is said of one integration")
+			case said.AsOfBackup && said.AnsweredBy != "":
+				return usage.Errorf("--as-of-backup and --answered-by exclude each other")
+			case said.Enabled == nil && said.Canceled == nil && said.Current == "" && said.AnsweredBy == "" && !said.AsOfBackup:
+				return usage.Errorf("say something: --enabled, --enabled=false, --canceled, --canceled=false, --current, --answered-by or --as-of-backup")
 			}
 			if err := o.open(verb, env); err != nil {
 				return err
@@ -62,6 +80,9 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 				return err
 			}
 			defer b.close(&err)
+			if all {
+				return settleAll(verb.Context(), &b, &o, said)
+			}
 			return settle(verb.Context(), &b, &o, said, args[0], "settle")
 		},
 	}
@@ -71,6 +92,9 @@ Exit codes: as of keyrack check, and 1 if your word was refused.`,
 	flags.BoolVar(&canceled, "canceled", false, "it is canceled, or with =false not, or no longer")
 	flags.StringVar(&said.Current, "current", "", "`digest` of the token that is the current one")
 	flags.StringVar(&said.AnsweredBy, "answered-by", "", "id of the `enterprise` that Mews names for the integration's")
+	flags.BoolVar(&said.AsOfBackup, "as-of-backup", false, "all else is as the store has it, although it went back")
+	flags.BoolVar(&all, "all", false, "with --as-of-backup: say it of all that are Unknown (forked)")
+	_ = flags.SetAnnotation("all", explicit, nil) // the flag is there
 	flags.StringVar(&said.Enterprise, "enterprise", "", "id of the integration's `enterprise`; another one is refused")
 	wordFlags(flags, &said.Who, &said.Why)
 	o.flags(flags)
@@ -102,6 +126,31 @@ func settle(ctx context.Context, b *backend, o *output, said any, id, what strin
 		return fmt.Errorf("your word changed nothing: %v %s", result.Outcome, terminal.Plain(result.Cause))
 	}
 	return exitOf(result.Status)
+}
+
+// settleAll settles every integration that a store which went back made Unknown.
+func settleAll(ctx context.Context, b *backend, o *output, said api.SettleRequest) error {
+	query := url.Values{"limit": {strconv.Itoa(api.MaxPage)}, "reason": {lifecycle.ReasonForked.String()}}
+	rows := []json.RawMessage{}
+	for more := true; more; more = query.Get("after") != "" {
+		answer, err := b.Get(ctx, query, "v1", "integrations")
+		if err != nil {
+			return err
+		}
+		page, err := client.Decode[api.IntegrationsPage](answer)
+		if err != nil {
+			return err
+		}
+		for _, one := range page.Integrations {
+			raw, err := b.Post(ctx, said, client.IntegrationPath(one.Integration.ID, "settle")...)
+			if err != nil {
+				return fmt.Errorf("after %d integrations: %w", len(rows), err)
+			}
+			rows = append(rows, raw)
+		}
+		query.Set("after", page.Next)
+	}
+	return o.list(rows, func() error { return o.printf("%d integrations are as the backup has them\n", len(rows)) })
 }
 
 func newLabel(env environment) *cobra.Command {

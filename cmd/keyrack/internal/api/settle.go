@@ -19,6 +19,7 @@ type SettleRequest struct {
 	Current    string `json:"current,omitempty"` // digest of the token that is current
 	Enterprise string `json:"enterprise,omitempty"`
 	AnsweredBy string `json:"answered_by,omitempty"`
+	AsOfBackup bool   `json:"as_of_backup,omitempty"`
 	Who        string `json:"who"`
 	Why        string `json:"why"`
 }
@@ -32,7 +33,7 @@ type SettleResult struct {
 	Introspection
 }
 
-const settleShape = "the body must be a JSON object with who and why, and at least one of enabled, canceled (true or false), current (the digest of one of the integration's tokens) and answered_by (an enterprise)"
+const settleShape = "the body must be a JSON object with who and why, and at least one of enabled, canceled (true or false), current (the digest of one of the integration's tokens), answered_by (an enterprise) and as_of_backup (true)"
 
 // settle takes in a person's word about an integration.
 func (a *Server) settle(w http.ResponseWriter, req *http.Request) {
@@ -48,7 +49,8 @@ func (a *Server) settle(w http.ResponseWriter, req *http.Request) {
 	}
 	s := keyrack.Settlement{
 		Enabled: flagOf(said.Enabled), Canceled: flagOf(said.Canceled), Enterprise: said.Enterprise, AnsweredBy: said.AnsweredBy,
-		Who: keyrack.NewToken(said.Who), Why: keyrack.NewToken(said.Why), By: callerOf(req),
+		AsOfBackup: said.AsOfBackup,
+		Who:        keyrack.NewToken(said.Who), Why: keyrack.NewToken(said.Why), By: callerOf(req),
 	}
 	if said.Current != "" {
 		if s.Current, ok = digestOf(&record, said.Current); !ok {

@@ -68,6 +68,19 @@ Put the file back, or pass the key with --sealing-key-file or %s`, d, file, KeyV
 	return makeKey(file, d.warn)
 }
 
+// Of returns the source with its default for a SQLite store made explicit: the file beside
+// it, if there is one.
+func (s KeySource) Of(d URL) (KeySource, error) {
+	if file := d.at + ".key"; s == (KeySource{}) && d.Kind == SQLite {
+		if !files.Exists(file) {
+			return s, fmt.Errorf(`the sealing key of %v is missing: there is no file %s.
+Put there the key that the backup was made with, or pass it with --sealing-key-file or %s`, d, file, KeyVariable)
+		}
+		s.File = file
+	}
+	return s, nil
+}
+
 // readKeys reads a key file, after the rule of package files.
 func readKeys(file string, warn func(string)) (KeyRing, error) {
 	guarded := files.Guarded{What: "the sealing key", Elsewhere: "name another file with --sealing-key-file, or set " + KeyVariable}
