@@ -595,7 +595,7 @@ func TestAcceptedBackup(t *testing.T) {
 		synctest.Wait()
 		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
 		b.is("l", lifecycle.Valid, lifecycle.ReasonLive)
-		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("l")) }) // after the backup, of which nobody knows
+		b.oracle.set(func(o *oracle) { delete(o.works, tokenText("l")) }) // since the backup, and nobody knows
 		for _, name := range []string{"a", "b", "witness"} {
 			_, err := b.Act(b.Context(), keyrack.Act{
 				Kind: lifecycle.KindFork, Integration: integrationID(name), Who: keyrack.NewToken("Kim"), Why: keyrack.NewToken("a backup"),
