@@ -44,11 +44,11 @@ func (f *syncStatus) get() SyncStatus {
 }
 
 // note notes a look that took from asked to now, and reports whether looks have begun
-// to fail, or to work again.
+// to fail, to fail because the store is gone, or to work again.
 func (f *syncStatus) note(position store.Position, asked, now time.Time, err error) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	changed = (err == nil) != (f.state.Err == nil)
+	changed = (err == nil) != (f.state.Err == nil) || errors.Is(err, store.ErrGone) != errors.Is(f.state.Err, store.ErrGone)
 	f.state.Position, f.state.Looked, f.state.Err = position, now, err
 	if err == nil {
 		f.state.Synced = asked // what came after may be missing

@@ -18,12 +18,15 @@ import (
 // moody is a store whose journal fails, or lets who reads it hang.
 type moody struct {
 	*memstore.Store
-	fails, hangs atomic.Bool
+	fails, gone, hangs atomic.Bool
 }
 
 func (m *moody) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
 	if m.hangs.Load() {
 		<-ctx.Done()
+	}
+	if m.gone.Load() {
+		return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, store.ErrGone) }
 	}
 	if m.fails.Load() {
 		return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, errors.New("failing")) }
@@ -63,6 +66,37 @@ func TestSyncStatus(t *testing.T) {
 		look("a store that works again", time.Second, true)
 		s.hangs.Store(true)
 		look("a store that hangs", 31*time.Second, false)
+	})
+}
+
+// TestGoneAfterFailing: a store that is found to be gone is an alarm, also where it failed
+// for another reason first.
+func TestGoneAfterFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &moody{Store: memstore.New(nil)}
+		var alarms atomic.Int32
+		rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{
+			Poll: time.Second,
+			Telemetry: &keyrack.Telemetry{Alarmed: func(_ context.Context, a keyrack.Alarm) {
+				if a.Kind == keyrack.AlarmStore {
+					alarms.Add(1)
+				}
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rack.Close()
+		s.fails.Store(true)
+		time.Sleep(time.Minute)
+		if got := alarms.Load(); got != 0 {
+			t.Errorf("%d alarms of a store that fails", got)
+		}
+		s.gone.Store(true)
+		time.Sleep(time.Minute)
+		if got := alarms.Load(); got != 1 {
+			t.Errorf("%d alarms of a store that is gone, want 1", got)
+		}
 	})
 }
 

@@ -166,6 +166,8 @@ func (m *model) settled(e Evidence) Outcome {
 		return Conflict
 	case t == nil && !e.Token.IsZero():
 		return Conflict
+	case t == nil && e.IsEnabled == Unset && e.IsCanceled == Unset:
+		return Duplicate // it is as everybody knows
 	case m.begun < 0 && e.IsEnabled == Unset && e.IsCanceled != Unset:
 		return Parked
 	}
