@@ -13,16 +13,19 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
-// crowded serves with room for so many connections. A request to /slow waits for slow.
-func crowded(t *testing.T, most int) (s *Server, slow chan struct{}) {
+// crowded serves with room for so many connections. A request to /slow tells began, and waits
+// for slow.
+func crowded(t *testing.T, most int) (s *Server, began <-chan struct{}, slow chan struct{}) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	slow = make(chan struct{})
+	begins := make(chan struct{}, 9)
 	s = Open(l, most, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/slow" {
+			begins <- struct{}{}
 			<-slow
 		}
 	}), slog.New(slog.DiscardHandler))
@@ -31,7 +34,7 @@ func crowded(t *testing.T, most int) (s *Server, slow chan struct{}) {
 			t.Error(err)
 		}
 	})
-	return s, slow
+	return s, begins, slow
 }
 
 func connect(t *testing.T, s *Server) net.Conn {
@@ -72,23 +75,25 @@ func cut(t *testing.T, conn net.Conn) {
 // TestCrowdMakesRoom: a new connection takes the place of the one that has been silent for
 // longest, first of one that never asked anything, and never of one with a request under way.
 func TestCrowdMakesRoom(t *testing.T) {
-	s, slow := crowded(t, 3)
+	s, began, slow := crowded(t, 3)
 	idle, busy := connect(t, s), connect(t, s)
 	request(t, idle, "/")
 	answered(t, idle)
 	request(t, busy, "/slow")
+	<-began
 	trickle := connect(t, s)
 	if _, err := io.WriteString(trickle, "GET / HT"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond) // until the server knows of all three
+	time.Sleep(4 * patience) // it has been silent for long enough
 	one := connect(t, s)
 	request(t, one, "/slow")
 	cut(t, trickle)
-	time.Sleep(20 * time.Millisecond)
+	<-began
 	two := connect(t, s)
 	request(t, two, "/slow")
 	cut(t, idle)
+	<-began
 	// Now all have a request under way: the next waits, and none is cut.
 	three := connect(t, s)
 	request(t, three, "/")
@@ -105,10 +110,10 @@ func TestCrowdMakesRoom(t *testing.T) {
 
 // TestCrowdCloses: a listener that is full ends all the same.
 func TestCrowdCloses(t *testing.T) {
-	s, slow := crowded(t, 1)
+	s, began, slow := crowded(t, 1)
 	busy := connect(t, s)
 	request(t, busy, "/slow")
-	time.Sleep(20 * time.Millisecond)
+	<-began
 	waiting := connect(t, s)
 	time.Sleep(20 * time.Millisecond)
 	go func() { time.Sleep(20 * time.Millisecond); close(slow) }()
