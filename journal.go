@@ -150,7 +150,7 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 			news := r.news.Wait()
 			at, now := r.fork(forks)
 			after, forks = min(after, at), now
-			for c, err := range changesOf(shown{r.store, r}.Journal(ctx, after)) {
+			for c, err := range changesOf(followed{r.store, r}.Journal(ctx, after)) {
 				if ctx.Err() != nil {
 					return
 				}
@@ -168,19 +168,19 @@ func (r *Rack) Changes(ctx context.Context, after store.Position) iter.Seq2[Chan
 	}
 }
 
-// shown is the store for those who tell of changes: its journal ends where the view does.
+// followed is the store for those who tell of changes: its journal ends where the view does.
 // So a program that hears of a change, and asks then, gets an answer that knows of it.
-type shown struct {
+type followed struct {
 	store.Store
 	rack *Rack
 }
 
 // Journal implements store.Store.
-func (s shown) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
+func (s followed) Journal(ctx context.Context, after store.Position) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		for e, err := range s.Store.Journal(ctx, after) {
 			if err == nil && e.Position > s.rack.history.Position() && s.rack.view.Version(e.Integration) < e.Version {
-				return // there is news when it is shown
+				return // there is news when the view has it
 			}
 			if !yield(e, err) {
 				return

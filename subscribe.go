@@ -136,7 +136,7 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 		o.Timeout = defaultHandlerTimeout
 	}
 	s := &subscription.Subscriber[Change]{
-		Name: name, Store: shown{r.store, r}, TTL: r.options.takeover(),
+		Name: name, Store: followed{r.store, r}, TTL: r.options.takeover(),
 		Attempts: o.Attempts, Parse: changeOf, Wants: o.wants, News: r.news.Wait, Fork: r.fork, Log: r.log,
 		Handle: func(ctx context.Context, e Change, attempt int) error {
 			return r.handle(ctx, name, &o, handle, e, attempt)
