@@ -417,16 +417,22 @@ func TestSubscriptionsGoBackWithTheStore(t *testing.T) {
 	})
 }
 
+// forgets has an instance disable a, and the store go back behind that between two of its looks.
+func (f *traveller) forgets(b bench) {
+	f.Helper()
+	to := f.machine.moment()
+	b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
+	time.Sleep(2100 * time.Millisecond) // between two looks
+	f.machine.back(to)
+}
+
 // TestForkMeetsACommit: a fork that another instance's commit comes before is written behind
 // it, without reading everything again.
 func TestForkMeetsACommit(t *testing.T) {
 	travelling(t, func(f *traveller) {
 		b := f.open()
 		b.deliver(creation("a", "k", lifecycle.Yes))
-		to := f.machine.moment()
-		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		time.Sleep(2100 * time.Millisecond) // between two looks
-		f.machine.back(to)
+		f.forgets(b)
 		stranger := f.open()
 		met := 0
 		f.machine.mu.Lock()
@@ -499,10 +505,7 @@ func TestUnreadableInTheOtherHistory(t *testing.T) {
 		b := f.open()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		b.deliver(creation("b", "other", lifecycle.Yes))
-		to := f.machine.moment()
-		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		time.Sleep(2100 * time.Millisecond) // between two looks
-		f.machine.back(to)
+		f.forgets(b)
 		stored, err := f.machine.Load(f.Context(), integrationID("a"))
 		if err == nil {
 			_, err = f.machine.Commit(f.Context(), store.Commit{
@@ -529,10 +532,7 @@ func TestWentBackAndWasTrimmed(t *testing.T) {
 	travelling(t, func(f *traveller) {
 		b := f.open()
 		b.deliver(creation("a", "k", lifecycle.Yes))
-		to := f.machine.moment()
-		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		time.Sleep(2100 * time.Millisecond) // between two looks
-		f.machine.back(to)
+		f.forgets(b)
 		stranger := f.open()
 		for range 3 {
 			stranger.deliver(creation("b", "other", lifecycle.Yes))
