@@ -60,20 +60,24 @@ func TestHangup(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("SKIPPED: there is no SIGHUP")
 	}
-	var p process
+	p := process{code: make(chan int, 1)}
 	cmd := exec.Command(os.Args[0], "serve", "--webhook-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0")
 	cmd.Env = append(os.Environ(), asCommand+"=1", secretVariable+"="+sidecartest.Secret, "KEYRACK_STORE=memory")
 	cmd.Stderr = &p.stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p.waitFor(t, "answering questions")
+	go func() {
+		_ = cmd.Wait()
+		p.code <- cmd.ProcessState.ExitCode()
+	}()
+	p.waitFor(t, "everything is kept in memory") // the first line that says that it is up
 	for range 2 {
 		_ = cmd.Process.Signal(syscall.SIGHUP)
 		p.waitFor(t, "SIGHUP is ignored; keys and settings are read at the start")
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v:\n%s", err, &p.stderr)
+	if code := <-p.code; code != 0 {
+		t.Errorf("ended with %d:\n%s", code, &p.stderr)
 	}
 }

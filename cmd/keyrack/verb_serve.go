@@ -188,6 +188,7 @@ func (s *settings) check(verb *cobra.Command, env environment) (err error) {
 
 // serve serves until ctx ends and then finishes running requests.
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
+	defer ignoreHangup(log)() // first: whatever says that the process is up may be answered with SIGHUP
 	apiAddr, err := apiAddrFor(ctx, s.apiAddr, s.apiKeys)
 	if err != nil {
 		return err
@@ -248,7 +249,6 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		healthFailed = health.Failed
 	}
 	s.announce(webhooks, answers, health, log)
-	defer ignoreHangup(log)()
 	attended, leave := context.WithCancel(ctx)
 	var attending sync.WaitGroup
 	attending.Go(func() { s.supervisor.attend(attended, rack.SyncStatus, log) })
