@@ -11,6 +11,7 @@ import (
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -178,6 +179,9 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			if t.evidence, _ = base.Untold(&r.rules().policy, r.clock.Instant()); t.evidence.Kind == 0 {
 				return Receipt{}, nil // other evidence came first
 			}
+		}
+		if t.evidence.Kind == lifecycle.KindSucceeded && (base.Succeeds != "" || view.Over(&base.Record)) {
+			return Receipt{}, nil // likewise
 		}
 		next, decision := base.Apply(t.evidence)
 		if t.nameless != nil && !holds(&next, t.evidence.Token) {

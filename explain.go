@@ -272,6 +272,9 @@ func (e Explanation) String() string {
 		if e.Record.Labels != "" {
 			fmt.Fprintf(&b, "labels       %s\n", strings.ReplaceAll(string(e.Record.Labels), ",", " "))
 		}
+		if e.Record.Succeeds != "" {
+			fmt.Fprintf(&b, "succeeds     %s\n", e.Record.Succeeds)
+		}
 		fmt.Fprintf(&b, "state        %v\n", e.Record.State)
 		if at := v.Evidence.At; at != 0 {
 			fmt.Fprintf(&b, "evidence     %v, %v ago\n", describe(v.Evidence), lifecycle.At(e.At).Sub(at).Round(time.Second))

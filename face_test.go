@@ -31,8 +31,8 @@ const (
 
 // exportedIdentifiers are names at the package level and methods of exported types.
 var exportedIdentifiers = map[string]int{
-	"keyrack":   139,
-	"lifecycle": 194,
+	"keyrack":   140,
+	"lifecycle": 195,
 }
 
 func TestFaceOfPackages(t *testing.T) {

@@ -401,7 +401,7 @@ func entryLine(e keyrack.Change) string {
 		}
 	}
 	text := what + ": " + decisionLine(e.Decision)
-	if e.Changed() {
+	if e.Has(keyrack.ChangeStatus) {
 		text += fmt.Sprintf("; %v -> %v (%v)", e.Was, e.Is, e.Reason)
 	}
 	return text

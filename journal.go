@@ -62,9 +62,6 @@ type Change struct {
 	Response store.Response
 }
 
-// Changed reports whether it changed the verdict's status.
-func (c Change) Changed() bool { return c.Was != c.Is }
-
 // String returns the change in one line: when, what, what was decided, what became of the
 // verdict, and how the delivery was answered.
 func (c Change) String() string {
@@ -86,7 +83,7 @@ func (c Change) String() string {
 	if c.Decision.From != c.Decision.To {
 		fmt.Fprintf(&b, "  %v -> %v", c.Decision.From, c.Decision.To)
 	}
-	if c.Changed() {
+	if c.Was != c.Is {
 		fmt.Fprintf(&b, "  %v -> %v (%v)", c.Was, c.Is, c.Reason)
 	}
 	if c.Response.Status != 0 {

@@ -67,8 +67,8 @@ func TestChanges(t *testing.T) {
 				t.Errorf("position %d after %d", e.Position, (*all)[i-1].Position)
 			}
 			got = append(got, fmt.Sprintf("%v %v %v to %v", e.Evidence.Kind, e.Decision.Outcome, e.Was, e.Is))
-			if e.Changed() != (e.Was != e.Is) {
-				t.Error("Changed is wrong")
+			if e.Has(keyrack.ChangeStatus) != (e.Was != e.Is) {
+				t.Error("the kind status is wrong")
 			}
 		}
 		want := []string{

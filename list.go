@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/join"
@@ -72,6 +73,19 @@ func (r *Rack) ByLabel(key, value string) []Record {
 // order in which their enterprise became known. One hotel may have several.
 func (r *Rack) Enterprise(id string) []Record {
 	return copies(r.view.Enterprise(lifecycle.CanonicalID(id)))
+}
+
+// Current returns copies of the records of an enterprise's integrations that live: those that
+// are neither deleted nor canceled, the newest first. A hotel may have several. service is the
+// id of a service; "" means any.
+func (r *Rack) Current(enterprise, service string) []Record {
+	service = lifecycle.CanonicalID(service)
+	live := r.view.Enterprise(lifecycle.CanonicalID(enterprise))
+	live = slices.DeleteFunc(live, func(record *Record) bool {
+		return view.Over(record) || service != "" && record.Service.ID != service
+	})
+	slices.SortStableFunc(live, func(a, b *Record) int { return view.Older(b, a) })
+	return copies(live)
 }
 
 func copies(known []*Record) []Record {

@@ -2,6 +2,8 @@ package keyrack_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,8 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // TestRecordsAreTheCallers: a caller may write to a record that it was given, and
@@ -121,4 +126,128 @@ func TestStats(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+}
+
+// ending returns an IntegrationDeleted with Mews's time.
+func ending(integration string, at time.Time) []byte {
+	return webhook(lifecycle.IntegrationDeleted, integration, func(e *events.Event) { e.DeletedUtc = at })
+}
+
+// A hotel that comes back has a new integration. It takes the place of the one that ended,
+// in whatever order the webhooks come, once, and a subscription hears of it; the labels are
+// passed on if they are to be.
+func TestHotelComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, pass := range []bool{false, true} {
+			s, ring := memstore.New(nil), seal.Ephemeral()
+			rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring, PassLabels: pass})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := bench{T: t, Rack: rack, store: s}
+			var h heard
+			if err := b.Subscribe("test", h.handle, &keyrack.SubscribeOptions{Kinds: []keyrack.ChangeKind{keyrack.ChangeSucceeded}}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			year := func(n int) time.Time { return birthday.AddDate(n, 0, 0) }
+			b.deliver(creation("a", "k", lifecycle.Yes))
+			b.deliver(creation("other", "o", lifecycle.Yes, bornAt(year(1)))) // a hotel may have several
+			if _, err := b.Label(context.Background(), integrationID("a"), map[string]string{"tenant": "4711"}, nil, "test"); err != nil {
+				t.Fatal(err)
+			}
+			b.deliver(creation("b", "l", lifecycle.Yes, bornAt(year(3))))
+			if record, _ := b.Record(integrationID("b")); record.Succeeds != "" {
+				t.Errorf("b takes the place of %s, which lives", record.Succeeds)
+			}
+			b.deliver(ending("a", year(2))) // it comes late
+			synctest.Wait()
+			record, _ := b.Record(integrationID("b"))
+			if record.Succeeds != integrationID("a") || (record.Labels == "tenant=4711") != pass {
+				t.Errorf("pass %v: %s, labels %q", pass, record.Succeeds, record.Labels)
+			}
+			time.Sleep(time.Hour)
+			b.deliver(webhook(lifecycle.IntegrationCanceled, "b", nil))
+			time.Sleep(time.Hour)
+			b.deliver(creation("c", "m", lifecycle.Yes, bornAt(year(4))))
+			synctest.Wait()
+			if record, _ := b.Record(integrationID("c")); record.Succeeds != integrationID("b") {
+				t.Errorf("c takes the place of %q", record.Succeeds)
+			}
+			b.deliver(creation("elsewhere", "e", lifecycle.Yes, atHotel("E"), bornAt(year(4))))
+			var current []string
+			for _, record := range b.Current(enterpriseID("H"), "") {
+				current = append(current, record.ID)
+			}
+			if want := []string{integrationID("c"), integrationID("other")}; !slices.Equal(current, want) {
+				t.Errorf("live are %v, want %v", current, want)
+			}
+			if n := len(b.Current(enterpriseID("H"), "another service")); n != 0 {
+				t.Errorf("%d live of another service", n)
+			}
+			settle(time.Minute)
+			var told []string
+			h.mu.Lock()
+			for _, c := range h.all {
+				told = append(told, c.Integration+" "+c.Evidence.Succeeds)
+			}
+			h.mu.Unlock()
+			if want := []string{integrationID("b") + " " + integrationID("a"), integrationID("c") + " " + integrationID("b")}; !slices.Equal(told, want) {
+				t.Errorf("told of %v, want %v", told, want)
+			}
+			if text := explained(b, integrationID("b")); !strings.Contains(text, "succeeds     "+integrationID("a")) {
+				t.Errorf("explained:\n%s", text)
+			}
+			audit(t, s, rack)
+			rack.Close()
+		}
+	})
+}
+
+// TestHotelComesBackToSeveral: of two instances one hears of the end and the other one of the
+// beginning, and neither knew of both when it did. Or all of them end before anything is
+// noted. It is noted once all the same.
+func TestHotelComesBackToSeveral(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, ring := memstore.New(nil), seal.Ephemeral()
+			open := func() bench {
+				rack, err := keyrack.Open(context.Background(), s, &keyrack.Options{Sealer: ring, Poll: time.Hour})
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				return bench{T: t, Rack: rack, store: s}
+			}
+			one, two := open(), open()
+			one.deliver(creation("a", "k", lifecycle.Yes))
+			time.Sleep(2 * time.Hour)
+			one.deliver(ending("a", birthday.AddDate(1, 0, 0)))
+			two.deliver(creation("b", "l", lifecycle.Yes, bornAt(birthday.AddDate(2, 0, 0))))
+			if dies {
+				one.Close()
+				two.Close()
+				one = open()
+			}
+			settle(3 * time.Hour)
+			if record, _ := one.Record(integrationID("b")); record.Succeeds != integrationID("a") {
+				t.Errorf("dies %v: b takes the place of %q", dies, record.Succeeds)
+			}
+			told := 0
+			for entry, err := range s.History(t.Context(), integrationID("b"), store.EntryID{}) {
+				e, wrong := lifecycle.ParseEvidence(entry.Evidence)
+				if err != nil || wrong != nil {
+					t.Fatal(err, wrong)
+				}
+				if e.Kind == lifecycle.KindSucceeded {
+					told++
+				}
+			}
+			if told != 1 {
+				t.Errorf("dies %v: it is noted %d times", dies, told)
+			}
+			one.Close()
+			two.Close()
+		})
+	}
 }

@@ -63,6 +63,10 @@ type Options struct {
 	// Patience is how long a context of While outlives an Unknown, from 1 ms to a day. 0
 	// means 2 minutes.
 	Patience time.Duration
+	// PassLabels gives an integration that takes the place of a deleted or canceled one the
+	// labels of that one, except for keys that it has itself. Instances on one store need the
+	// same value: any of them may be the one that does it.
+	PassLabels bool
 	// Telemetry, if set, is told what the Rack does: for metrics and traces, and for
 	// alarms that a person should look at.
 	Telemetry *Telemetry

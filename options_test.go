@@ -110,12 +110,12 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}
 	nothing := func(context.Context, keyrack.Change) error { return nil }
 	for says, o := range map[string]keyrack.SubscribeOptions{
-		"SubscribeOptions.Attempts is -1; it must be above 0":                                    {Attempts: -1},
-		"SubscribeOptions.Timeout is 30ns; it must be from 1ms to 24h0m0s":                       {Timeout: 30},
-		"SubscribeOptions.Timeout is -1s":                                                        {Timeout: -time.Second},
-		"SubscribeOptions.Timeout is 2562047h47m16.854775807s":                                   {Timeout: math.MaxInt64},
-		`SubscribeOptions.Kinds has "Status"; the kinds are status, state, token, alarm and any`: {Kinds: []keyrack.ChangeKind{keyrack.ChangeAny, "Status"}},
-		`SubscribeOptions.Kinds has ""`:                                                          {Kinds: []keyrack.ChangeKind{""}},
+		"SubscribeOptions.Attempts is -1; it must be above 0":                                               {Attempts: -1},
+		"SubscribeOptions.Timeout is 30ns; it must be from 1ms to 24h0m0s":                                  {Timeout: 30},
+		"SubscribeOptions.Timeout is -1s":                                                                   {Timeout: -time.Second},
+		"SubscribeOptions.Timeout is 2562047h47m16.854775807s":                                              {Timeout: math.MaxInt64},
+		`SubscribeOptions.Kinds has "Status"; the kinds are status, state, token, alarm, succeeded and any`: {Kinds: []keyrack.ChangeKind{keyrack.ChangeAny, "Status"}},
+		`SubscribeOptions.Kinds has ""`:                                                                     {Kinds: []keyrack.ChangeKind{""}},
 	} {
 		if err := rack.Subscribe("test", nothing, &o); !errors.Is(err, keyrack.ErrInvalid) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)

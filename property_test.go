@@ -177,7 +177,7 @@ func timesApart(t interface{ Fatal(...any) }, entries []store.Entry) (others []s
 		if err != nil {
 			t.Fatal(err)
 		}
-		if evidence.Kind == lifecycle.KindTime {
+		if evidence.Kind == lifecycle.KindTime || evidence.Kind == lifecycle.KindSucceeded { // of what follows from it
 			timed[e.Integration] = true
 		} else {
 			others = append(others, e)

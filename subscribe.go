@@ -2,6 +2,7 @@ package keyrack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -31,6 +33,9 @@ const (
 	ChangeToken ChangeKind = "token"
 	// ChangeAlarm: the evidence contradicts what is known.
 	ChangeAlarm ChangeKind = "alarm"
+	// ChangeSucceeded: the hotel came back, and the integration took the place of another one
+	// (Evidence.Succeeds), which was deleted or canceled.
+	ChangeSucceeded ChangeKind = "succeeded"
 	// ChangeAny: every entry of the journal.
 	ChangeAny ChangeKind = "any"
 )
@@ -39,13 +44,15 @@ const (
 func (c Change) Has(kind ChangeKind) bool {
 	switch kind {
 	case ChangeStatus:
-		return c.Changed()
+		return c.Was != c.Is
 	case ChangeState:
 		return c.Decision.From != c.Decision.To
 	case ChangeToken:
 		return c.NewToken || c.Evidence.Kind == lifecycle.KindTime && c.Evidence.Token != (lifecycle.Digest{})
 	case ChangeAlarm:
 		return c.Decision.Alarm
+	case ChangeSucceeded:
+		return c.Evidence.Kind == lifecycle.KindSucceeded && c.Decision.Outcome == lifecycle.Applied
 	}
 	return kind == ChangeAny
 }
@@ -74,10 +81,10 @@ const (
 func (s *SubscribeOptions) check() error {
 	for _, kind := range s.Kinds {
 		switch kind {
-		case ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeAny:
+		case ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeSucceeded, ChangeAny:
 		default:
-			return fmt.Errorf("%w: SubscribeOptions.Kinds has %q; the kinds are %s, %s, %s, %s and %s",
-				ErrInvalid, kind, ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeAny)
+			return fmt.Errorf("%w: SubscribeOptions.Kinds has %q; the kinds are %s, %s, %s, %s, %s and %s",
+				ErrInvalid, kind, ChangeStatus, ChangeState, ChangeToken, ChangeAlarm, ChangeSucceeded, ChangeAny)
 		}
 	}
 	if s.Attempts < 0 {
@@ -88,7 +95,7 @@ func (s *SubscribeOptions) check() error {
 
 func (s *SubscribeOptions) wants(e Change) bool {
 	if len(s.Kinds) == 0 {
-		return e.Changed()
+		return e.Has(ChangeStatus)
 	}
 	return slices.ContainsFunc(s.Kinds, e.Has)
 }
@@ -239,7 +246,8 @@ func (r *Rack) control(ctx context.Context, a *Act, t *taking) (receipt Receipt,
 	return receipt, nil
 }
 
-// newBook returns what has time alone told, by an entry of the journal.
+// newBook returns what has one instance tell, by entries of the journal, what time alone does
+// and that an integration takes the place of another one.
 func newBook(r *Rack) *due.Book {
 	return due.New(due.Options{
 		Now: r.clock.Now, Leases: r.store, Takeover: r.options.takeover(), Patience: r.options.storeTimeout(),
@@ -252,14 +260,45 @@ func newBook(r *Rack) *due.Book {
 				return false, 0
 			}
 			e, next := record.Untold(&r.rules().policy, r.clock.Instant())
-			return e.Kind != 0, next
+			_, succeeds := r.place(record)
+			return e.Kind != 0 || succeeds, next
 		},
 		Tell: func(ctx context.Context, id string) error {
-			now := r.clock.Now()
-			_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-				Kind: lifecycle.KindTime, At: lifecycle.At(now), Integration: lifecycle.Named{ID: id},
-			}})
-			return err
+			return errors.Join(r.tellTime(ctx, id), r.tellPlace(ctx, id))
 		},
 	})
+}
+
+// tellTime journals what time alone has made of an integration, if it has.
+func (r *Rack) tellTime(ctx context.Context, id string) error {
+	now := r.clock.Now()
+	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
+		Kind: lifecycle.KindTime, At: lifecycle.At(now), Integration: lifecycle.Named{ID: id},
+	}})
+	return err
+}
+
+// tellPlace journals that an integration took the place of another one, or that another one
+// took its place, if so.
+func (r *Rack) tellPlace(ctx context.Context, id string) error {
+	record := r.view.Record(id)
+	if record == nil {
+		return nil
+	}
+	pair, ok := r.place(record)
+	if !ok {
+		return nil
+	}
+	e := lifecycle.Evidence{Kind: lifecycle.KindSucceeded, Succeeds: pair.Was.ID}
+	if r.options.PassLabels {
+		e.Labels = pair.Was.Labels
+	}
+	_, err := r.takeAbout(ctx, pair.Is.ID, e)
+	return err
+}
+
+// place returns the succession that an integration has a part in and that is not journalled
+// yet, and whether there is one.
+func (r *Rack) place(record *Record) (view.Succession, bool) {
+	return r.view.Succession(record, r.rules().horizon, isOrphan)
 }

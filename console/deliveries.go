@@ -21,7 +21,7 @@ var shows = []struct {
 	wants func(*keyrack.Change) bool
 }{
 	{choice{Value: "", Text: "everything"}, func(*keyrack.Change) bool { return true }},
-	{choice{Value: "changed", Text: "verdict changed"}, func(c *keyrack.Change) bool { return c.Changed() }},
+	{choice{Value: "changed", Text: "verdict changed"}, func(c *keyrack.Change) bool { return c.Has(keyrack.ChangeStatus) }},
 	{choice{Value: "not-understood", Text: "not understood"}, func(c *keyrack.Change) bool { return notUnderstood(&c.Evidence, &c.Decision) }},
 	{choice{Value: "stale", Text: "after a deletion"}, func(c *keyrack.Change) bool { return c.Decision.Outcome == lifecycle.Stale }},
 	{choice{Value: "contradictory", Text: "contradictory"}, func(c *keyrack.Change) bool { return c.Decision.Outcome == lifecycle.Conflict }},

@@ -53,7 +53,7 @@ func (h *Handler) event(r *request, c *keyrack.Change) event {
 			e.Who, e.Why = plain(who, inFull), plain(why, inFull)
 		}
 	}
-	if c.Changed() {
+	if c.Has(keyrack.ChangeStatus) {
 		e.Was, e.Is = c.Was.String(), c.Is.String()
 	}
 	if c.Decision.From != c.Decision.To {

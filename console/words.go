@@ -119,6 +119,8 @@ func what(e *lifecycle.Evidence) string {
 		return "token issued"
 	case lifecycle.KindUpgrade:
 		return "folded by newer rules"
+	case lifecycle.KindSucceeded:
+		return "took the place of another"
 	case lifecycle.KindName:
 		return "named: known by its token before"
 	case lifecycle.KindLabel:

@@ -57,6 +57,9 @@ const (
 	// integration beyond what the store has; it is empty if nobody knows what was lost, as
 	// after a backup was put back.
 	KindFork
+	// KindSucceeded: the hotel came back. This integration took the place of another one of
+	// its enterprise and service, Evidence.Succeeds, which was deleted or canceled before.
+	KindSucceeded
 	numKinds
 )
 
@@ -140,10 +143,12 @@ type Evidence struct {
 	// Unread names the properties of a delivery that could not be read and count as
 	// missing, separated by blanks. An essential one that was missing is among them.
 	Unread string `json:",omitzero"`
-	// Labels are what a KindLabel or an import sets, and Unlabel the keys of those that a
+	// Labels are what a KindLabel, an import or a KindSucceeded sets, and Unlabel the keys of those that a
 	// KindLabel removes before, separated by commas.
 	Labels  Labels `json:",omitzero"`
 	Unlabel string `json:",omitzero"`
+	// Succeeds is the integration whose place this one took.
+	Succeeds string `json:",omitzero"`
 	// Owner is the integration that already owns Token, if it is another one.
 	Owner string `json:",omitzero"`
 	// By names who did something by hand, such as the name of an API key, and never

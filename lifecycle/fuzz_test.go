@@ -23,7 +23,7 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 	*now = now.Add(steps[int(b[1])%len(steps)])
 	id := [...]string{integration, integration, integration, integration, "another"}[int(b[2])%5]
 	e := Evidence{
-		Kind: Kind(b[0] % 18), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
+		Kind: Kind(b[0] % 19), At: *now, Horizon: [...]time.Duration{horizon, horizon, 0, -1, math.MaxInt64}[b[3]%5],
 		Action: Action(b[8] % 10), Integration: Named{ID: id, Name: [...]string{"", "WebhookTEST"}[b[2]/128]},
 		Enterprise: Named{ID: [...]string{hotel, hotel, "", "another"}[b[4]%4]}, Service: Named{ID: [...]string{"", "s"}[b[4]/128]},
 		Token: token(int(b[5]%40) - 1), IsEnabled: Flag(b[6] % 4), Owner: [...]string{"", "", "", "", "another"}[b[6]/16%5],
@@ -36,7 +36,10 @@ func evidenceOf(b []byte, now *Instant, r *Record) Evidence {
 		nameless, _ := (Record{}).Apply(Evidence{Kind: KindImport, At: *now, Integration: Named{ID: "nameless"}, Enterprise: e.Enterprise, Token: token(int(b[5]%40) - 1), Labels: "n=1"})
 		e.Record = string(AppendRecord(nil, nameless))
 	}
-	if e.Kind == KindLabel || e.Kind == KindImport {
+	if e.Kind == KindFork { // fork_test.go tries those
+		e.Kind, e.Succeeds = KindSucceeded, [...]string{"", "another", "a third"}[b[8]%3]
+	}
+	if e.Kind == KindLabel || e.Kind == KindImport || e.Kind == KindSucceeded {
 		e.Labels = Labels([...]string{"", "a=1", "a=2,b=", "env=prod,tenant=4711"}[b[5]%4])
 		e.Unlabel = [...]string{"", "a", "a,tenant"}[b[8]%3]
 	}

@@ -135,3 +135,30 @@ func (r *Record) addLabels(e *Evidence, d *Decision) {
 		d.Cause, d.Alarm = firstOf(d.Cause, labels.Cause), true
 	}
 }
+
+// gain takes over labels from elsewhere, except for keys that the record has, and up to 16.
+func (r *Record) gain(more Labels, d *Decision) {
+	labels := maps.Collect(r.Labels.All())
+	for key, value := range more.All() {
+		if _, there := labels[key]; !there && len(labels) == maxLabels {
+			d.Cause, d.Alarm = causeTooManyLabels, true
+		} else if !there {
+			labels[key] = value
+		}
+	}
+	r.Labels = labelsOf(labels)
+}
+
+// succeed takes in that the integration took the place of another one.
+func (r *Record) succeed(e *Evidence, d *Decision) {
+	switch {
+	case r.State == Deleted:
+		d.Outcome = Stale
+	case r.Succeeds != "" || e.Succeeds == "" || e.Succeeds == r.ID:
+		d.Outcome = Duplicate
+	default:
+		d.Outcome = Applied
+		r.Succeeds = e.Succeeds
+		r.gain(e.Labels, d)
+	}
+}

@@ -123,3 +123,21 @@ func TestImportLabels(t *testing.T) {
 		t.Error("the import was lost")
 	}
 }
+
+// An integration takes the place of one other, once, and gets the labels that it lacks.
+func TestSucceeded(t *testing.T) {
+	word := Evidence{Kind: KindSucceeded, At: minute(9), Integration: Named{ID: integration}, Succeeds: "former", Labels: "a=1,b=2"}
+	own := fold(created(Yes, token(1), minute(0)), Evidence{Kind: KindLabel, At: minute(1), Integration: Named{ID: integration}, Labels: "a=own"})
+	r, d := own.Apply(word)
+	if d.Outcome != Applied || r.Succeeds != "former" || r.Labels != "a=own,b=2" || r.Generation != own.Generation {
+		t.Errorf("%+v, %+v", d, r)
+	}
+	word.Succeeds, word.Labels = "another", "c=3"
+	if again, d := r.Apply(word); d.Outcome != Duplicate || again.Succeeds != "former" || again.Labels != r.Labels {
+		t.Errorf("a second time: %+v, %+v", d, again)
+	}
+	deleted := fold(created(Yes, token(1), minute(0)), delivery(IntegrationDeleted, minute(1)))
+	if gone, d := deleted.Apply(word); d.Outcome != Stale || gone.Succeeds != "" {
+		t.Errorf("what is deleted: %+v, %+v", d, gone)
+	}
+}

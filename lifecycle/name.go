@@ -1,7 +1,5 @@
 package lifecycle
 
-import "maps"
-
 // An integration that a person connected has no id of Mews's at first: it is known under one
 // of ours, by its token. The evidence that tells its id brings its record along
 // (Evidence.Record), and what was known is part of the named one's record from then on. Under
@@ -47,15 +45,10 @@ func (r *Record) adopt(e *Evidence, d *Decision) *Record {
 			k.Generation, k.Probed = r.since(k.Generation, &n), r.since(k.Probed, &n)
 		}
 	}
-	labels := maps.Collect(r.Labels.All())
-	for key, value := range n.Labels.All() {
-		if _, there := labels[key]; !there && len(labels) == maxLabels {
-			d.Cause, d.Alarm = causeTooManyLabels, true
-		} else if !there {
-			labels[key] = value
-		}
+	if n.Succeeds != r.ID {
+		r.Succeeds = firstOf(r.Succeeds, n.Succeeds)
 	}
-	r.Labels = labelsOf(labels)
+	r.gain(n.Labels, d)
 	return &n
 }
 

@@ -3,7 +3,7 @@ package lifecycle
 import "fmt"
 
 var (
-	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "report", "import", "contest", "erase", "forget", "restore", "probe_request", "issue", "upgrade", "join", "settle", "control", "label", "name", "time", "fork"}
+	kindNames   = [numKinds]string{"unknown", "delivery", "probe", "report", "import", "contest", "erase", "forget", "restore", "probe_request", "issue", "upgrade", "join", "settle", "control", "label", "name", "time", "fork", "succeeded"}
 	answerNames = [numAnswers]string{"none", "accepted", "rejected", "unattributed", "rejected_once", "expected", "withdrawn"}
 	flagNames   = [numFlags]string{"unset", "no", "yes"}
 )

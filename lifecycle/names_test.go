@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		"canceled_disabled,reinstated_enabled,reinstated_disabled,deleted")
 	testNames[Action](t, "action", "unknown,IntegrationCreated,IntegrationEnabled,IntegrationDisabled,"+
 		"IntegrationCanceled,IntegrationReinstated,IntegrationDeleted,IntegrationApiKeyCreated")
-	testNames[Kind](t, "kind", "unknown,delivery,probe,report,import,contest,erase,forget,restore,probe_request,issue,upgrade,join,settle,control,label,name,time,fork")
+	testNames[Kind](t, "kind", "unknown,delivery,probe,report,import,contest,erase,forget,restore,probe_request,issue,upgrade,join,settle,control,label,name,time,fork,succeeded")
 	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected,withdrawn")
 	testNames[Flag](t, "flag", "unset,no,yes")
 	testNames[KeyStatus](t, "key status", "none,current,candidate,superseded,revoked")

@@ -41,6 +41,8 @@ type Record struct {
 	// Alias is the integration that this one turned out to be, where this was a nameless one.
 	// Nothing else is left of it.
 	Alias string `json:",omitzero"`
+	// Succeeds is the integration whose place this one took: the hotel came back.
+	Succeeds string `json:",omitzero"`
 	// Labels are what the application notes about the integration.
 	Labels Labels `json:",omitzero"`
 
@@ -146,6 +148,8 @@ func (r Record) Apply(e Evidence) (Record, Decision) {
 		r.addLabels(&e, &d)
 	case KindLabel:
 		r.label(&e, &d)
+	case KindSucceeded:
+		r.succeed(&e, &d)
 	case KindSettle:
 		r.settle(&e, &d)
 	case KindContest:

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/sqlitestore"
@@ -97,6 +99,48 @@ func TestStoreOfFormat1(t *testing.T) {
 		t.Errorf("%d upgrades of one integration", upgrades)
 	}
 	inOrder("in the end")
+}
+
+// TestHotelComesBackToStoreOfFormat1: the place of an integration whose end an earlier version
+// noted is taken, once.
+func TestHotelComesBackToStoreOfFormat1(t *testing.T) {
+	s := former(t, "format1")
+	sealer, err := seal.NewRing(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() *keyrack.Rack {
+		t.Helper()
+		rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Sealer: sealer, PassLabels: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rack
+	}
+	rack := open()
+	if _, err := rack.Label(t.Context(), "deleted", map[string]string{"tenant": "4711"}, nil, "test"); err != nil {
+		t.Fatal(err)
+	}
+	body, err := events.Encode(events.Event{
+		Action: lifecycle.IntegrationCreated, Name: "IntegrationCreated", Integration: lifecycle.Named{ID: "again"}, Enterprise: lifecycle.Named{ID: "hotel"},
+		IsEnabled: lifecycle.Yes, AccessToken: keyrack.NewToken("token-again"), CreatedUtc: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rack.Deliver(t.Context(), body); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the place is taken", func() bool { r, _ := rack.Record("again"); return r.Succeeds != "" })
+	rack.Close()
+	rack = open()
+	defer rack.Close()
+	if r, _ := rack.Record("again"); r.Succeeds != "deleted" || r.Labels != "tenant=4711" {
+		t.Errorf("it took the place of %q, with the labels %q", r.Succeeds, r.Labels)
+	}
+	for finding, err := range atrest.Examine(t.Context(), s, sealer) {
+		t.Errorf("%+v, %v", finding, err)
+	}
 }
 
 // TestStoreOfFormerNames opens a file whose records and journal have the names that some

@@ -53,6 +53,7 @@ func (r *rackSettings) workFlags(flags *pflag.FlagSet) {
 	o := &r.options
 	flags.Float64Var(&o.ProbeRate, "probe-rate", defaultProbeRate, "probes of Mews per second, at most, if Mews is asked")
 	flags.DurationVar(&o.Horizon, "horizon", defaultHorizon, "how late webhooks may arrive, repetitions included")
+	flags.BoolVar(&o.PassLabels, "pass-labels", false, "where a hotel comes back, pass the labels on")
 	flags.BoolVar(&o.TrustDeliveries, "trust-deliveries", false, "where Mews is asked: take a token as valid before Mews confirmed it")
 	flags.IntVar(&o.MaxIntegrations, "max-integrations", 0, "the most that webhooks make (default 100000; below 0 any number)")
 	flags.BoolVar(&o.KeepRequestor, "keep-requestor", false, "keep the persons who asked for an integration, sealed")

@@ -15,7 +15,7 @@ import (
 // flag, and with it a variable, or a reason here why not.
 func TestOptionsHaveFlags(t *testing.T) {
 	flagOf := map[string]string{
-		"Options.Horizon": "horizon", "Options.SetDefaults": "set-defaults", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries",
+		"Options.Horizon": "horizon", "Options.SetDefaults": "set-defaults", "Options.StoreTimeout": "store-timeout", "Options.TrustDeliveries": "trust-deliveries", "Options.PassLabels": "pass-labels",
 		"Options.ProbeRate": "probe-rate", "Options.Poll": "poll", "Options.Takeover": "takeover",
 		"Options.KeepRequestor": "keep-requestor", "Options.MaxIntegrations": "max-integrations", "Options.Sealer": "sealing-key-file", "Options.Prober": "connector-url",
 		"Options.Logger": "log-format", "Retention.Age": "retention-age", "Retention.Entries": "retention-entries",

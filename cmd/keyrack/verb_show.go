@@ -95,6 +95,7 @@ func (l *looking) show(ctx context.Context, id string) error {
 	if len(d.Labels) > 0 {
 		add("labels", labelText(d.Labels))
 	}
+	add("succeeds", terminal.Plain(d.Succeeds))
 	add("state", d.State.String())
 	add("status", status)
 	add("evidence", describeEvidence(d.Evidence, d.AgeSeconds))

@@ -76,7 +76,7 @@ The key needs the scope read.`,
 	flags := tail.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&t.after, "after", "", "begin after this `position`, 0 for the oldest entry (default: from now on)")
-	flags.StringSliceVar(&t.kinds, "kind", nil, "only these `kinds` of changes: status, state, token, alarm (default: any)")
+	flags.StringSliceVar(&t.kinds, "kind", nil, "only these `kinds`: status, state, token, alarm, succeeded (default: any)")
 	flags.IntVar(&t.count, "count", 0, "end after this many lines; 0 is no limit")
 	t.output.flags(flags)
 	t.client.flags(flags)
@@ -86,7 +86,7 @@ The key needs the scope read.`,
 func (t *tailing) check() error {
 	for _, kind := range t.kinds {
 		if !slices.Contains(api.ChangeKinds, keyrack.ChangeKind(kind)) {
-			return usage.Errorf("unknown --kind %s; use status, state, token, alarm or any", terminal.Quote(kind))
+			return usage.Errorf("unknown --kind %s; use status, state, token, alarm, succeeded or any", terminal.Quote(kind))
 		}
 	}
 	if _, err := strconv.ParseUint(t.after, 10, 64); t.after != "" && err != nil {

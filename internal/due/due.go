@@ -7,6 +7,9 @@
 // many instants fall together, in the order of the instants. An instant is a hint: whether
 // there is something to tell is asked again when it has come, because evidence may have
 // moved it. Where nothing ever changes by itself, nobody asks for the lease.
+//
+// What follows from the records of several integrations is told in the same way, at once:
+// one instance sees all of them, and finds what a crash left untold when it begins to lead.
 package due
 
 import (

@@ -41,12 +41,13 @@ type View struct {
 
 	mu         sync.Mutex
 	enterprise map[string][]string // integrations of an enterprise, in order of arrival
+	over       map[string]int      // how many of an enterprise are deleted or canceled
 	labelled   map[string][]string // those with a label, by "key=value", in order of arrival
 }
 
 // New returns an empty view.
 func New() *View {
-	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string), labelled: make(map[string][]string)}
+	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string), over: make(map[string]int), labelled: make(map[string][]string)}
 }
 
 // hash returns a number that is the same for the same id, and evenly spread over ids.
@@ -230,6 +231,7 @@ func (v *View) put(next lifecycle.Record, made [16]byte) {
 	if is := next.Enterprise.ID; is != was {
 		move(v.enterprise, next.ID, was, is)
 	}
+	v.end(overAt(before), overAt(&next))
 	labels := lifecycle.Labels("")
 	if before != nil {
 		labels = before.Labels
@@ -253,6 +255,7 @@ func (v *View) Drop(id string) {
 	v.byID.Delete(v.hash(id), id)
 	v.ordered.Delete(id)
 	move(v.enterprise, id, record.Enterprise.ID, "")
+	v.end(overAt(record), "")
 	v.relabel(id, record.Labels, "")
 }
 

@@ -33,7 +33,7 @@ type changesQuery struct {
 }
 
 var ChangeKinds = []keyrack.ChangeKind{
-	keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm, keyrack.ChangeAny,
+	keyrack.ChangeStatus, keyrack.ChangeState, keyrack.ChangeToken, keyrack.ChangeAlarm, keyrack.ChangeSucceeded, keyrack.ChangeAny,
 }
 
 // parseChangesQuery reads the query of a stream, or returns what is wrong with it.
@@ -55,7 +55,7 @@ func parseChangesQuery(req *http.Request) (q changesQuery, wrong string) {
 		case "kind":
 			for kind := range strings.SplitSeq(values[0], ",") {
 				if !slices.Contains(ChangeKinds, keyrack.ChangeKind(kind)) {
-					return q, "kind must be a list of status, state, token, alarm and any"
+					return q, "kind must be a list of status, state, token, alarm, succeeded and any"
 				}
 				q.kinds = append(q.kinds, keyrack.ChangeKind(kind))
 			}

@@ -55,6 +55,7 @@ type Integration struct {
 	Evidence   *Evidence        `json:"evidence,omitempty"`
 	AgeSeconds *int64           `json:"age_seconds,omitempty"`
 	Service    *Named           `json:"service,omitempty"`
+	Succeeds   string           `json:"succeeds,omitempty"`    // the integration whose place this one took
 	CreatedUtc *time.Time       `json:"created_utc,omitempty"` // as Mews says
 	DeletedUtc *time.Time       `json:"deleted_utc,omitempty"`
 	Version    uint64           `json:"version"` // counts the pieces of evidence
@@ -85,7 +86,7 @@ func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integrat
 	i := introspectionOf(v, now)
 	d := Integration{
 		Row: rowOf(&keyrack.Summary{Integration: lifecycle.Named{ID: r.ID, Name: r.Name}, Enterprise: r.Enterprise, Verdict: v}), Guess: v.Guess(), Assumed: v.Assumed, Trouble: v.Trouble, Evidence: i.Evidence, AgeSeconds: i.AgeSeconds,
-		Service: namedOf(r.Service), CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
+		Service: namedOf(r.Service), Succeeds: r.Succeeds, CreatedUtc: timeOf(r.CreatedUtc), DeletedUtc: timeOf(r.DeletedUtc),
 		Version: r.Version, Tokens: make([]Token, 0, len(r.Keys)),
 	}
 	for _, k := range r.Keys {
@@ -122,7 +123,8 @@ type Change struct {
 	Is          lifecycle.Status  `json:"is"`
 	Reason      lifecycle.Reason  `json:"reason"`
 	NewToken    bool              `json:"new_token"`
-	Labels      Labels            `json:"labels,omitempty"` // the integration's, afterwards
+	Labels      Labels            `json:"labels,omitempty"`   // the integration's, afterwards
+	Succeeds    string            `json:"succeeds,omitempty"` // the integration whose place this one took
 	Alarm       bool              `json:"alarm"`
 	Response    *DeliveryResponse `json:"response,omitempty"`
 }
@@ -138,7 +140,7 @@ func changeOf(e keyrack.Change) Change {
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind,
 		Unread: strings.Fields(e.Evidence.Unread), By: e.Evidence.By,
 		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
-		Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Labels: labelsOf(e.Labels), Alarm: e.Decision.Alarm,
+		Succeeds: e.Evidence.Succeeds, Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Labels: labelsOf(e.Labels), Alarm: e.Decision.Alarm,
 	}
 	if e.Evidence.Kind == lifecycle.KindDelivery {
 		d.Action = e.Evidence.Action.String()
