@@ -210,12 +210,13 @@ func BenchmarkWriters(b *testing.B) {
 
 // BenchmarkCommit is one writer alone: what a delivery waits for.
 func BenchmarkCommit(b *testing.B) {
-	c := syncing(b)
+	c, run := syncing(b), 0
 	for _, v := range variants(b, c) {
 		b.Run(v.name, func(b *testing.B) {
+			run++ // integrations of its own, with -count as well
 			i := 0
 			for b.Loop() {
-				c := delivery(fmt.Sprintf("%d-%d", b.N, i%20), uint64(i/20))
+				c := delivery(fmt.Sprintf("%d-%d", run, i%20), uint64(i/20))
 				if err := v.commit(b.Context(), c); err != nil {
 					b.Fatal(err)
 				}
