@@ -47,6 +47,8 @@ var testedIn = []elsewhere{
 	{"internal/testkit", "main.go race.go norace.go", "golden_test.go", "a process's exit code, and a constant of the build"},
 	{"keyrackotel", "ends.go watch.go", "keyrackotel_test.go", "seen from outside: what comes out of OpenTelemetry's SDK"},
 
+	{"bench", "lookup.go parts.go", "main_test.go", "a benchmark checks its answers; what is claimed of all of them"},
+
 	{"console", "*", "console_test.go hostile_test.go", "pages are tested as they are served"},
 
 	{"packaging/release", "build.go install.go proxy.go", "main_test.go", "a release is the steps in turn"},

@@ -15,7 +15,7 @@ import (
 
 // unpublished are the modules that nobody imports or installs: they get no tag, and go on
 // replacing the others.
-var unpublished = []string{"console/browsertest", "packaging", "store/storetest/crosscheck"}
+var unpublished = []string{"bench", "console/browsertest", "packaging", "store/storetest/crosscheck"}
 
 // module is a module of the repository.
 type module struct {
