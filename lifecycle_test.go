@@ -54,7 +54,7 @@ var trips = []struct {
 		{hour, canceled("A"), "204 applied", "canceled_enabled", "invalid canceled"},
 		{hour, reinstated("A"), "204 applied", "reinstated_enabled", "unknown suspect_enabled, guess valid"},
 	}},
-	{"reinstating keeps the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.ReinstatedKeeps}}, []move{
+	{"reinstating keeps the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.No}}, []move{
 		{0, created("A", "k", lifecycle.Yes), "204 applied", "created_enabled", "valid live"},
 		{hour, disabled("A"), "204 applied", "disabled", "invalid disabled"},
 		{hour, canceled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
@@ -64,7 +64,7 @@ var trips = []struct {
 		{hour, disabled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
 		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "invalid disabled"},
 	}},
-	{"reinstating sets the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.ReinstatedSets}}, []move{
+	{"reinstating sets the flag, says who knows", keyrack.Options{Policy: keyrack.Policy{Reinstated: lifecycle.Yes}}, []move{
 		{0, created("A", "k", lifecycle.No), "204 applied", "created_disabled", "invalid disabled"},
 		{hour, canceled("A"), "204 applied", "canceled_disabled", "invalid canceled"},
 		{hour, reinstated("A"), "204 applied", "reinstated_disabled", "valid live"},

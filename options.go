@@ -161,8 +161,8 @@ func (o *Options) check() error {
 		return refuse("Policy.Levels is %d; it must be 1 or 2, or 0 for the default", p.Levels)
 	case p.Canceled > lifecycle.CanceledAsk:
 		return refuse("Policy.Canceled is %d; it must be CanceledInvalid, CanceledUsable or CanceledAsk", p.Canceled)
-	case p.Reinstated > lifecycle.ReinstatedSets:
-		return refuse("Policy.Reinstated is %d; it must be ReinstatedAsks, ReinstatedKeeps or ReinstatedSets", p.Reinstated)
+	case p.Reinstated > lifecycle.Yes:
+		return refuse("Policy.Reinstated is %d; it must be Unset, No or Yes", p.Reinstated)
 	case p.Canceled != lifecycle.CanceledUsable && p.CanceledFor != 0:
 		return refuse("Policy.CanceledFor is %v; it goes with Policy.Canceled = CanceledUsable alone, so leave it 0", p.CanceledFor)
 	case !p.Assume && p.AssumeAfter != 0:

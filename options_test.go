@@ -54,7 +54,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		"Options.Policy.AssumeAfter is 1h0m0s; it goes with Policy.Assume":     {Policy: policy{AssumeAfter: time.Hour}},
 		"Options.Policy.CanceledFor is 1h0m0s; it goes with":                   {Policy: policy{CanceledFor: time.Hour}},
 		"Options.Policy.Canceled is 99; it must be CanceledInvalid":            {Policy: policy{Canceled: 99}},
-		"Options.Policy.Reinstated is 99; it must be ReinstatedAsks":           {Policy: policy{Reinstated: 99}},
+		"Options.Policy.Reinstated is 99; it must be Unset, No or Yes":         {Policy: policy{Reinstated: 99}},
 		"Options.Policy.ProveSince is 1; the Rack sets it":                     {Policy: policy{ProveSince: 1}, Prober: newOracle()},
 		"Options.Policy.ProveSince is -1; the Rack sets it":                    {Policy: policy{ProveSince: -1}},
 		"Options.Poll is 8760h0m0s; it must be":                                {Poll: 365 * 24 * time.Hour},
@@ -158,7 +158,7 @@ func TestOptionsAtTheirBounds(t *testing.T) {
 			Horizon: 30 * day, StoreTimeout: time.Hour, Poll: day, Takeover: day, ProbeRate: 1000,
 			Retention: keyrack.Retention{Age: -1, Entries: -1}, TrustDeliveries: true, Prober: newOracle(),
 			Policy: keyrack.Policy{MaxAge: 3650 * day, Grace: 3650 * day, Assume: true, AssumeAfter: 3650 * day, Levels: 2,
-				Canceled: lifecycle.CanceledUsable, CanceledFor: 3650 * day, Reinstated: lifecycle.ReinstatedSets},
+				Canceled: lifecycle.CanceledUsable, CanceledFor: 3650 * day, Reinstated: lifecycle.Yes},
 		},
 	} {
 		o.Sealer = seal.Ephemeral()

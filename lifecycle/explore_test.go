@@ -123,8 +123,8 @@ func wrong(v Verdict, works bool) bool {
 
 // policies are what an application can count on.
 var policies = []Policy{
-	{}, {Levels: 2}, {Reinstated: ReinstatedKeeps}, {Reinstated: ReinstatedSets},
-	{Levels: 2, Reinstated: ReinstatedKeeps}, {Levels: 2, Reinstated: ReinstatedSets},
+	{}, {Levels: 2}, {Reinstated: No}, {Reinstated: Yes},
+	{Levels: 2, Reinstated: No}, {Levels: 2, Reinstated: Yes},
 }
 
 // TestTruth explores all true histories up to a length, in every order of arrival,

@@ -124,7 +124,7 @@ func TestForkIsNeverWronglyValid(t *testing.T) {
 		}
 		return w, w != was
 	}
-	policy := Policy{Reinstated: ReinstatedKeeps}
+	policy := Policy{Reinstated: No}
 	told, known := 0, 0
 	var histories func(w truth, all []Evidence)
 	histories = func(w truth, all []Evidence) {

@@ -18,20 +18,6 @@ const (
 	CanceledAsk
 )
 
-// ReinstatedPolicy says what reinstating does to the enabled flag.
-type ReinstatedPolicy uint8
-
-const (
-	// ReinstatedAsks: nobody knows, the default. The flag is Unknown until something
-	// tells.
-	ReinstatedAsks ReinstatedPolicy = iota
-	// ReinstatedKeeps: nothing. The flag is what the latest webhook set it to, before
-	// the cancellation or since, and canceling does nothing to it either.
-	ReinstatedKeeps
-	// ReinstatedSets: it is set.
-	ReinstatedSets
-)
-
 // Policy holds the application's choices where Mews's documents are silent. It affects
 // verdicts, never records, so it can be changed at any time. The zero value is the
 // default of every choice.
@@ -47,8 +33,11 @@ type Policy struct {
 	// two equal events comes alone, which cannot be with one level, that integration has
 	// two from then on.
 	Levels int
-	// Reinstated says what reinstating does to the enabled flag.
-	Reinstated ReinstatedPolicy
+	// Reinstated says whether reinstating sets the enabled flag. Yes: it does. No: the
+	// flag is what the latest webhook set it to, before the cancellation or since, and
+	// canceling does nothing to it either. Unset: nobody knows, and the flag is Unknown
+	// until something tells.
+	Reinstated Flag
 	// Grace is how long a superseded token stays valid after its successor
 	// arrived. 0: not at all.
 	Grace time.Duration

@@ -58,9 +58,9 @@ func (r *Record) presents(p *Policy) belief.Presents {
 		l = belief.Two
 	}
 	switch p.Reinstated {
-	case ReinstatedKeeps:
+	case No:
 		reinstating = belief.Keeps
-	case ReinstatedSets:
+	case Yes:
 		reinstating = belief.Sets
 	}
 	canceling := belief.Untold

@@ -35,9 +35,9 @@ func (r reading) allowed(p Policy) bool {
 	switch {
 	case r.two && p.Levels < 2:
 		return false
-	case p.Reinstated == ReinstatedKeeps:
+	case p.Reinstated == No:
 		return r.reinstating == 0 && !r.clears && !r.silent
-	case p.Reinstated == ReinstatedSets:
+	case p.Reinstated == Yes:
 		return r.reinstating == 2
 	}
 	return true

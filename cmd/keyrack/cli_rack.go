@@ -30,8 +30,8 @@ var (
 	canceledPolicies = map[string]lifecycle.CanceledPolicy{
 		"": lifecycle.CanceledInvalid, "invalid": lifecycle.CanceledInvalid, "usable": lifecycle.CanceledUsable, "asks": lifecycle.CanceledAsk,
 	}
-	reinstatedPolicies = map[string]lifecycle.ReinstatedPolicy{
-		"": lifecycle.ReinstatedAsks, "asks": lifecycle.ReinstatedAsks, "keeps": lifecycle.ReinstatedKeeps, "sets": lifecycle.ReinstatedSets,
+	reinstatedPolicies = map[string]lifecycle.Flag{
+		"": lifecycle.Unset, "asks": lifecycle.Unset, "keeps": lifecycle.No, "sets": lifecycle.Yes,
 	}
 )
 

@@ -110,7 +110,7 @@ func TestServePolicy(t *testing.T) {
 		Horizon: time.Hour, ProbeRate: 1, Policy: keyrack.Policy{MaxAge: time.Hour, Levels: 2, CanceledFor: time.Hour},
 	}}
 	want := keyrack.Policy{
-		MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.ReinstatedSets, Canceled: lifecycle.CanceledUsable, CanceledFor: time.Hour,
+		MaxAge: time.Hour, Levels: 2, Reinstated: lifecycle.Yes, Canceled: lifecycle.CanceledUsable, CanceledFor: time.Hour,
 	}
 	if err := r.check(); err != nil || r.options.Policy != want {
 		t.Errorf("%+v, %v", r.options.Policy, err)

@@ -67,7 +67,7 @@ func (k *kept) settings() Settings {
 		Policy: lifecycle.Policy{
 			MaxAge: time.Duration(k.MaxAge), CanceledFor: time.Duration(k.CanceledFor), Grace: time.Duration(k.Grace),
 			AssumeAfter: time.Duration(k.AssumeAfter), Canceled: lifecycle.CanceledPolicy(k.Canceled),
-			Reinstated: lifecycle.ReinstatedPolicy(k.Reinstated), Levels: k.Levels, Assume: k.Assume,
+			Reinstated: lifecycle.Flag(k.Reinstated), Levels: k.Levels, Assume: k.Assume,
 		},
 	}
 }
