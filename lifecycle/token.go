@@ -8,8 +8,6 @@ import (
 	"log/slog"
 )
 
-const redacted = "[token]"
-
 // errSecret is the error of every marshaller of a Token. A token leaves the process
 // only through [Token.Reveal].
 var errSecret = errors.New("lifecycle: a token is not marshalled; call Reveal where it is really needed")
@@ -50,19 +48,19 @@ func (t Token) Equal(u Token) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(u.Reveal())) == 1
 }
 
-// String returns a placeholder, or "" for the zero value.
-func (t Token) String() string {
+// shown is a placeholder, or "" for the zero value.
+func (t Token) shown() string {
 	if t.IsZero() {
 		return ""
 	}
-	return redacted
+	return "[token]"
 }
 
-// Format writes a placeholder, whatever the verb.
-func (t Token) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, t.String()) }
+// Format writes a placeholder, whatever the verb, or nothing for the zero value.
+func (t Token) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, t.shown()) }
 
-// LogValue returns a placeholder.
-func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+// LogValue returns what Format writes.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.shown()) }
 
 // MarshalText returns an error.
 func (t Token) MarshalText() ([]byte, error) { return nil, errSecret }
