@@ -79,7 +79,7 @@ var rooms = map[string]string{
 		"internal/subscription internal/trim internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
-	"bench":               "lifecycle events seal store memstore sqlitestore pgstore keyrack",
+	"bench":               "lifecycle events seal store memstore sqlitestore pgstore keyrack internal/entry",
 	"keyrackotel":         "lifecycle connector keyrack",
 	"mewstest":            "lifecycle events internal/guard",
 

@@ -28,7 +28,7 @@ func TestAContestedTokenOfAnotherInstance(t *testing.T) {
 		settle(2 * pollEvery)
 		for _, one := range []bench{a, b} {
 			record, _ := one.Record(integrationID("a"))
-			if key, ok := record.Key(record.Keys[0].Digest); !ok || key.Dispute == 0 {
+			if key, ok := record.Key(record.Keys[0].Digest); !ok || key.Dispute == "" {
 				t.Errorf("the owner's key is %+v, and in no dispute", key)
 			}
 		}

@@ -369,8 +369,8 @@ func (s *scene) receipt(r keyrack.Receipt, err error) {
 
 func decisionLine(d lifecycle.Decision) string {
 	text := d.Outcome.String()
-	if d.Cause != 0 {
-		text += " (" + d.Cause.String() + ")"
+	if d.Cause != "" {
+		text += " (" + d.Cause + ")"
 	}
 	if d.From != d.To {
 		text += fmt.Sprintf(", %v -> %v", d.From, d.To)

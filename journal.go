@@ -74,7 +74,7 @@ func (c Change) String() string {
 		}
 	}
 	fmt.Fprintf(&b, "%s  %-24s %v", c.At.UTC().Format(time.RFC3339), what, c.Decision.Outcome)
-	if c.Decision.Cause != 0 {
+	if c.Decision.Cause != "" {
 		fmt.Fprintf(&b, " (%v)", c.Decision.Cause)
 	}
 	if c.Evidence.Unread != "" {

@@ -142,7 +142,7 @@ func (b bench) is(token string, status lifecycle.Status, reason lifecycle.Reason
 
 func (b bench) alarmed(cause string) {
 	b.Helper()
-	if !slices.ContainsFunc(b.alarms(), func(a keyrack.Alarm) bool { return a.Cause.String() == cause }) {
+	if !slices.ContainsFunc(b.alarms(), func(a keyrack.Alarm) bool { return a.Cause == cause }) {
 		b.Errorf("no alarm of %q among %v", cause, b.alarms())
 	}
 }

@@ -32,7 +32,7 @@ func (r *Rack) contest(ctx context.Context, t *taking) {
 			return
 		}
 	}
-	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != 0 {
+	if key, ok := owner.Key(t.evidence.Token); !ok || key.Dispute != "" {
 		return
 	}
 	now := r.clock.Now()

@@ -221,7 +221,7 @@ func (s *server) inside(b *strings.Builder) {
 			s.t.Fatal(err)
 		}
 		fmt.Fprintf(b, "journal: entry %d, %v of %q: %v", e.Position, e.Evidence.Action, e.Integration, e.Decision.Outcome)
-		if e.Decision.Cause != 0 {
+		if e.Decision.Cause != "" {
 			fmt.Fprintf(b, " (%v)", e.Decision.Cause)
 		}
 		fmt.Fprintf(b, ", answered %d\n", e.Response.Status)

@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/internal/binding"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -84,7 +85,7 @@ func (s *respelled) take(e lifecycle.Evidence, token []byte) {
 	c := store.Commit{
 		Entry: store.Entry{
 			ID: store.NewEntryID(e.At.Time()), Integration: spelling, Version: next.Version, At: e.At, Evidence: lifecycle.AppendEvidence(nil, e),
-			Decision: append(append([]byte(`{"Decision":`), lifecycle.AppendDecision(nil, d)...), '}'),
+			Decision: entry.Judgement{Decision: d}.Append(nil),
 		},
 		Expect: base.Version, Record: lifecycle.AppendRecord(nil, next),
 	}
@@ -277,11 +278,11 @@ func TestEnterpriseInCapitals(t *testing.T) {
 		}
 		receipt, err := r.Deliver(t.Context(), []byte(`{"Action":"IntegrationCreated","Data":{"AccessToken":"TOKEN-2","IsEnabled":true,"Enterprise":{"Id":"`+
 			spelledHotel+`"},"Integration":{"Id":"A"}}}`))
-		if err != nil || receipt.Decision.Cause.String() == "another enterprise" {
+		if err != nil || receipt.Decision.Cause == "another enterprise" {
 			t.Errorf("%v, %v", receipt.Decision, err)
 		}
 		for _, a := range alarms {
-			if a.Cause.String() == "another enterprise" {
+			if a.Cause == "another enterprise" {
 				t.Errorf("alarm %v", a)
 			}
 		}

@@ -208,8 +208,8 @@ const (
 // Alarm is something that a person should look at. It holds no secret.
 type Alarm struct {
 	Kind        AlarmKind
-	Integration string          // empty where it is about all
-	Cause       lifecycle.Cause // of AlarmEvidence
+	Integration string // empty where it is about all
+	Cause       string // of AlarmEvidence
 	// Action is Mews's name of a delivery's action, of AlarmNotUnderstood and
 	// AlarmUnknownAction. Unlike Kind and Cause it is not fit for a label, and not logged.
 	Action string
@@ -323,7 +323,7 @@ func (t *teller) handled(began span, h Handled) {
 
 // alarmed logs an alarm, and tells of it.
 func (t *teller) alarmed(ctx context.Context, log *slog.Logger, a Alarm) {
-	log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause.String())
+	log.WarnContext(ctx, "alarm", "kind", string(a.Kind), "integration", a.Integration, "cause", a.Cause)
 	if t != nil && t.Alarmed != nil {
 		t.call(func() { t.Alarmed(ctx, a) })
 	}

@@ -151,8 +151,8 @@ func (tr *trip) outcome(r keyrack.Receipt) string {
 		tr.t.Errorf("the receipt says %+v, the journal %+v", r, entry)
 	}
 	text := r.Decision.Outcome.String()
-	if r.Decision.Cause != 0 {
-		text += ": " + r.Decision.Cause.String()
+	if r.Decision.Cause != "" {
+		text += ": " + r.Decision.Cause
 	}
 	return text
 }

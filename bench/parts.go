@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -55,7 +56,7 @@ func whereTimeGoes(d time.Duration, a lifecycle.Action) (table, error) {
 		return table{}, err
 	}
 	encoded := func() (e, d, r []byte) {
-		return lifecycle.AppendEvidence(nil, evidence), lifecycle.AppendDecision(nil, decision), lifecycle.AppendRecord(nil, next)
+		return lifecycle.AppendEvidence(nil, evidence), entry.Judgement{Decision: decision}.Append(nil), lifecycle.AppendRecord(nil, next)
 	}
 	ev, de, re := encoded()
 	mem, n := memstore.New(&memstore.Options{JournalLimit: 1024}), 0

@@ -223,7 +223,7 @@ func (h *Handler) effect(p *keyrack.Preview, do Act) (text string, refused bool)
 	case lifecycle.Stale:
 		return "It would be refused: the integration was deleted in Mews, and only an import reopens it.", true
 	case lifecycle.Conflict:
-		return "It would be refused, because it contradicts what is known: " + p.Decision.Cause.String() + ".", true
+		return "It would be refused, because it contradicts what is known: " + p.Decision.Cause + ".", true
 	default:
 		return "It would change nothing: " + words(p.Decision.Outcome.String()) + ".", false
 	}

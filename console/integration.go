@@ -44,7 +44,7 @@ type event struct {
 func (h *Handler) event(r *request, c *keyrack.Change) event {
 	e := event{
 		When: momentOf(c.At, r.now), What: what(&c.Evidence), Outcome: c.Decision.Outcome.String(), Tone: tone(c.Decision.Outcome),
-		Cause: c.Decision.Cause.String(), Reason: words(c.Reason.String()), By: plain(c.Evidence.By, inList),
+		Cause: c.Decision.Cause, Reason: words(c.Reason.String()), By: plain(c.Evidence.By, inList),
 		Unread: plain(c.Evidence.Unread, inList), Alarm: c.Decision.Alarm,
 	}
 	if r.visitor.Persons && entry.ByHand(c.Evidence.Kind) {
@@ -230,7 +230,7 @@ func (p *integrationPage) timeline(h *Handler, r *request, all []keyrack.Change,
 
 func (r *request) key(k *lifecycle.Key) key {
 	one := key{
-		Digest: k.Digest.String(), Status: k.Status.String(), From: "import by hand", Dispute: k.Dispute.String(),
+		Digest: k.Digest.String(), Status: k.Status.String(), From: "import by hand", Dispute: k.Dispute,
 		Since: momentOf(k.Since.Time(), r.now), Until: momentOf(k.Until.Time(), r.now),
 		Asked: momentOf(k.Began.Time(), r.now), Proved: momentOf(k.Proved.Time(), r.now),
 	}
@@ -341,7 +341,7 @@ func (h *Handler) showEntry(r *request, c *keyrack.Change) {
 	add("Labels removed", strings.ReplaceAll(e.Unlabel, ",", " "))
 	add("By", e.By)
 	add("Could not be read", e.Unread)
-	add("Cause", c.Decision.Cause.String())
+	add("Cause", c.Decision.Cause)
 	if e.Kind == lifecycle.KindDelivery {
 		body, err := h.rack.Body(r.Context(), c.ID, r.visitor.Persons)
 		if err != nil {

@@ -117,7 +117,7 @@ func (t *Telemetry) taken(ctx context.Context, e keyrack.Taken) {
 	if e.Err == nil {
 		verdict := e.Receipt.Verdict
 		attributes = append(attributes, known(
-			entryKey.String(e.Receipt.ID.String()), integrationKey.String(e.Receipt.Integration), causeKey.String(decision.Cause.String()),
+			entryKey.String(e.Receipt.ID.String()), integrationKey.String(e.Receipt.Integration), causeKey.String(decision.Cause),
 			stateKey.String(decision.To.String()), verdictKey.String(verdict.Status.String()), reasonKey.String(verdict.Reason.String()),
 		)...)
 	}
@@ -169,5 +169,5 @@ func (t *Telemetry) alarmed(ctx context.Context, a keyrack.Alarm) {
 	kind := alarmKey.String(string(a.Kind))
 	t.ends.alarms.Add(ctx, 1, metric.WithAttributes(kind))
 	trace.SpanFromContext(ctx).AddEvent("keyrack.alarm", trace.WithAttributes(
-		known(kind, causeKey.String(a.Cause.String()), integrationKey.String(a.Integration))...))
+		known(kind, causeKey.String(a.Cause), integrationKey.String(a.Integration))...))
 }

@@ -120,10 +120,12 @@ func (r *Record) accept(i int, e *Evidence, d *Decision) {
 		}
 	}
 	if r.State == Unseen && r.Parked != nil {
-		r.Course, r.Parked = r.Parked[1], nil
+		r.follow(r.Parked[1])
 		r.State = r.State.unannounced()
 	}
-	r.Course.settle(e)
+	course := r.course()
+	course.settle(e)
+	r.follow(course)
 	r.worked(e)
 	r.served(e)
 	if !e.Portfolio {
@@ -186,14 +188,14 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 	case r.State == Unseen:
 		enabled := e.IsEnabled != No
 		if r.Parked != nil {
-			r.Course, r.Parked = r.Parked[boolIndex(enabled)], nil
+			r.follow(r.Parked[boolIndex(enabled)])
 			r.State = r.State.unannounced()
 		} else {
-			r.Course = importedCourse(enabled, e.At)
+			r.follow(importedCourse(enabled, e.At))
 		}
 		r.begun(enabled, e)
 	case reopens:
-		r.Course = importedCourse(e.IsEnabled != No, e.At)
+		r.follow(importedCourse(e.IsEnabled != No, e.At))
 		r.begun(e.IsEnabled != No, e)
 		r.DeletedAt, r.DeletedUtc = 0, 0
 		d.Cause = causeReopened
@@ -219,8 +221,8 @@ func (r *Record) takeImport(e *Evidence, d *Decision) {
 }
 
 // importedCourse is the course of an integration that is known from an import alone.
-func importedCourse(enabled bool, at Instant) Course {
-	c := Course{State: Disabled, Enabled: pair{Since: at}}
+func importedCourse(enabled bool, at Instant) course {
+	c := course{State: Disabled, Enabled: pair{Since: at}}
 	if enabled {
 		c.State = Enabled
 	}

@@ -69,22 +69,22 @@ func TestAcceptedPairs(t *testing.T) {
 	off, canceled := created(No, token(0), minute(0)), delivery(IntegrationCanceled, minute(1))
 	r := fold(off, delivery(IntegrationDisabled, minute(1)), canceled, canceled)
 	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
-	want := Course{
+	want := Record{
 		State:    ReinstatedEnabled,
 		Enabled:  Pair{Since: minute(3)},
 		Canceled: Pair{Since: minute(3)},
 	}
-	if diff := cmp.Diff(want, r.Course); diff != "" {
+	if diff := cmp.Diff(want, Record{State: r.State, Enabled: r.Enabled, Canceled: r.Canceled}); diff != "" {
 		t.Errorf("what was not so (-want +got):\n%s", diff)
 	}
 	r = fold(created(Yes, token(0), minute(0)), delivery(IntegrationEnabled, minute(1)), delivery(IntegrationReinstated, minute(1)))
 	r = then(r, own(token(0), Accepted, minute(2), minute(3)))
-	want = Course{
+	want = Record{
 		State:    CreatedEnabled,
 		Enabled:  Pair{Since: minute(0), Early: []Instant{minute(1)}},
 		Canceled: Pair{Early: []Instant{minute(1)}},
 	}
-	if diff := cmp.Diff(want, r.Course); diff != "" {
+	if diff := cmp.Diff(want, Record{State: r.State, Enabled: r.Enabled, Canceled: r.Canceled}); diff != "" {
 		t.Errorf("what was so already (-want +got):\n%s", diff)
 	}
 	// What arrives within the horizon after it happened after it, unless it needs an

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
@@ -59,10 +60,29 @@ func ParseEvidence(b []byte) (Evidence, error) {
 	return f.Evidence, nil
 }
 
+// names reads the enums that nothing but these encodings spells.
+var names = json.WithUnmarshalers(json.JoinUnmarshalers(
+	json.UnmarshalFromFunc(func(d *jsontext.Decoder, f *Flag) error { return readName(d, flagNames[:], f, "flag") }),
+	json.UnmarshalFromFunc(func(d *jsontext.Decoder, s *KeyStatus) error {
+		return readName(d, keyStatusNames[:], s, "key status")
+	}),
+))
+
+func readName[E ~uint8](d *jsontext.Decoder, names []string, e *E, what string) error {
+	name, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	if name.Kind() != '"' {
+		return errEncoding
+	}
+	return parseName(names, e, []byte(name.String()), what)
+}
+
 var errEncoding = errors.New("not in the form in which keyrack writes it")
 
 func parse(b []byte, into any, version *int, what string) error {
-	err := json.Unmarshal(b, into, jsonv1.FormatDurationAsNano(true))
+	err := json.Unmarshal(b, into, jsonv1.FormatDurationAsNano(true), names)
 	switch {
 	case errors.Is(err, ErrNewer), *version > format:
 		return fmt.Errorf("lifecycle: %s: %w", what, ErrNewer)

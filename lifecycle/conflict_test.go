@@ -13,7 +13,7 @@ func TestConflicts(t *testing.T) {
 	day := func(n int) Instant { return minute(-60 * 24 * n) }
 	contradictions := map[string]struct {
 		e     Evidence
-		cause Cause
+		cause string
 	}{
 		"another enterprise": {Evidence{Action: IntegrationCreated, Enterprise: Named{ID: "another"}, Token: token(0)}, CauseEnterprise},
 		"another CreatedUtc": {Evidence{Action: IntegrationCreated, CreatedUtc: day(1), Token: token(0)}, CauseCreatedUtc},
@@ -65,7 +65,7 @@ func TestContradictingDeletions(t *testing.T) {
 	for i, step := range []struct {
 		utc     Instant
 		outcome Outcome
-		cause   Cause
+		cause   string
 		known   Instant
 	}{
 		{0, Duplicate, NoCause, 0},

@@ -49,19 +49,27 @@ func (e *Evidence) within(earlier Instant) bool {
 	return earlier != 0 && e.At.Sub(earlier) <= e.horizon()
 }
 
-// Course is a state with its two pairs. A record has one; while
+// course is a state with its two pairs. A record follows one; while
 // IntegrationCreated has not come, it follows two more: one as if Created had
 // said enabled, the other as if it had said disabled. Whichever Created comes
 // then picks its course, and so commutes with all that came before it.
-type Course struct {
+type course struct {
 	State    State `json:",omitzero"`
 	Enabled  pair  `json:",omitzero"`
 	Canceled pair  `json:",omitzero"`
 }
 
+// course returns the course that the record follows.
+func (r *Record) course() course { return course{r.State, r.Enabled, r.Canceled} }
+
+// follow makes a course the record's, and ends those that were parked.
+func (r *Record) follow(c course) {
+	r.State, r.Enabled, r.Canceled, r.Parked = c.State, c.Enabled, c.Canceled, nil
+}
+
 // deliver takes in one of the four actions of the two pairs, in a state that
 // is neither Unseen nor Deleted.
-func (c *Course) deliver(e *Evidence) Outcome {
+func (c *course) deliver(e *Evidence) Outcome {
 	column, _ := columnOf(e.Action, false)
 	cell := next(c.State, column)
 	pair := &c.Enabled
@@ -86,7 +94,7 @@ func (c *Course) deliver(e *Evidence) Outcome {
 }
 
 // settle makes the course what a token says that worked when the request began.
-func (c *Course) settle(e *Evidence) {
+func (c *course) settle(e *Evidence) {
 	live := c.State.proven()
 	if live.enabled() != c.State.enabled() {
 		c.Enabled = pair{Since: e.At}

@@ -62,83 +62,62 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return parseName(outcomeNames[:], o, text, "outcome")
 }
 
-// Cause explains a decision: why the evidence was refused, or what else it did. The
-// zero value is no particular cause. Journals store the text of [Cause.String], so that
-// text never changes.
-type Cause uint8
-
+// The causes of decisions. Journals keep them, so a text never changes.
 const (
-	noCause Cause = iota
+	noCause = ""
 	// causeEnterprise: it names another enterprise than the integration's.
-	causeEnterprise
+	causeEnterprise = "another enterprise"
 	// causeCreatedUtc: it names another time of creation.
-	causeCreatedUtc
+	causeCreatedUtc = "another CreatedUtc"
 	// causeDeletedUtc: it names another time of deletion.
-	causeDeletedUtc
+	causeDeletedUtc = "another DeletedUtc"
 	// causeDeletedBeforeCreated: the deletion would precede the creation. The
 	// integration is deleted nevertheless.
-	causeDeletedBeforeCreated
+	causeDeletedBeforeCreated = "DeletedUtc before CreatedUtc"
 	// causeSecondToken: a second IntegrationCreated, with another token; both
 	// are candidates.
-	causeSecondToken
+	causeSecondToken = "a second token"
 	// causeOwned: the token belongs to another integration already.
-	causeOwned
+	causeOwned = "token owned by another integration"
 	// causeContested: another integration came with this one's token.
-	causeContested
+	causeContested = "token contested by another integration"
 	// causeTooManyKeys: more tokens at once than a record holds; this one is not kept.
-	causeTooManyKeys
+	causeTooManyKeys = "too many tokens"
 	// causeRotatedBefore: IntegrationCreated came after a newer token; its own
 	// went straight to superseded.
-	causeRotatedBefore
+	causeRotatedBefore = "rotated before"
 	// causeRival: another new token came within the horizon; both are candidates.
-	causeRival
+	causeRival = "rival token"
 	// causeSwapped: the former token works and the new one does not, so the former is
 	// current again.
-	causeSwapped
+	causeSwapped = "tokens swapped back"
 	// causeDeletedAccepted: a token works although the integration is deleted: the
 	// deletion was forged, or Mews lags.
-	causeDeletedAccepted
+	causeDeletedAccepted = "works though deleted"
 	// causeUnknownToken: the answer is about a token that the record does not hold.
-	causeUnknownToken
+	causeUnknownToken = "unknown token"
 	// causeReopened: an import reopened a deleted integration.
-	causeReopened
+	causeReopened = "reopened by hand"
 	// causeIntegration: it is about another integration.
-	causeIntegration
+	causeIntegration = "another integration"
 	// causeYielded: an unproved enterprise, named by an IntegrationCreated, was replaced by
 	// the one that Mews confirmed.
-	causeYielded
+	causeYielded = "an unproved enterprise gave way"
 	// causeTooManyLabels: it would have more than 16 labels.
-	causeTooManyLabels
+	causeTooManyLabels = "too many labels"
 	// causeNamed: the nameless integration has a name by now, under which it goes on.
-	causeNamed
-	numCauses
+	causeNamed = "named meanwhile"
 )
-
-var causeNames = [numCauses]string{
-	"", "another enterprise", "another CreatedUtc", "another DeletedUtc", "DeletedUtc before CreatedUtc",
-	"a second token", "token owned by another integration", "token contested by another integration",
-	"too many tokens", "rotated before", "rival token", "tokens swapped back", "works though deleted",
-	"unknown token", "reopened by hand", "another integration",
-	"an unproved enterprise gave way", "too many labels", "named meanwhile",
-}
-
-// String returns the cause in a few words, or "".
-func (c Cause) String() string { return nameOf(causeNames[:], c) }
-
-// MarshalText returns what String returns.
-func (c Cause) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
-func (c *Cause) UnmarshalText(text []byte) error {
-	return parseName(causeNames[:], c, text, "cause")
-}
 
 // Decision is what [Record.Apply] decided about a piece of evidence.
 type Decision struct {
 	Outcome Outcome `json:",omitzero"`
-	Cause   Cause   `json:",omitzero"`
-	From    State   `json:",omitzero"`
-	To      State   `json:",omitzero"`
+	// Cause says in a few words why the evidence was refused, or what else it did; empty
+	// for no particular cause. It is one of a fixed set of texts, quotes nothing, and never
+	// changes.
+	Cause string `json:",omitzero"`
+	From  State  `json:",omitzero"`
+	To    State  `json:",omitzero"`
 	// Action is the delivery's; ActionUnknown for other evidence.
 	Action Action `json:",omitzero"`
 	// Alarm: a person should look at it. Deliveries may be forged, or two sources of
@@ -183,7 +162,7 @@ func (e *refusedError) Error() string {
 	}
 	s := fmt.Sprintf("lifecycle: %s in state %v: %v", what, d.From, d.sentinel())
 	if d.Cause != noCause {
-		s += " (" + d.Cause.String() + ")"
+		s += " (" + d.Cause + ")"
 	}
 	return s
 }

@@ -49,3 +49,31 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCauses tells the texts, since journals are full of them.
+func TestCauses(t *testing.T) {
+	for text, cause := range map[string]string{
+		"another enterprise":                     CauseEnterprise,
+		"another CreatedUtc":                     CauseCreatedUtc,
+		"another DeletedUtc":                     CauseDeletedUtc,
+		"DeletedUtc before CreatedUtc":           CauseDeletedBeforeCreated,
+		"a second token":                         CauseSecondToken,
+		"token owned by another integration":     CauseOwned,
+		"token contested by another integration": CauseContested,
+		"too many tokens":                        CauseTooManyKeys,
+		"rotated before":                         CauseRotatedBefore,
+		"rival token":                            CauseRival,
+		"tokens swapped back":                    CauseSwapped,
+		"works though deleted":                   CauseDeletedAccepted,
+		"unknown token":                          CauseUnknownToken,
+		"reopened by hand":                       CauseReopened,
+		"another integration":                    CauseIntegration,
+		"an unproved enterprise gave way":        CauseYielded,
+		"too many labels":                        CauseTooManyLabels,
+		"named meanwhile":                        CauseNamed,
+	} {
+		if cause != text {
+			t.Errorf("%q was %q", cause, text)
+		}
+	}
+}

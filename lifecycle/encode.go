@@ -39,9 +39,12 @@ func AppendRecord(b []byte, r Record) []byte {
 	w.instant("DeletedUtc", r.DeletedUtc)
 	w.instant("DeletedAt", r.DeletedAt)
 	w.flag("Created", r.Created)
-	w.course(&r.Course)
+	w.course(r.State, &r.Enabled, &r.Canceled)
 	if len(r.Parked) > 0 {
-		w.array("Parked", len(r.Parked), func(w *writer, i int) { w.course(&r.Parked[i]) })
+		w.array("Parked", len(r.Parked), func(w *writer, i int) {
+			p := &r.Parked[i]
+			w.course(p.State, &p.Enabled, &p.Canceled)
+		})
 	}
 	if !r.Belief.IsZero() {
 		w.name("Belief")
@@ -106,18 +109,6 @@ func AppendEvidence(b []byte, e Evidence) []byte {
 	w.text("Record", e.Record)
 	w.enum("Status", statusNames[:], uint8(e.Status))
 	w.enum("Reason", reasonNames[:], uint8(e.Reason))
-	return w.end()
-}
-
-// AppendDecision appends a decision as JSON.
-func AppendDecision(b []byte, d Decision) []byte {
-	w := objectWriter(b)
-	w.enum("Outcome", outcomeNames[:], uint8(d.Outcome))
-	w.enum("Cause", causeNames[:], uint8(d.Cause))
-	w.enum("From", stateNames[:], uint8(d.From))
-	w.enum("To", stateNames[:], uint8(d.To))
-	w.enum("Action", actionNames[:], uint8(d.Action))
-	w.flag("Alarm", d.Alarm)
 	return w.end()
 }
 
@@ -237,10 +228,10 @@ func (w *writer) named(name string, n Named) {
 	}
 }
 
-func (w *writer) course(c *Course) {
-	w.enum("State", stateNames[:], uint8(c.State))
-	w.pair("Enabled", &c.Enabled)
-	w.pair("Canceled", &c.Canceled)
+func (w *writer) course(s State, enabled, canceled *pair) {
+	w.enum("State", stateNames[:], uint8(s))
+	w.pair("Enabled", enabled)
+	w.pair("Canceled", canceled)
 }
 
 func (w *writer) pair(name string, p *pair) {
@@ -288,5 +279,5 @@ func (w *writer) key(k *Key) {
 	w.text("Claim", k.Claim)
 	w.flag("Provisional", k.Provisional)
 	w.instant("Ended", k.Ended)
-	w.enum("Dispute", causeNames[:], uint8(k.Dispute))
+	w.text("Dispute", k.Dispute)
 }

@@ -102,6 +102,8 @@ const (
 	CauseReopened             = causeReopened
 	CauseIntegration          = causeIntegration
 	CauseYielded              = causeYielded
+	CauseTooManyLabels        = causeTooManyLabels
+	CauseNamed                = causeNamed
 )
 
 // Pair is what is known of two opposite actions.

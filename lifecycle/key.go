@@ -23,14 +23,6 @@ var keyStatusNames = [numKeyStatuses]string{"none", "current", "candidate", "sup
 // String returns the status's name in lower case.
 func (s KeyStatus) String() string { return nameOf(keyStatusNames[:], s) }
 
-// MarshalText returns the status's name.
-func (s KeyStatus) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
-func (s *KeyStatus) UnmarshalText(text []byte) error {
-	return parseName(keyStatusNames[:], s, text, "key status")
-}
-
 // Key is one token of an integration, by its digest.
 type Key struct {
 	Digest Digest    `json:",omitzero"`
@@ -76,9 +68,9 @@ type Key struct {
 	Provisional bool `json:",omitzero"`
 	// Ended is when it was told that the token's grace ended.
 	Ended Instant `json:",omitzero"`
-	// Dispute is why the token may belong to another enterprise or integration; zero
-	// if it is undisputed.
-	Dispute Cause `json:",omitzero"`
+	// Dispute is why the token may belong to another enterprise or integration, as a
+	// Decision's Cause says it; empty if it is undisputed.
+	Dispute string `json:",omitzero"`
 }
 
 // maxKeys is how many digests of tokens a record holds. Beyond that, the oldest one whose

@@ -28,7 +28,7 @@ func TestKeys(t *testing.T) {
 		evidence []Evidence
 		want     []string
 		outcome  Outcome // of the last
-		cause    Cause
+		cause    string
 	}{
 		"rotated":                      {[]Evidence{birth, rotated(token(1), minute(1))}, []string{"superseded", "current"}, Applied, NoCause},
 		"a copy":                       {[]Evidence{birth, rotated(token(1), minute(1)), rotated(token(1), minute(2))}, []string{"superseded", "current"}, Duplicate, NoCause},

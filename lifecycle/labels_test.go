@@ -117,7 +117,7 @@ func TestImportLabels(t *testing.T) {
 	over, _ := NewLabels(many)
 	e := imported(over, hotel)
 	e.Token = token(2)
-	if full, d := r.Apply(e); d.Outcome != Applied || !d.Alarm || d.Cause.String() != "too many labels" || full.Labels != r.Labels {
+	if full, d := r.Apply(e); d.Outcome != Applied || !d.Alarm || d.Cause != "too many labels" || full.Labels != r.Labels {
 		t.Errorf("%+v, and labels %q", d, full.Labels)
 	} else if k, _ := full.CurrentKey(); k.Digest != token(2) {
 		t.Error("the import was lost")

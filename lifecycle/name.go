@@ -23,7 +23,8 @@ func (r *Record) adopt(e *Evidence, d *Decision) *Record {
 		return nil
 	}
 	if r.State == Unseen && r.Parked == nil {
-		r.Course, r.Parked, r.Belief, r.Possible = n.Course, n.Parked, n.Belief, n.Possible
+		r.follow(n.course())
+		r.Parked, r.Belief, r.Possible = n.Parked, n.Belief, n.Possible
 		r.EnabledAt, r.CanceledAt, r.Basis = n.EnabledAt, n.CanceledAt, n.Basis
 		r.DeletedAt, r.DeletedUtc = n.DeletedAt, n.DeletedUtc
 	}

@@ -35,12 +35,6 @@ func (a *Answer) UnmarshalText(text []byte) error {
 	return parseName(answerNames[:], a, text, "answer")
 }
 
-// MarshalText returns "unset", "no" or "yes".
-func (f Flag) MarshalText() ([]byte, error) { return []byte(nameOf(flagNames[:], f)), nil }
-
-// UnmarshalText accepts what MarshalText writes; any other name is ErrNewer.
-func (f *Flag) UnmarshalText(text []byte) error { return parseName(flagNames[:], f, text, "flag") }
-
 // nameOf returns the name of an enum's value.
 func nameOf[E ~uint8](names []string, e E) string {
 	if int(e) < len(names) {

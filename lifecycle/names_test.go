@@ -62,12 +62,7 @@ func TestNames(t *testing.T) {
 		"IntegrationCanceled,IntegrationReinstated,IntegrationDeleted,IntegrationApiKeyCreated")
 	testNames[Kind](t, "kind", "unknown,delivery,probe,report,import,contest,erase,forget,restore,probe_request,issue,upgrade,join,settle,control,label,name,time,fork,succeeded")
 	testNames[Answer](t, "answer", "none,accepted,rejected,unattributed,rejected_once,expected,withdrawn")
-	testNames[Flag](t, "flag", "unset,no,yes")
-	testNames[KeyStatus](t, "key status", "none,current,candidate,superseded,revoked")
 	testNames[Outcome](t, "outcome", "undecided,applied,duplicate,parked,reconciled,stale,conflict,fenced,unrecognized")
-	testNames[Cause](t, "cause", ",another enterprise,another CreatedUtc,another DeletedUtc,DeletedUtc before CreatedUtc,"+
-		"a second token,token owned by another integration,token contested by another integration,too many tokens,"+
-		"rotated before,rival token,tokens swapped back,works though deleted,unknown token,reopened by hand,another integration,an unproved enterprise gave way,too many labels,named meanwhile")
 	testNames[Status](t, "status", "unknown,valid,invalid")
 	testNames[Reason](t, "reason", "unfamiliar,live,deleted,superseded,canceled,disabled,rejected,disputed,"+
 		"deleted_but_accepted,unseen,suspect_key,suspect_canceled,suspect_enabled,doubted,unattributed,lease_expired,unavailable,rejected_once,unproved,superseded_unproved,nameless,forked")

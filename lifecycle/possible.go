@@ -89,15 +89,16 @@ const (
 	allPresents      = belief.Live | belief.Off | canceledPresents
 )
 
-// tally counts what is possible, with the course as the best guess.
-func (c *Course) tally(t *tally, possible belief.Presents, p *Policy, now Instant) {
+// tally counts what is possible, with the state as the best guess. Canceled is since when it
+// is canceled, if it is.
+func (s State) tally(t *tally, canceled Instant, possible belief.Presents, p *Policy, now Instant) {
 	switch possible {
 	case belief.Live:
 		return
 	case 0: // nobody worked it out
 		possible = allPresents
 	}
-	usable := p.Canceled == CanceledUsable && (p.CanceledFor == 0 || fresh(now, c.Canceled.Since, p.CanceledFor))
+	usable := p.Canceled == CanceledUsable && (p.CanceledFor == 0 || fresh(now, canceled, p.CanceledFor))
 	yes, no := belief.Live, allPresents&^belief.Live
 	switch {
 	case usable:
@@ -105,11 +106,11 @@ func (c *Course) tally(t *tally, possible belief.Presents, p *Policy, now Instan
 	case p.Canceled == CanceledAsk:
 		no = disabledPresents
 	}
-	guess := c.State.shows()&yes != 0
+	guess := s.shows()&yes != 0
 	switch {
 	case possible&^yes == 0:
 	case possible&^no == 0:
-		t.deny(c.refusal(possible, no))
+		t.deny(s.refusal(possible, no))
 	case possible&^canceledPresents == 0 && !usable:
 		t.doubt(ReasonCanceled, false)
 	case possible&canceledPresents != 0 && !usable:
@@ -121,10 +122,10 @@ func (c *Course) tally(t *tally, possible belief.Presents, p *Policy, now Instan
 
 // refusal says why no present that is possible works. Where that differs among them,
 // the best guess decides.
-func (c *Course) refusal(possible, no belief.Presents) Reason {
+func (s State) refusal(possible, no belief.Presents) Reason {
 	switch {
 	case no&belief.CanceledEnabled == 0: // a cancellation refuses nothing
-	case possible&^canceledPresents == 0, possible&^disabledPresents != 0 && c.State.canceled():
+	case possible&^canceledPresents == 0, possible&^disabledPresents != 0 && s.canceled():
 		return ReasonCanceled
 	}
 	return ReasonDisabled

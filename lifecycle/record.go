@@ -52,10 +52,14 @@ type Record struct {
 	// Created: an IntegrationCreated has come.
 	Created bool `json:",omitzero"`
 
-	Course
+	// State is where the integration stands, as far as deliveries and proofs have told.
+	State State `json:",omitzero"`
+	// Enabled and Canceled are what the machine remembers of the two pairs of actions.
+	Enabled  pair `json:",omitzero"`
+	Canceled pair `json:",omitzero"`
 	// Parked are the courses of an Unseen integration whose toggles came before its
 	// IntegrationCreated: as if Created had said disabled, and as if it had said enabled.
-	Parked []Course `json:",omitzero"`
+	Parked []course `json:",omitzero"`
 	// Belief is what package belief keeps of the arrivals of both pairs, and Possible is
 	// what follows from it: how things may be now, under each policy.
 	Belief   belief.State   `json:",omitzero"`
@@ -270,8 +274,7 @@ func (r *Record) create(e *Evidence, d *Decision) {
 		r.revoke(e, d)
 	case Unseen:
 		d.Outcome = Applied
-		r.Course = r.beginning(e)
-		r.Parked = nil
+		r.follow(r.beginning(e))
 		r.born(e)
 		r.EnabledAt, r.CanceledAt = firstOf(r.EnabledAt, e.At), firstOf(r.CanceledAt, e.At)
 		r.keep(e, d)
@@ -285,7 +288,7 @@ func (r *Record) create(e *Evidence, d *Decision) {
 
 // contradiction returns what in an IntegrationCreated or an import contradicts the
 // record.
-func (r *Record) contradiction(e *Evidence) Cause {
+func (r *Record) contradiction(e *Evidence) string {
 	switch {
 	case e.Owner != "":
 		return causeOwned
@@ -344,7 +347,7 @@ func firstOf[T comparable](a, b T) T {
 
 // beginning is the course that an IntegrationCreated begins: the one that was
 // followed on its behalf, where toggles came before it.
-func (r *Record) beginning(e *Evidence) Course {
+func (r *Record) beginning(e *Evidence) course {
 	courses := r.Parked
 	if courses == nil {
 		courses = startCourses()
@@ -357,8 +360,8 @@ func (r *Record) beginning(e *Evidence) Course {
 }
 
 // startCourses are the courses of an integration without any toggle.
-func startCourses() []Course {
-	return []Course{{State: next(Unseen, colCreatedOff).to}, {State: next(Unseen, colCreatedOn).to}}
+func startCourses() []course {
+	return []course{{State: next(Unseen, colCreatedOff).to}, {State: next(Unseen, colCreatedOn).to}}
 }
 
 func boolIndex(b bool) int {
@@ -381,7 +384,9 @@ func (r *Record) toggle(e *Evidence, d *Decision) {
 		}
 		d.Outcome = Parked
 	default:
-		d.Outcome = r.Course.deliver(e)
+		course := r.course()
+		d.Outcome = course.deliver(e)
+		r.follow(course)
 	}
 	r.heard(e)
 	switch e.Action {
@@ -425,8 +430,7 @@ func (r *Record) delete(e *Evidence, d *Decision) {
 	} else {
 		r.DeletedUtc = e.DeletedUtc
 	}
-	r.Course = Course{State: Deleted}
-	r.Parked = nil
+	r.follow(course{State: Deleted})
 	r.Belief, r.Possible = belief.State{}, belief.Answers{}
 	r.EnabledAt, r.CanceledAt = 0, 0
 	r.Operations = nil

@@ -25,8 +25,8 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 		ID: integration, Rules: 7, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationCreated, minute(1)},
 		Name: "First", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), Created: true,
 		EnabledAt: minute(0), CanceledAt: minute(1),
-		Course: Course{State: CreatedEnabled, Enabled: Pair{Since: minute(1), Early: []Instant{minute(0)}}},
-		Keys:   []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1), At: minute(1)}},
+		State: CreatedEnabled, Enabled: Pair{Since: minute(1), Early: []Instant{minute(0)}},
+		Keys: []Key{{Digest: token(0), Status: Current, From: IntegrationCreated, Since: minute(1), At: minute(1)}},
 	}
 	want.Belief, want.Possible = r.Belief, r.Possible
 	if diff := cmp.Diff(want, r); diff != "" || r.Belief.IsZero() {
@@ -52,8 +52,8 @@ func TestApplyHoldsWhatItWasTold(t *testing.T) {
 	want = Record{
 		ID: integration, Rules: 7, Version: 2, Generation: 2, Arrived: minute(1), Basis: Basis{KindDelivery, IntegrationDeleted, minute(9)},
 		Name: "Third", Enterprise: Named{Name: "Hotel"}, Service: Named{ID: "s"}, CreatedUtc: minute(-5), DeletedUtc: minute(8), DeletedAt: minute(9), Created: true,
-		Course: Course{State: Deleted},
-		Keys:   []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), At: minute(1)}},
+		State: Deleted,
+		Keys:  []Key{{Digest: token(0), Status: Revoked, From: IntegrationCreated, Since: minute(1), Until: minute(1), At: minute(1)}},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -78,10 +78,10 @@ func (r *Record) state(e *Evidence) {
 	possible := r.anyPresent()
 	if r.State == Unseen {
 		if r.Parked != nil {
-			r.Course, r.Parked = r.Parked[boolIndex(e.IsEnabled == Yes)], nil
+			r.follow(r.Parked[boolIndex(e.IsEnabled == Yes)])
 			r.State = r.State.unannounced()
 		} else {
-			r.Course = importedCourse(e.IsEnabled == Yes, e.At)
+			r.follow(importedCourse(e.IsEnabled == Yes, e.At))
 			if e.IsCanceled == Unset {
 				possible = belief.Live | belief.Off
 			}

@@ -331,7 +331,7 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 func (r *Record) tally(t *tally, p *Policy, now Instant) {
 	possible := r.presents(p)
 	if r.State != Unseen {
-		r.Course.tally(t, possible, p, now)
+		r.State.tally(t, r.Canceled.Since, possible, p, now)
 		return
 	}
 	if r.Parked == nil {
@@ -339,7 +339,7 @@ func (r *Record) tally(t *tally, p *Policy, now Instant) {
 		return
 	}
 	var on tally // as if Created had said enabled
-	r.Parked[1].tally(&on, possible, p, now)
+	r.Parked[1].State.tally(&on, r.Parked[1].Canceled.Since, possible, p, now)
 	if on.no != ReasonUnfamiliar {
 		t.deny(on.no)
 	}

@@ -36,7 +36,7 @@ func TestFoldFromBase(t *testing.T) {
 				Entry: store.Entry{
 					ID: store.NewEntryID(evidence.At.Time()), Integration: id, At: evidence.At,
 					Evidence: lifecycle.AppendEvidence(nil, evidence),
-					Decision: lifecycle.AppendDecision(nil, decision),
+					Decision: []byte(decision.Outcome.String()),
 				},
 				Expect: before.Version, Record: lifecycle.AppendRecord(nil, next),
 				EraseBodies: rng.IntN(10) == 0, Forget: rng.IntN(20) == 0,

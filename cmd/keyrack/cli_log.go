@@ -91,7 +91,7 @@ func (d *deliveryLog) observe(o keyrack.ServedRequest) {
 			"action", decision.Action, "integration", o.Receipt.Integration, "outcome", decision.Outcome,
 			"state", decision.To, "verdict", o.Receipt.Verdict.Status, "reason", o.Receipt.Verdict.Reason,
 		}
-		if cause := decision.Cause.String(); cause != "" {
+		if cause := decision.Cause; cause != "" {
 			attrs = append(attrs, "cause", cause)
 		}
 		d.log.Info("delivery", append(attrs, answer)...)

@@ -40,24 +40,48 @@ type Judgement struct {
 // Append appends the judgement in the form that a journal keeps, and returns the
 // extended buffer.
 func (j Judgement) Append(b []byte) []byte {
-	b = append(b, `{"Decision":`...)
-	b = lifecycle.AppendDecision(b, j.Decision)
-	b = append(b, `,"Was":"`...)
-	b = append(b, j.Was.String()...)
-	b = append(b, `","Is":"`...)
-	b = append(b, j.Is.String()...)
-	b = append(b, `","Reason":"`...)
-	b = append(b, j.Reason.String()...)
-	b = append(b, '"')
+	d := &j.Decision
+	b = append(b, `{"Decision":{`...)
+	b = member(b, "Outcome", d.Outcome.String())
+	if d.Cause != "" {
+		b = member(b, "Cause", d.Cause)
+	}
+	if d.From != lifecycle.Unseen {
+		b = member(b, "From", d.From.String())
+	}
+	if d.To != lifecycle.Unseen {
+		b = member(b, "To", d.To.String())
+	}
+	if d.Action != lifecycle.ActionUnknown {
+		b = member(b, "Action", d.Action.String())
+	}
+	if d.Alarm {
+		b = append(b, `,"Alarm":true`...)
+	}
+	b = append(b, '}')
+	b = member(b, "Was", j.Was.String())
+	b = member(b, "Is", j.Is.String())
+	b = member(b, "Reason", j.Reason.String())
 	if j.NewToken {
 		b = append(b, `,"NewToken":true`...)
 	}
-	if j.Labels != "" { // nothing in it needs escaping
-		b = append(b, `,"Labels":"`...)
-		b = append(b, j.Labels...)
-		b = append(b, '"')
+	if j.Labels != "" {
+		b = member(b, "Labels", string(j.Labels))
 	}
 	return append(b, '}')
+}
+
+// member appends a member of the object at the end of b. Nothing in a value that is named
+// here needs escaping.
+func member(b []byte, name, value string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, '"')
+	b = append(b, name...)
+	b = append(b, `":"`...)
+	b = append(b, value...)
+	return append(b, '"')
 }
 
 // document is what Append writes.

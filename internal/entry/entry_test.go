@@ -33,6 +33,8 @@ func TestJudgementsReadAsWritten(t *testing.T) {
 		want := entry.Judgement{
 			Decision: lifecycle.Decision{
 				Outcome: 1 + named(t, "outcome", lifecycle.Unrecognized-1),
+				Cause:   rapid.SampledFrom([]string{"", "another enterprise", "another CreatedUtc", "DeletedUtc before CreatedUtc"}).Draw(t, "cause"),
+				Action:  named(t, "action", lifecycle.IntegrationApiKeyCreated),
 				From:    named(t, "from", lifecycle.Deleted),
 				To:      named(t, "to", lifecycle.Deleted),
 				Alarm:   rapid.Bool().Draw(t, "alarm"),
@@ -61,6 +63,27 @@ func TestJudgementsReadAsWritten(t *testing.T) {
 	})
 }
 
+// TestAppend tells the bytes: stores are full of them.
+func TestAppend(t *testing.T) {
+	j := entry.Judgement{
+		Decision: lifecycle.Decision{
+			Outcome: lifecycle.Conflict, Cause: "another enterprise", From: lifecycle.Enabled, To: lifecycle.Disabled,
+			Action: lifecycle.IntegrationCreated, Alarm: true,
+		},
+		Was: lifecycle.Valid, Is: lifecycle.Invalid, Reason: lifecycle.ReasonDisabled, NewToken: true, Labels: "tenant=4711",
+	}
+	const all = `{"Decision":{"Outcome":"conflict","Cause":"another enterprise","From":"enabled","To":"disabled",` +
+		`"Action":"IntegrationCreated","Alarm":true},"Was":"valid","Is":"invalid","Reason":"disabled","NewToken":true,"Labels":"tenant=4711"}`
+	if got := string(j.Append(nil)); got != all {
+		t.Errorf("%s\nwant %s", got, all)
+	}
+	j = entry.Judgement{Decision: lifecycle.Decision{Outcome: lifecycle.Applied}}
+	const least = `{"Decision":{"Outcome":"applied"},"Was":"unknown","Is":"unknown","Reason":"unfamiliar"}`
+	if got := string(j.Append(nil)); got != least {
+		t.Errorf("%s\nwant %s", got, least)
+	}
+}
+
 // TestJournalsStayReadable: entries as earlier versions wrote them are read, and
 // what a later one may have written is ErrNewer.
 func TestJournalsStayReadable(t *testing.T) {
@@ -75,6 +98,12 @@ func TestJournalsStayReadable(t *testing.T) {
 			want: entry.Judgement{
 				Decision: lifecycle.Decision{Outcome: lifecycle.Applied, From: lifecycle.Enabled, To: lifecycle.Disabled},
 				Was:      lifecycle.Valid, Is: lifecycle.Invalid, Reason: lifecycle.ReasonDisabled, NewToken: true,
+			}},
+		{about: "with a cause of a later version", evidence: delivery,
+			decision: `{"Decision":{"Outcome":"conflict","Cause":"bad \"weather\"","Action":"IntegrationCreated","Alarm":true},"Was":"valid","Is":"valid","Reason":"live"}`,
+			want: entry.Judgement{
+				Decision: lifecycle.Decision{Outcome: lifecycle.Conflict, Cause: `bad "weather"`, Action: lifecycle.IntegrationCreated, Alarm: true},
+				Was:      lifecycle.Valid, Is: lifecycle.Valid, Reason: lifecycle.ReasonLive,
 			}},
 		{about: "with a decision alone", evidence: delivery, decision: `{"Decision":{"Outcome":"duplicate"}}`,
 			want: entry.Judgement{Decision: lifecycle.Decision{Outcome: lifecycle.Duplicate}}},

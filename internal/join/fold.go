@@ -16,7 +16,7 @@ type part struct {
 // fold returns the record that the parts come to under one id, and the causes for which
 // evidence of one part contradicts that of another. The record of the first part that has
 // one is the beginning.
-func fold(id string, parts []part) (lifecycle.Record, []lifecycle.Cause) {
+func fold(id string, parts []part) (lifecycle.Record, []string) {
 	f := folding{record: lifecycle.Record{ID: id}, settled: make(map[lifecycle.Digest]bool)}
 	for i, begun := 0, false; i < len(parts); i++ {
 		p := &source{own: parts[i].base, generations: make(map[uint64]uint64)}
@@ -57,7 +57,7 @@ type source struct {
 type folding struct {
 	arrivals []arrival
 	record   lifecycle.Record
-	causes   []lifecycle.Cause
+	causes   []string
 	settled  map[lifecycle.Digest]bool // tokens that two spellings seemed to own
 }
 

@@ -36,7 +36,7 @@ type Joined struct {
 	// Record is what the spellings came to; zero if there was nothing to join.
 	Record lifecycle.Record
 	// Causes are why evidence under one spelling contradicts that under another.
-	Causes []lifecycle.Cause
+	Causes []string
 }
 
 // attempts bounds how often a joining begins again because another instance was faster.

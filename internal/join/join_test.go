@@ -366,7 +366,7 @@ func TestAnotherEnterprise(t *testing.T) {
 	foreign.Enterprise.ID = "another hotel"
 	f.take(others[1]+" ", foreign, "foreign")
 	joined, err := join.Join(t.Context(), f.options(), id, append(others, others[1]+" ")...)
-	if err != nil || len(joined.Causes) != 1 || joined.Causes[0].String() != "another enterprise" {
+	if err != nil || len(joined.Causes) != 1 || joined.Causes[0] != "another enterprise" {
 		t.Errorf("%v, %v", joined.Causes, err)
 	}
 	if r := f.record(id); r.Enterprise.ID != hotel {

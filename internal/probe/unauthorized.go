@@ -70,7 +70,7 @@ func (s *Schedule) resumeTrouble() bool {
 // request about this one is no surprise.
 func another(record *lifecycle.Record, key *lifecycle.Key, began lifecycle.Instant) bool {
 	current, ok := record.CurrentKey()
-	if !ok || current.Digest == key.Digest || current.Answer != lifecycle.Accepted || current.Dispute != 0 {
+	if !ok || current.Digest == key.Digest || current.Answer != lifecycle.Accepted || current.Dispute != "" {
 		return false
 	}
 	return key.Answer != lifecycle.Accepted || began.Sub(current.Accepted) <= Window

@@ -13,14 +13,12 @@ func Copy(r *lifecycle.Record) lifecycle.Record {
 	c.Keys = slices.Clone(r.Keys)
 	c.Parked = slices.Clone(r.Parked)
 	c.Operations = slices.Clone(r.Operations)
-	own(&c.Course)
+	c.Enabled.Early = slices.Clone(r.Enabled.Early)
+	c.Canceled.Early = slices.Clone(r.Canceled.Early)
 	for i := range c.Parked {
-		own(&c.Parked[i])
+		p := &c.Parked[i]
+		p.Enabled.Early = slices.Clone(p.Enabled.Early)
+		p.Canceled.Early = slices.Clone(p.Canceled.Early)
 	}
 	return c
-}
-
-func own(c *lifecycle.Course) {
-	c.Enabled.Early = slices.Clone(c.Enabled.Early)
-	c.Canceled.Early = slices.Clone(c.Canceled.Early)
 }

@@ -20,7 +20,7 @@ func minute(n int) lifecycle.Instant {
 func at(id string, began, ended int) lifecycle.Record {
 	r := lifecycle.Record{
 		ID: id, Version: 1, Created: true, CreatedUtc: minute(began), Enterprise: lifecycle.Named{ID: "H"},
-		Course: lifecycle.Course{State: lifecycle.CreatedEnabled},
+		State: lifecycle.CreatedEnabled,
 	}
 	if ended != 0 {
 		r.State, r.DeletedUtc, r.DeletedAt = lifecycle.Deleted, minute(ended), minute(ended+1)

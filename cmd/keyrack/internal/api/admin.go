@@ -102,7 +102,7 @@ func (a *Server) importToken(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, ImportResult{
-		Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause.String(), Digest: e.Token.String(),
+		Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause, Digest: e.Token.String(),
 		Asking: a.AsksMews, Introspection: introspectionOf(e.Verdict, e.At),
 	})
 }

@@ -98,7 +98,7 @@ func (a *Server) name(w http.ResponseWriter, req *http.Request) {
 		a.fail(w, req, err)
 	default:
 		answer(w, http.StatusOK, SettleResult{
-			Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause.String(),
+			Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause,
 			Asking: a.AsksMews && receipt.Decision.Outcome == lifecycle.Applied, Introspection: introspectionOf(a.Rack.CheckIntegration(id), time.Now()),
 		})
 	}

@@ -64,14 +64,14 @@ type Integration struct {
 
 // Token is what is known about a token, without the token.
 type Token struct {
-	Digest   string              `json:"digest"` // tells the tokens of one integration apart
-	Status   lifecycle.KeyStatus `json:"status"`
-	From     string              `json:"from,omitempty"` // the action that brought it
-	Since    *time.Time          `json:"since,omitempty"`
-	Until    *time.Time          `json:"until,omitempty"`  // when it was superseded or revoked
-	Answer   lifecycle.Answer    `json:"answer"`           // the latest of Mews
-	Asked    *time.Time          `json:"asked,omitempty"`  // when that request began
-	Accepted *time.Time          `json:"worked,omitempty"` // when the latest request that Mews answered 200 began
+	Digest   string           `json:"digest"` // tells the tokens of one integration apart
+	Status   string           `json:"status"`
+	From     string           `json:"from,omitempty"` // the action that brought it
+	Since    *time.Time       `json:"since,omitempty"`
+	Until    *time.Time       `json:"until,omitempty"`  // when it was superseded or revoked
+	Answer   lifecycle.Answer `json:"answer"`           // the latest of Mews
+	Asked    *time.Time       `json:"asked,omitempty"`  // when that request began
+	Accepted *time.Time       `json:"worked,omitempty"` // when the latest request that Mews answered 200 began
 }
 
 func timeOf(i lifecycle.Instant) *time.Time {
@@ -91,7 +91,7 @@ func integrationOf(r *keyrack.Record, v keyrack.Verdict, now time.Time) Integrat
 	}
 	for _, k := range r.Keys {
 		t := Token{
-			Digest: k.Digest.String(), Status: k.Status, Since: timeOf(k.Since), Until: timeOf(k.Until),
+			Digest: k.Digest.String(), Status: k.Status.String(), Since: timeOf(k.Since), Until: timeOf(k.Until),
 			Answer: k.Answer, Asked: timeOf(k.Began), Accepted: timeOf(k.Accepted),
 		}
 		if k.From != lifecycle.ActionUnknown {
@@ -139,7 +139,7 @@ func changeOf(e keyrack.Change) Change {
 	d := Change{
 		Position: e.Position, ID: e.ID.String(), Integration: e.Integration, At: e.At.UTC(), Kind: e.Evidence.Kind,
 		Unread: strings.Fields(e.Evidence.Unread), By: e.Evidence.By,
-		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause.String(), From: e.Decision.From, To: e.Decision.To,
+		Outcome: e.Decision.Outcome, Cause: e.Decision.Cause, From: e.Decision.From, To: e.Decision.To,
 		Succeeds: e.Evidence.Succeeds, Was: e.Was, Is: e.Is, Reason: e.Reason, NewToken: e.NewToken, Labels: labelsOf(e.Labels), Alarm: e.Decision.Alarm,
 	}
 	if e.Evidence.Kind == lifecycle.KindDelivery {

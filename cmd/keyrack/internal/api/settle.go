@@ -67,7 +67,7 @@ func (a *Server) settle(w http.ResponseWriter, req *http.Request) {
 	default:
 		v := a.Rack.CheckIntegration(id)
 		answer(w, http.StatusOK, SettleResult{
-			Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause.String(),
+			Outcome: receipt.Decision.Outcome, Cause: receipt.Decision.Cause,
 			Asking: a.AsksMews && receipt.Decision.Outcome == lifecycle.Applied, Introspection: introspectionOf(v, time.Now()),
 		})
 	}
