@@ -11,6 +11,9 @@ func NewRewritten(ctx context.Context, db *sql.DB, opts *Options, rewrite func(q
 	return open(ctx, db, opts, rewrite)
 }
 
+// Publish is how a finished backup gets its name.
+func Publish(partial, path string) error { return publish(partial, path) }
+
 // Stats are the numbers of a store.
 type Stats struct {
 	Integrations int64

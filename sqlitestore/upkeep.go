@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/keyrack-dev/keyrack/internal/newname"
 )
 
 // Checkpoint copies the write-ahead log into the database and empties it. Afterwards
@@ -77,7 +79,11 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return err
 	})
 	if err == nil {
-		err = ioError(publish(partial, path))
+		if err = publish(partial, path); errors.Is(err, os.ErrExist) { // since it was looked for
+			err = fmt.Errorf("sqlitestore: backup: %w", os.ErrExist)
+		} else {
+			err = ioError(err)
+		}
 	}
 	if err != nil {
 		_ = os.Remove(partial)
@@ -85,7 +91,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	return err
 }
 
-// publish makes a file durable under its final name.
+// publish makes a file durable under its final name, which nothing may have already.
 func publish(partial, path string) error {
 	f, err := os.OpenFile(partial, os.O_RDWR, 0)
 	if err != nil {
@@ -98,7 +104,7 @@ func publish(partial, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(partial, path); err != nil {
+	if err := newname.Give(partial, path); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))

@@ -13,6 +13,22 @@ import (
 	"github.com/keyrack-dev/keyrack/sqlitestore"
 )
 
+// TestBackupOverwritesNothing: what somebody has put in the place of a backup meanwhile stays.
+func TestBackupOverwritesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "backup")
+	for name, text := range map[string]string{path + ".partial": "a backup", path: "precious"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sqlitestore.Publish(path+".partial", path); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a backup took a name that was taken: %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "precious" {
+		t.Errorf("what was there is %q, %v", text, err)
+	}
+}
+
 // TestBackup copies a store under load: each copy holds all that was acknowledged
 // before it began, and nothing that is half there.
 func TestBackup(t *testing.T) {

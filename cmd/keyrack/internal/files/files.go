@@ -11,12 +11,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/keyrack-dev/keyrack/internal/newname"
 )
 
 // Create writes a new file. If something is at the path already it stays as it is, and
 // the error wraps fs.ErrExist.
 func Create(path string, write func(io.Writer) error) error {
-	return writeAs(path, write, os.Link)
+	return writeAs(path, write, newname.Give)
 }
 
 // Replace writes a file in place of the one at the path, if there is one.
