@@ -63,21 +63,22 @@ var rooms = map[string]string{
 	"internal/owncall":           "lifecycle",
 	"internal/binding":           "lifecycle seal store",
 	"internal/trim":              "lifecycle store",
+	"internal/stamp":             "store",
 	"internal/settings":          "lifecycle seal store internal/binding",
 	"internal/join":              "lifecycle seal store internal/binding internal/entry",
 	"internal/subscription":      "store internal/backoff internal/lease",
-	"internal/digestkey":         "seal store internal/binding",
+	"internal/digestkey":         "seal store internal/binding internal/stamp",
 	"internal/clock":             "lifecycle",
 	"internal/annotation":        "store",
 	"internal/seen":              "lifecycle store",
-	"store/storetest/deployment": "lifecycle events store seal keyrack atrest", // for tests
-	"internal/testkit":           "",                                           // for tests
+	"store/storetest/deployment": "lifecycle events store seal keyrack atrest internal/stamp", // for tests
+	"internal/testkit":           "",                                                          // for tests
 
-	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/settings internal/subscription",
+	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/settings internal/stamp internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/history internal/entry internal/join internal/view internal/striped internal/notifier " +
 		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
-		"internal/subscription internal/trim internal/typed internal/watch",
+		"internal/stamp internal/subscription internal/trim internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests
 	"bench":               "lifecycle events seal store memstore sqlitestore pgstore keyrack internal/entry",

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -29,6 +30,7 @@ func audit(t tb, s store.Store, racks ...*keyrack.Rack) {
 		if err != nil {
 			t.Fatalf("Scan: %v", err)
 		}
+		stored.Record, stored.Base = stamp.Strip(stored.Record), stamp.Strip(stored.Base)
 		versions := refold(t, s, stored)
 		record := auditRecord(t, stored, owners, s)
 		for i, r := range racks {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
@@ -244,7 +245,7 @@ func (f *traveller) settled(all ...bench) {
 		}
 		for i, b := range all {
 			record, ok := b.Record(stored.Integration)
-			if got := string(lifecycle.AppendRecord(nil, record)); !ok || got != string(stored.Record) {
+			if got := string(lifecycle.AppendRecord(nil, record)); !ok || got != string(stamp.Strip(stored.Record)) {
 				f.Errorf("instance %d has of %s\n%s, the store\n%s", i, stored.Integration, got, stored.Record)
 			}
 		}

@@ -156,3 +156,12 @@ func (r *Rack) unsealToken(ctx context.Context, ref store.Ref, sealed []byte) (T
 	r.unopenable.Clear(ref.Integration)
 	return lifecycle.NewToken(string(plain)), nil
 }
+
+// unopened tells that a sealed value does not open, once for each integration until one of
+// its values opens again, and once for all bodies (which have no integration here).
+func (r *Rack) unopened(ctx context.Context, id string, err error) {
+	if r.unopenable.Add(id) {
+		r.log.ErrorContext(ctx, "a sealed value does not open: its sealing key is missing, or it was changed or replaced in the store; 'keyrack doctor' finds all such values", "integration", id, "error", err)
+		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/join"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -129,6 +130,9 @@ func (r *Rack) catchUp(ctx context.Context) error {
 
 // takeUp takes up an entry of the journal.
 func (r *Rack) takeUp(ctx context.Context, e store.Entry) error {
+	if unfit := stamp.Unfit(e.Decision); unfit != nil {
+		r.unreadable(ctx, e.Integration, unfit)
+	}
 	if e.Integration == "" {
 		return nil
 	}
@@ -289,7 +293,9 @@ var errUnreadable = errors.New("keyrack: what the store holds of the integration
 // the store says, cannot be read either: somebody else has written it.
 func parseStored(stored store.Stored) (Record, error) {
 	record, err := lifecycle.ParseRecord(stored.Record)
-	switch {
+	switch unfit := stamp.Unfit(stored.Record); {
+	case unfit != nil:
+		return Record{}, fmt.Errorf("%w: %w", errUnreadable, unfit)
 	case err != nil:
 		return Record{}, fmt.Errorf("%w: %w", errUnreadable, err)
 	case record.ID != stored.Integration || record.Version != stored.Version:
@@ -314,13 +320,4 @@ func (r *Rack) setAside(ctx context.Context, id string, err error) {
 func (r *Rack) unreadable(ctx context.Context, id string, err error) {
 	r.log.ErrorContext(ctx, "what the journal has of an integration cannot be read", "integration", id, "error", err)
 	r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
-}
-
-// unopened tells that a sealed value does not open, once for each integration until one of
-// its values opens again, and once for all bodies (which have no integration here).
-func (r *Rack) unopened(ctx context.Context, id string, err error) {
-	if r.unopenable.Add(id) {
-		r.log.ErrorContext(ctx, "a sealed value does not open: its sealing key is missing, or it was changed or replaced in the store; 'keyrack doctor' finds all such values", "integration", id, "error", err)
-		r.tell.alarmed(ctx, r.log, Alarm{Kind: AlarmUnreadable, Integration: id})
-	}
 }

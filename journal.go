@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/binding"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/join"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -95,6 +96,9 @@ func (c Change) String() string {
 // changeOf reads an entry of the store's journal.
 func changeOf(e store.Entry) (Change, error) {
 	evidence, j, err := entry.Parse(e)
+	if unfit := stamp.Unfit(e.Decision); unfit != nil {
+		err = fmt.Errorf("%w: entry %v: %w", errUnreadable, e.ID, unfit)
+	}
 	return Change{
 		Position: e.Position, ID: e.ID, Integration: lifecycle.CanonicalID(e.Integration), Version: e.Version, At: e.At.Time(),
 		Evidence: evidence, Decision: j.Decision, Was: j.Was, Is: j.Is, Reason: j.Reason, NewToken: j.NewToken, Labels: j.Labels,

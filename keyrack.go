@@ -13,6 +13,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/history"
 	"github.com/keyrack-dev/keyrack/internal/seen"
 	"github.com/keyrack-dev/keyrack/internal/settings"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/internal/striped"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -126,8 +127,9 @@ const closePatience = 10 * time.Second
 
 var errStuck = errors.New("keyrack: closing: a handler, or another function that the application gave, has not returned")
 
-// unseal gets the key of the token digests from the store, or begins the store
-// with a new one. That the sealer opens it proves that it is the right one.
+// unseal gets the keys of the token digests and of the stamps from the store, or begins the
+// store with new ones. That the sealer opens them proves that it is the right one. From here
+// on, what is written gets a stamp, and what does not fit its stamp is not shown.
 func (r *Rack) unseal(ctx context.Context) error {
 	r.sealer = r.options.Sealer
 	if r.sealer == nil {
@@ -137,17 +139,24 @@ func (r *Rack) unseal(ctx context.Context) error {
 		r.sealer = seal.Ephemeral()
 	}
 	r.sealer = guard.Sealer(r.sealer)
-	var err error
+	keys, err := digestkey.Keys{}, store.ErrNotFound
 	if r.options.Guest {
-		if r.digester, err = digestkey.Open(ctx, r.store, r.sealer); !errors.Is(err, store.ErrNotFound) {
+		keys, err = digestkey.Open(ctx, r.store, r.sealer)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		if err := digestkey.Begin(ctx, r.store, r.sealer); err != nil {
 			return err
 		}
+		keys, err = digestkey.Open(ctx, r.store, r.sealer)
 	}
-	if err := digestkey.Begin(ctx, r.store, r.sealer); err != nil {
+	if err != nil {
 		return err
 	}
-	r.digester, err = digestkey.Open(ctx, r.store, r.sealer)
-	return err
+	r.digester = keys.Digester
+	if r.options.Sealer != nil { // else the store lies in this process alone
+		r.store = stamp.Store(r.store, keys.Stamps)
+	}
+	return nil
 }
 
 // agree has the store keep what this instance was told, and takes up what counts for all.

@@ -39,6 +39,7 @@ var testedIn = []elsewhere{
 	{"atrest", "export.go", "restore_test.go", "what is exported is what a restore reads"},
 	{"store/storetest/deployment", "deployment.go", "../../../instances_test.go", "a kit for tests of several instances"},
 	{"internal/guard", "foreign.go panic.go sealer.go", "guard_test.go", "one promise of all of them"},
+	{"internal/stamp", "*", "stamp_test.go", "one promise: what is put on is taken off, and fits nothing else"},
 	{"internal/join", "fold.go stash.go", "join_test.go", "steps of Join"},
 	{"internal/join", "history.go spellings.go", "../../spelling_test.go", "what a Rack shows of it"},
 	{"internal/probe", "connect.go", "../../connect_test.go", "asked outside of the queue, by a Rack"},

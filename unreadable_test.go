@@ -71,8 +71,12 @@ func TestUnreadableRecordIsSetAside(t *testing.T) {
 		"another's": func(s *store.Stored) {
 			s.Record = bytes.ReplaceAll(s.Record, []byte(integrationID("a")), []byte(integrationID("b")))
 		},
-		"of another version": func(s *store.Stored) { s.Version += 3 },
-		"with a broken base": func(s *store.Stored) { s.Record, s.Base, s.BaseVersion = []byte("?"), []byte("?"), 1 },
+		"changed by a hand": func(s *store.Stored) {
+			s.Record = bytes.ReplaceAll(s.Record, []byte(enterpriseID("H")), []byte(enterpriseID("other")))
+		},
+		"made by another entry": func(s *store.Stored) { s.Last[3]++ },
+		"of another version":    func(s *store.Stored) { s.Version += 3 },
+		"with a broken base":    func(s *store.Stored) { s.Record, s.Base, s.BaseVersion = []byte("?"), []byte("?"), 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			subscribing(t, func(f fixture) {

@@ -11,6 +11,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -24,7 +25,8 @@ type Finding struct {
 
 // Examine looks at everything in a store, with the sealer that it was begun with, and
 // yields what is wrong: records that are not the fold of their journal, digests with
-// another owner, sealed values that do not open or lie in the place of others. It yields nothing for a sound store.
+// another owner, sealed values that do not open or lie in the place of others, and what was changed,
+// moved or taken away without the sealing key. It yields nothing for a sound store.
 // It ends at its first error: ErrSealer if the sealer is another one, or the store's.
 func Examine(ctx context.Context, s store.Store, sealer seal.Sealer) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
@@ -45,9 +47,13 @@ type examination struct {
 	store  store.Store
 	sealer seal.Sealer
 	digest binding.Digest // nil where the key of the digests is not there
-	yield  func(Finding) bool
-	found  []Finding // of one integration
-	done   bool
+	stamps stamp.Key
+	known  map[string]bool // the integrations that were examined
+	// keyless: it was told that there is no key of the stamps.
+	keyless bool
+	yield   func(Finding) bool
+	found   []Finding // of one integration
+	done    bool
 }
 
 func (x *examination) tell(f Finding) {
@@ -57,31 +63,34 @@ func (x *examination) tell(f Finding) {
 }
 
 func (x *examination) all() error {
-	switch digester, err := digestkey.Open(x.ctx, x.store, x.sealer); {
+	switch keys, err := digestkey.Open(x.ctx, x.store, x.sealer); {
 	case errors.Is(err, digestkey.ErrReplaced):
 		x.tell(Finding{Problem: digestkey.ErrReplaced.Error()})
+	case errors.Is(err, digestkey.ErrStampKey):
+		x.tell(Finding{Problem: digestkey.ErrStampKey.Error()})
+		x.digest, x.keyless = keys.Digester.Sum, true
+	case errors.Is(err, store.ErrNotFound) && x.any():
+		x.tell(Finding{Problem: "the key of the token digests is gone; put it back from a backup"})
 	case err != nil:
 		return err
 	default:
-		x.digest = digester.Sum
+		x.digest, x.stamps = keys.Digester.Sum, keys.Stamps
 	}
+	x.known = make(map[string]bool)
 	for stored, err := range x.store.Scan(x.ctx, "") {
 		if err != nil {
 			return reading(err)
+		}
+		x.known[stored.Integration] = true
+		if x.digest != nil && x.stamps.IsZero() && stamp.Has(stored.Record) && !x.keyless {
+			x.keyless = true
+			x.tell(Finding{Problem: "the key of the stamps is gone; put it back from a backup"})
 		}
 		if err := x.steady(stored); err != nil || x.done {
 			return err
 		}
 	}
-	for ref, err := range x.store.ScanSealed(x.ctx) {
-		if err != nil {
-			return reading(err)
-		}
-		if err := x.sealed(ref); err != nil || x.done {
-			return err
-		}
-	}
-	return nil
+	return x.beside()
 }
 
 // steady examines one integration. It begins again if something was found and somebody
@@ -116,6 +125,14 @@ func (x *examination) integration(stored store.Stored) error {
 	find := func(format string, args ...any) {
 		x.found = append(x.found, Finding{id, fmt.Sprintf(format, args...)})
 	}
+	chain := x.stamps.Begin(&stored)
+	var unfit, unfitBase error
+	if stored.Record, unfit = x.stamps.OpenRecord(&stored); unfit != nil {
+		find("the record: %v", unfit)
+	}
+	if stored.Base, unfitBase = x.stamps.OpenBase(&stored); unfitBase != nil {
+		find("the base of the journal: %v", unfitBase)
+	}
 	record, err := lifecycle.ParseRecord(stored.Record)
 	if err != nil {
 		find("the record cannot be read: %v", err)
@@ -134,10 +151,20 @@ func (x *examination) integration(stored store.Stored) error {
 	// Earlier rules may have decided otherwise than today's. Decisions are compared from
 	// the upgrade on.
 	var otherwise []string
+	var last store.Position
+	var came sealedParts
 	for e, err := range x.store.History(x.ctx, id, store.EntryID{}) {
 		if err != nil {
 			return reading(err)
 		}
+		parts, err := chain.Next(&e)
+		if err != nil {
+			find("entry %v: %v", e.ID, err)
+		}
+		if e.Position != 0 && e.Position <= last {
+			find("entry %v is out of its order", e.ID)
+		}
+		last = max(last, e.Position)
 		if e.Version <= stored.BaseVersion {
 			continue // the entry that came with the base
 		}
@@ -146,6 +173,7 @@ func (x *examination) integration(stored store.Stored) error {
 			find("entry %v cannot be read: %v", e.ID, err)
 			return nil
 		}
+		came.note(&e, &evidence, parts)
 		var decision lifecycle.Decision
 		folded, decision = folded.Apply(evidence)
 		_, judged, err := entry.Parse(e)
@@ -182,33 +210,9 @@ func (x *examination) integration(stored store.Stored) error {
 			find("the digest %v of its token does not belong to it", k.Digest)
 		}
 	}
-	return nil
-}
-
-// sealed opens one sealed value.
-func (x *examination) sealed(ref store.Ref) error {
-	if !isSealed(ref) || ref == digestkey.Ref {
-		return nil
+	gone, err := came.gone(x, &record)
+	for _, what := range gone {
+		find("%s is gone", what)
 	}
-	value, err := x.store.Sealed(x.ctx, ref)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // erased meanwhile
-	}
-	if err != nil {
-		return reading(err)
-	}
-	what := "a body"
-	switch {
-	case ref.Integration == "":
-		_, err = binding.Open(x.sealer, ref, value)
-	case x.digest == nil:
-		return nil
-	default:
-		what = fmt.Sprintf("a token (%v)", ref.Digest)
-		_, err = binding.OpenToken(x.sealer, x.digest, ref, value)
-	}
-	if err != nil {
-		x.tell(Finding{ref.Integration, fmt.Sprintf("%s does not open: %v", what, err)})
-	}
-	return nil
+	return err
 }

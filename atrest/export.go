@@ -24,6 +24,7 @@ type exportHeader struct {
 	Keyrack   string // "export"
 	Format    int
 	DigestKey []byte // sealed
+	StampKey  []byte `json:",omitempty"` // sealed; unless it lies in DigestKey, or the store has none
 }
 
 // exportLine is an integration in an export.
@@ -39,7 +40,7 @@ type exportToken struct {
 }
 
 // Export writes all integrations of a store as JSON Lines: a header, then one line for
-// each integration. A line has the integration's record and, if withTokens is true, its
+// each integration. A line has the integration's record, with its stamp, and, if withTokens is true, its
 // tokens, sealed as they are. The journal stays behind. Export returns how many
 // integrations it wrote.
 func Export(ctx context.Context, s store.Store, w io.Writer, withTokens bool) (int, error) {
@@ -49,7 +50,11 @@ func Export(ctx context.Context, s store.Store, w io.Writer, withTokens bool) (i
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, fmt.Errorf("atrest: exporting: %w", err)
 	}
-	if err := writeLine(out, exportHeader{"export", exportFormat, key}); err != nil {
+	stamps, err := s.Sealed(ctx, digestkey.StampRef)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, fmt.Errorf("atrest: exporting: %w", err)
+	}
+	if err := writeLine(out, exportHeader{"export", exportFormat, key, stamps}); err != nil {
 		return 0, err
 	}
 	n := 0

@@ -20,7 +20,7 @@ import (
 // values it sealed anew.
 func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error) {
 	s, sealer = guard.Store(s, nil), guard.Sealer(sealer)
-	digester, err := digestkey.Open(ctx, s, sealer)
+	keys, err := digestkey.Open(ctx, s, sealer)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
@@ -32,7 +32,7 @@ func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error)
 		if !isSealed(ref) {
 			continue
 		}
-		done, err := resealOne(ctx, s, sealer, digester, ref)
+		done, err := resealOne(ctx, s, sealer, keys.Digester, ref)
 		if err != nil {
 			return n, err
 		}
@@ -45,7 +45,7 @@ func Reseal(ctx context.Context, s store.Store, sealer seal.Sealer) (int, error)
 
 // isSealed reports whether a value is sealed at all: most values with a name are not.
 func isSealed(ref store.Ref) bool {
-	return ref.Name == "" || ref == digestkey.Ref || ref == settings.Ref || join.IsStash(ref)
+	return ref.Name == "" || ref == digestkey.Ref || ref == digestkey.StampRef || ref == settings.Ref || join.IsStash(ref)
 }
 
 // open opens a value, and compares a token with its digest.

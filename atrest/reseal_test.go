@@ -33,7 +33,7 @@ func TestReseal(t *testing.T) {
 		f.sealer = ring(young, old)
 		b = f.open()
 		n, err := atrest.Reseal(t.Context(), f.store, f.sealer)
-		if err != nil || n != 22 { // ten tokens, ten bodies, the key of the digests, the settings
+		if err != nil || n != 23 { // ten tokens, ten bodies, the keys of the digests and the stamps, the settings
 			t.Errorf("Reseal: %d, %v", n, err)
 		}
 		if n, err := atrest.Reseal(t.Context(), f.store, f.sealer); err != nil || n != 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -51,11 +52,12 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 			yield(Restored{Line: 1}, ErrExport)
 			return
 		}
-		digester, failed := takeOverDigestKey(ctx, s, sealer, header.DigestKey)
+		exported, keys, failed := takeOverKeys(ctx, s, sealer, &header)
 		if failed != nil {
 			yield(Restored{Line: 1}, failed)
 			return
 		}
+		r := restorer{stamp.Store(s, keys.Stamps), sealer, keys.Digester.Sum, exported.Stamps}
 		for n := 2; err == nil; n++ {
 			var line []byte
 			line, err = lines.ReadBytes('\n')
@@ -63,7 +65,7 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 				break
 			}
 			one := Restored{Line: n}
-			failed := restoreLine(ctx, s, sealer, digester.Sum, line, &one)
+			failed := r.line(ctx, line, &one)
 			if !yield(one, failed) || failed != nil {
 				return
 			}
@@ -74,28 +76,54 @@ func Restore(ctx context.Context, s store.Store, sealer seal.Sealer, r io.Reader
 	}
 }
 
-// takeOverDigestKey makes sure that the store has the export's digest key, and returns what
-// makes digests with it.
-func takeOverDigestKey(ctx context.Context, s store.Store, sealer seal.Sealer, key []byte) (seal.Digester, error) {
-	wanted, err := binding.Open(sealer, digestkey.Ref, key)
+// takeOverKeys makes sure that the store has the export's digest key, and returns the keys of
+// the export and of the store. If the export required stamps, a new store does from its beginning.
+func takeOverKeys(ctx context.Context, s store.Store, sealer seal.Sealer, header *exportHeader) (exported, keys digestkey.Keys, err error) {
+	wanted, err := binding.Open(sealer, digestkey.Ref, header.DigestKey)
 	if err != nil {
-		return seal.Digester{}, fmt.Errorf("%w: %w", ErrSealer, err)
+		return exported, keys, fmt.Errorf("%w: %w", ErrSealer, err)
 	}
+	if exported, err = digestkey.KeysOf(sealer, wanted, header.StampKey); err != nil {
+		return exported, keys, err
+	}
+	key, err := binding.Seal(sealer, digestkey.Ref, wanted[:seal.KeySize])
+	if err != nil {
+		return exported, keys, fmt.Errorf("atrest: restoring: %w", err)
+	}
+	_, err = s.Sealed(ctx, digestkey.Ref)
+	fresh := errors.Is(err, store.ErrNotFound)
 	if err := s.Reseal(ctx, digestkey.Ref, nil, key); err != nil {
-		return seal.Digester{}, fmt.Errorf("atrest: restoring: %w", err)
+		return exported, keys, fmt.Errorf("atrest: restoring: %w", err)
 	}
 	has, err := s.Sealed(ctx, digestkey.Ref)
 	if err != nil {
-		return seal.Digester{}, fmt.Errorf("atrest: restoring: %w", err)
+		return exported, keys, fmt.Errorf("atrest: restoring: %w", err)
 	}
-	if key, err := binding.Open(sealer, digestkey.Ref, has); err != nil || string(key) != string(wanted) {
-		return seal.Digester{}, fmt.Errorf("%w: the store was begun by itself; restore into a new one", ErrExport)
+	if key, err := binding.Open(sealer, digestkey.Ref, has); err != nil || len(key) < seal.KeySize || string(key[:seal.KeySize]) != string(wanted[:seal.KeySize]) {
+		return exported, keys, fmt.Errorf("%w: the store was begun by itself; restore into a new one", ErrExport)
 	}
-	return seal.NewDigester(wanted)
+	if err := digestkey.Begin(ctx, s, sealer); err != nil {
+		return exported, keys, err
+	}
+	if fresh && exported.Stamps.Required {
+		if err := digestkey.Require(ctx, s, sealer, 0); err != nil {
+			return exported, keys, err
+		}
+	}
+	keys, err = digestkey.Open(ctx, s, sealer)
+	return exported, keys, err
 }
 
-// restoreLine restores one integration.
-func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, digest binding.Digest, line []byte, one *Restored) error {
+// restorer restores the lines of an export.
+type restorer struct {
+	store    store.Store
+	sealer   seal.Sealer
+	digest   binding.Digest
+	exported stamp.Key // of the store that was exported
+}
+
+// line restores one integration.
+func (r restorer) line(ctx context.Context, line []byte, one *Restored) error {
 	var l exportLine
 	if json.Unmarshal(line, &l) != nil {
 		one.Refused = "the line cannot be read"
@@ -107,6 +135,10 @@ func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, digest 
 		one.Refused = "the record cannot be read"
 		return nil
 	}
+	if _, err := r.exported.Exported(record.ID, record.Version, l.Record); err != nil {
+		one.Refused = "the record was changed, or written, without the sealing key"
+		return nil
+	}
 	record.Version = 1
 	claims := make([]store.Claim, 0, len(record.Keys))
 	for _, k := range record.Keys {
@@ -115,7 +147,7 @@ func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, digest 
 			if t.Digest != k.Digest {
 				continue
 			}
-			if _, err := binding.OpenToken(sealer, digest, store.Ref{Integration: record.ID, Digest: k.Digest}, t.Sealed); err != nil {
+			if _, err := binding.OpenToken(r.sealer, r.digest, store.Ref{Integration: record.ID, Digest: k.Digest}, t.Sealed); err != nil {
 				one.Refused = "a token does not open"
 				return nil
 			}
@@ -128,7 +160,7 @@ func restoreLine(ctx context.Context, s store.Store, sealer seal.Sealer, digest 
 		Kind: lifecycle.KindRestore, At: lifecycle.At(now), Integration: lifecycle.Named{ID: record.ID},
 	}
 	decision := lifecycle.Decision{Outcome: lifecycle.Applied, From: record.State, To: record.State}
-	_, err = s.Commit(ctx, store.Commit{
+	_, err = r.store.Commit(ctx, store.Commit{
 		Entry: store.Entry{
 			ID: store.NewEntryID(now), Integration: record.ID, Version: 1, At: evidence.At,
 			Evidence: lifecycle.AppendEvidence(nil, evidence),

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
@@ -96,4 +99,64 @@ func TestExportAndRestore(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A record that was changed in the export is not restored, and neither is one without a
+// stamp where stamps were required. A new store then requires them as well. Whatever is in
+// a name comes through.
+func TestRestoreChecksStamps(t *testing.T) {
+	for _, required := range []bool{false, true} {
+		t.Run(fmt.Sprint("required ", required), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := fixture{t, memstore.New(nil), seal.Ephemeral()}
+				b := f.open()
+				b.deliver(creation("a", "k", lifecycle.Yes))
+				odd := creation("b", "l", lifecycle.No)
+				odd.Integration.Name = "Zum „Löwen“ \"<&>\u2028\u0001\\/\U0001F511"
+				b.deliver(odd)
+				b.deliver(creation("c", "m", lifecycle.No))
+				b.Close()
+				if required {
+					if err := digestkey.Require(t.Context(), f.store, f.sealer, 0); err != nil {
+						t.Fatal(err)
+					}
+					f.examined()
+				}
+				var export bytes.Buffer
+				if _, err := atrest.Export(t.Context(), f.store, &export, true); err != nil {
+					t.Fatal(err)
+				}
+				lines := strings.SplitAfter(export.String(), "\n")
+				var stampless string
+				for i, line := range lines {
+					switch {
+					case strings.Contains(line, named("a").ID):
+						lines[i] = strings.Replace(line, "created_enabled", "created_disabled", 1)
+					case strings.Contains(line, named("c").ID):
+						lines[i] = regexp.MustCompile(`,"Stamp":"[^"]*"`).ReplaceAllString(line, "")
+						stampless = lines[i]
+					}
+				}
+				if stampless == "" || strings.Contains(stampless, "Stamp") {
+					t.Fatalf("the export is %s", &export)
+				}
+				g := fixture{t, memstore.New(nil), f.sealer}
+				refused := map[string]bool{}
+				for r, err := range atrest.Restore(t.Context(), g.store, g.sealer, strings.NewReader(strings.Join(lines, ""))) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					refused[r.Integration] = r.Refused == "the record was changed, or written, without the sealing key"
+				}
+				if want := map[string]bool{named("a").ID: true, named("b").ID: false, named("c").ID: required}; !maps.Equal(refused, want) {
+					t.Errorf("refused are %v, want %v", refused, want)
+				}
+				g.examined()
+				keys, err := digestkey.Open(t.Context(), g.store, g.sealer)
+				if err != nil || keys.Stamps.IsZero() || keys.Stamps.Required != required {
+					t.Errorf("the new store requires stamps: %v, %v", keys.Stamps.Required, err)
+				}
+			})
+		})
+	}
 }

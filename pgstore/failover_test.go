@@ -17,6 +17,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
@@ -140,7 +141,7 @@ func (l *traffic) judge(s *pgstore.Store, sealer seal.Sealer, kept []store.Entry
 			}
 			for i, rack := range l.racks {
 				record, _ := rack.Record(stored.Integration)
-				if got := string(lifecycle.AppendRecord(nil, record)); got != string(stored.Record) {
+				if got := string(lifecycle.AppendRecord(nil, record)); got != string(stamp.Strip(stored.Record)) {
 					differ = fmt.Sprintf("instance %d, at %+v, has\n%s, the store\n%s", i, rack.SyncStatus(), got, stored.Record)
 					return false
 				}

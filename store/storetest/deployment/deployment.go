@@ -20,6 +20,7 @@ import (
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/events"
+	"github.com/keyrack-dev/keyrack/internal/stamp"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
@@ -186,7 +187,7 @@ func (d *Deployment) compareViews(ctx context.Context, instances []Instance) err
 		if err != nil {
 			return err
 		}
-		stored[s.Integration] = s.Record
+		stored[s.Integration] = stamp.Strip(s.Record)
 	}
 	if len(stored) == 0 {
 		return errors.New("the store has no integrations")
