@@ -82,6 +82,7 @@ type taking struct {
 	evidence  lifecycle.Evidence
 	token     lifecycle.Token // in clear, if the evidence brings one
 	body      []byte          // sealed
+	began     time.Time       // of a report that settles: its request, by the monotonic clock
 	left      Record          // what is left of it, under the id of ours
 	nameless  *Record         // the nameless integration that it gives a name to
 	yields    bool            // an owner of the token is an error, and not journalled
@@ -180,7 +181,7 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 				return Receipt{}, nil // other evidence came first
 			}
 		}
-		if t.evidence.Kind == lifecycle.KindSucceeded && (base.Succeeds != "" || view.Over(&base.Record)) {
+		if t.evidence.Kind == lifecycle.KindSucceeded && (base.Succeeds != "" || view.Over(&base.Record)) || !t.began.IsZero() && r.view.Overtaken(id, t.began) {
 			return Receipt{}, nil // likewise
 		}
 		next, decision := base.Apply(t.evidence)
@@ -200,9 +201,9 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 		case err == nil && stored.Repeated && stored.Version != next.Version:
 			return receipt, r.reload(ctx, id)
 		case err == nil:
-			r.publish(next, t.id)
+			r.publish(version{next, t.id, base.foreign})
 			if t.left.ID != "" {
-				r.publish(t.left, store.EntryID{})
+				r.publish(version{Record: t.left, foreign: base.foreign})
 			}
 			r.shredSpent(ctx, &base.Record, &next)
 			return receipt, nil
@@ -210,6 +211,9 @@ func (r *Rack) decide(ctx context.Context, t *taking) (Receipt, error) {
 			t.conflicts++
 			if err = r.nameAgain(ctx, t); err == nil {
 				base, err = r.again(ctx, t.evidence.Kind, base)
+			}
+			if err == nil && !t.began.IsZero() {
+				r.publish(base) // which tells whether the call was overtaken
 			}
 		case errors.As(err, &owned):
 			err = r.owned(ctx, t, owned)
@@ -229,8 +233,9 @@ func (r *Rack) upgrade(ctx context.Context, base version, e lifecycle.Evidence) 
 	if err != nil {
 		return base, err
 	}
-	r.publish(next, t.id)
-	return version{next, t.id}, nil
+	upgraded := version{next, t.id, base.foreign}
+	r.publish(upgraded)
+	return upgraded, nil
 }
 
 // base returns the record to decide on: the view's, if it has one.
@@ -238,7 +243,7 @@ func (r *Rack) base(id string) version {
 	if slot := r.view.Slot(id); slot != nil {
 		record, made := slot.Version()
 		if record.ID == id {
-			return version{*record, made}
+			return version{*record, made, false}
 		}
 	}
 	return version{Record: Record{ID: id}}

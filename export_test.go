@@ -21,7 +21,7 @@ func (r *Rack) NoteAnswers() { r.answers.Flush() }
 // FillView puts records into the view, as if they had been read from a store.
 func (r *Rack) FillView(records func(yield func(Record) bool)) {
 	for record := range records {
-		r.view.Publish(record, store.EntryID{})
+		r.view.Publish(record, store.EntryID{}, true)
 	}
 }
 

@@ -164,7 +164,7 @@ func (r *Rack) load(ctx context.Context) error {
 		if r.spelled.Add(record.ID) {
 			misspelled = append(misspelled, record.ID)
 		}
-		r.publish(record, stored.Last)
+		r.publish(version{record, stored.Last, true})
 	}
 	for _, id := range misspelled {
 		if r.options.Guest {
@@ -183,13 +183,13 @@ func (r *Rack) load(ctx context.Context) error {
 func (r *Rack) loadRecord(ctx context.Context, id string) (version, error) {
 	stored, err := r.store.Load(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return version{Record: Record{ID: id}}, nil
+		return version{Record: Record{ID: id}, foreign: true}, nil
 	}
 	if err != nil {
 		return version{}, fmt.Errorf("keyrack: loading: %w", err)
 	}
 	record, err := parseStored(stored)
-	return version{record, stored.Last}, err
+	return version{record, stored.Last, true}, err
 }
 
 // reload publishes the store's record of an integration. If it cannot be read, it is set
@@ -206,7 +206,7 @@ func (r *Rack) reload(ctx context.Context, id string) error {
 		if err := r.publishNamed(ctx, &record.Record); err != nil {
 			return err
 		}
-		r.publish(record.Record, record.made)
+		r.publish(record)
 	}
 	return err
 }
@@ -219,7 +219,7 @@ func (r *Rack) publishNamed(ctx context.Context, alias *Record) error {
 	}
 	named, err := r.loadRecord(ctx, alias.Alias)
 	if err == nil && named.Version > 0 {
-		r.publish(named.Record, named.made)
+		r.publish(named)
 	}
 	if errors.Is(err, errUnreadable) {
 		return nil // it is set aside when its own entry comes
@@ -261,7 +261,7 @@ func (r *Rack) join(ctx context.Context, spelling string) error {
 
 // publish takes a record into the view, and tells who waits for news of it. One under
 // another spelling than the canonical one is not shown.
-func (r *Rack) publish(record Record, made store.EntryID) {
+func (r *Rack) publish(record version) {
 	if lifecycle.CanonicalID(record.ID) != record.ID {
 		r.news.Notify()
 		return
@@ -269,8 +269,8 @@ func (r *Rack) publish(record Record, made store.EntryID) {
 	if join.IsNameless(record.ID) {
 		r.spelled.Alias(record.ID, record.Alias)
 	}
-	if r.view.Publish(record, made) && r.history != nil {
-		r.history.Expect(record.ID, record.Version, made)
+	if r.view.Publish(record.Record, record.made, record.foreign) && r.history != nil {
+		r.history.Expect(record.ID, record.Version, record.made)
 	}
 	r.aside.Clear(record.ID)
 	r.news.Notify()

@@ -279,7 +279,8 @@ func (r *Rack) keepNewSeen(ctx context.Context) {
 // version is a record with the id of the entry that made its version; zero if nobody knows.
 type version struct {
 	Record
-	made store.EntryID
+	made    store.EntryID
+	foreign bool // read from the store, where other instances may have added to it
 }
 
 // fullEvery is how often AlarmFull is raised at most.

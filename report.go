@@ -46,7 +46,9 @@ type Report struct {
 //
 // The request is taken to have begun ReportSlack earlier than it says. If a delivery, a
 // rotation or another answer has come since, the report settles nothing; where it
-// contradicts the verdict, it has Mews asked. An instance that makes its calls itself
+// contradicts the verdict, it has Mews asked. What other instances took in counts as come
+// when this one read it, since their clocks may be wrong: so within ReportSlack of Open, no
+// 200 settles anything about what the store held. An instance that makes its calls itself
 // needs no slack: see [Transport].
 //
 // It may be called for every request: what tells nothing new costs a look-up and
@@ -94,9 +96,9 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	}
 	e.Integration.ID = record.ID
 	if r.schedule == nil && o.slack == 0 {
-		r.settleRefusals(ctx, record, &e)
+		r.settleRefusals(ctx, record, &e, o.began)
 	}
-	if overtaken(record, &e) {
+	if overtaken(record, &e) || settles(&e) && r.view.Overtaken(record.ID, o.began) {
 		return r.wonder(ctx, record, &e, o.slack)
 	}
 	if o, _ := record.Operation(o.operation); e.Answer != lifecycle.Accepted && o.Lacks(e.At) {
@@ -109,7 +111,11 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	if !tells(record, &e, &r.rules().policy) {
 		return Receipt{}, nil
 	}
-	receipt, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+	t := taking{id: store.NewEntryID(now), evidence: e}
+	if settles(&e) {
+		t.began = o.began
+	}
+	receipt, err := r.take(ctx, &t)
 	if err == nil && e.Answer != lifecycle.Accepted && r.schedule != nil {
 		r.schedule.Vouch(record.ID) // the answer to its own question will want a witness
 	}
@@ -136,19 +142,21 @@ func (r *Rack) tries(record *Record, v Verdict, call *outbound) bool {
 
 // settleRefusals takes in what an answer to a call that this instance timed says of 401s of
 // other calls. Where nobody can be asked, that is all there is to attribute them with.
-func (r *Rack) settleRefusals(ctx context.Context, record *Record, e *lifecycle.Evidence) {
+func (r *Rack) settleRefusals(ctx context.Context, record *Record, e *lifecycle.Evidence, began time.Time) {
 	if e.Answer != lifecycle.Accepted {
 		r.trials.Refused(owncall.Refusal{
 			Integration: record.ID, Operation: e.Operation, Token: e.Token, Generation: e.Generation,
-			Began: e.Began.Time(), Answered: e.At.Time(),
+			Began: began, Answered: e.At.Time(),
 		})
 		return
 	}
-	for _, refusal := range r.trials.Heard(record.ID, e.Operation, e.Began.Time()) {
-		_, err := r.takeAbout(ctx, refusal.Integration, lifecycle.Evidence{
-			Kind: lifecycle.KindReport, Answer: lifecycle.Rejected, Token: refusal.Token, Operation: refusal.Operation,
+	for _, refusal := range r.trials.Heard(record.ID, e.Operation, began) {
+		rejected := lifecycle.Evidence{
+			Kind: lifecycle.KindReport, Answer: lifecycle.Rejected, At: e.At, Horizon: e.Horizon, Token: refusal.Token, Operation: refusal.Operation,
 			Began: lifecycle.At(refusal.Began), Generation: refusal.Generation,
-		})
+		}
+		rejected.Integration.ID = refusal.Integration
+		_, err := r.take(ctx, &taking{id: store.NewEntryID(e.At.Time()), evidence: rejected, began: refusal.Began})
 		if err != nil {
 			r.log.WarnContext(ctx, "a rejection that calls of the application's own told is not stored", "error", err)
 		}
@@ -156,12 +164,15 @@ func (r *Rack) settleRefusals(ctx context.Context, record *Record, e *lifecycle.
 }
 
 // overtaken reports whether a delivery, or an answer to a later request, may have come
-// after the request of an application's answer began.
+// after the request of an application's answer began, by this instance's clock.
 func overtaken(record *Record, e *lifecycle.Evidence) bool {
 	key, _ := record.Key(e.Token)
 	return e.Began < key.Began || e.Generation != 0 && e.Generation != record.Generation ||
 		e.Generation == 0 && e.Began <= record.Arrived
 }
+
+// settles reports whether an answer tells for certain. A 401 of one call is a doubt and no more.
+func settles(e *lifecycle.Evidence) bool { return e.Answer != lifecycle.Unattributed }
 
 // wonder has Mews asked where an answer that was overtaken contradicts the verdict. What
 // may be the later all the same is worth a question a minute, a 401 one as soon as

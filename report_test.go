@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // TestReportsThatCannotBeMeant: a report says how long ago, and what a path can say.
@@ -157,4 +160,129 @@ func pollForbidden(b bench, operation string, others bool) {
 	if n := b.Stats().Forbidden; n < 22*60 {
 		b.Errorf("%d calls are counted", n)
 	}
+}
+
+// elsewhere has another instance take in evidence, one whose clock is wrong by so much.
+func (b bench) elsewhere(name string, wrong time.Duration, e lifecycle.Evidence) {
+	b.Helper()
+	id := integrationID(name)
+	stored, err := b.store.Load(b.Context(), id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	record, err := lifecycle.ParseRecord(stored.Record)
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := lifecycle.At(time.Now().Add(wrong))
+	e.Integration.ID, e.At, e.Horizon = id, now, 30*time.Minute
+	if e.Kind == lifecycle.KindProbe {
+		e.Token, e.Began, e.Generation = b.Digest(tokenText("k")), now, record.Generation
+	}
+	next, d := record.Apply(e)
+	_, err = b.store.Commit(b.Context(), store.Commit{
+		Entry: store.Entry{
+			ID: store.NewEntryID(now.Time()), Integration: id, Version: next.Version, At: now,
+			Evidence: lifecycle.AppendEvidence(nil, e), Decision: entry.Judgement{Decision: d}.Append(nil),
+		},
+		Expect: stored.Version, After: stored.Last, Record: lifecycle.AppendRecord(nil, next),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// TestReportsAreFencedWhateverTheClocks: a call began before another instance took in that the
+// hotel disabled, or Mews's 401, and its 200 is told of afterwards. It does not make the token
+// Valid, however far apart the clocks of the two instances are, and whether or not this one has
+// read of it by then. The 200 of a later call does.
+func TestReportsAreFencedWhateverTheClocks(t *testing.T) {
+	said := map[string]lifecycle.Evidence{
+		"Disabled": {Kind: lifecycle.KindDelivery, Action: lifecycle.IntegrationDisabled},
+		"401":      {Kind: lifecycle.KindProbe, Answer: lifecycle.Rejected},
+	}
+	for what, evidence := range said {
+		for _, wrong := range []time.Duration{-30 * time.Minute, -2 * time.Minute, -time.Second, 0, time.Second, 2 * time.Minute} {
+			for _, read := range []bool{false, true} {
+				for _, through := range []string{"Report", "Transport"} {
+					t.Run(fmt.Sprintf("%s/%v/%v/%s", what, wrong, read, through), func(t *testing.T) {
+						calling(t, func(b bench, u *upstream, call func(integration, body string) error) {
+							b.deliver(creation("a", "k", lifecycle.Yes))
+							settle(31 * time.Minute)
+							tell := func(takes time.Duration, meanwhile func()) {
+								defer settle(2 * time.Second)
+								if through == "Report" {
+									began := time.Now()
+									time.Sleep(takes)
+									meanwhile()
+									if _, err := b.Report(b.Context(), answered("k", http.StatusOK, time.Since(began))); err != nil {
+										t.Error(err)
+									}
+									return
+								}
+								u.meanwhile = func() {
+									time.Sleep(takes)
+									meanwhile()
+								}
+								defer func() { u.meanwhile = nil }()
+								if err := call("", `{"AccessToken":"`+tokenText("k")+`"}`); err != nil {
+									t.Error(err)
+								}
+							}
+							tell(time.Second, func() {
+								b.elsewhere("a", wrong, evidence)
+								if read {
+									settle(5 * time.Second)
+								}
+							})
+							if v := b.Check(tokenText("k")); v.Status != lifecycle.Invalid {
+								t.Errorf("after the 200 of a call that began before: %s", verdictText(v))
+							}
+							settle(3*time.Minute + max(0, wrong))
+							tell(time.Second, func() {})
+							if v := b.Check(tokenText("k")); v.Status != lifecycle.Valid {
+								t.Errorf("after the 200 of a later call: %s", verdictText(v))
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestReportsAfterAStart: what the store holds is news to an instance that has just begun, so the
+// 200 of a call that may have begun before settles nothing. A 401 is a doubt all the same.
+func TestReportsAfterAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sealer := memstore.New(nil), seal.Ephemeral()
+		open := func() bench {
+			rack, err := keyrack.Open(t.Context(), s, &keyrack.Options{Sealer: sealer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bench{T: t, Rack: rack, store: s}
+		}
+		report := func(b bench, status int) {
+			if _, err := b.Report(t.Context(), answered("k", status, 0)); err != nil {
+				t.Error(err)
+			}
+		}
+		b := open()
+		b.deliver(creation("a", "k", lifecycle.Yes))
+		settle(time.Hour)
+		b.Close()
+		b = open()
+		defer func() { b.Close() }()
+		report(b, 401)
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonDoubted)
+		settle(keyrack.ReportSlack + time.Second)
+		b.Close()
+		b = open()
+		report(b, 200)
+		b.is("k", lifecycle.Unknown, lifecycle.ReasonDoubted)
+		settle(keyrack.ReportSlack + time.Second)
+		report(b, 200)
+		b.is("k", lifecycle.Valid, lifecycle.ReasonLive)
+	})
 }

@@ -23,6 +23,8 @@ type upstream struct {
 	bodies []string
 	idle   int // how often its idle connections were closed
 
+	meanwhile func() // happens before the answer; nil for nothing
+
 	lengthless bool // the next request may come without a Content-Length
 }
 
@@ -35,6 +37,9 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("wrong Content-Length")
 	}
 	u.bodies = append(u.bodies, string(body))
+	if u.meanwhile != nil {
+		u.meanwhile()
+	}
 	if to := u.moved; to != "" {
 		u.moved = ""
 		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: req}, nil
@@ -46,7 +51,8 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 func calling(t *testing.T, test func(b bench, u *upstream, call func(integration, body string) error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		rack, err := keyrack.Open(context.Background(), memstore.New(nil), nil)
+		s := memstore.New(nil)
+		rack, err := keyrack.Open(context.Background(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +63,7 @@ func calling(t *testing.T, test func(b bench, u *upstream, call func(integration
 			t.Fatal(err)
 		}
 		client := &http.Client{Transport: transport}
-		test(bench{T: t, Rack: rack}, u, func(integration, body string) error {
+		test(bench{T: t, Rack: rack, store: s}, u, func(integration, body string) error {
 			ctx := context.Background()
 			if integration != "" {
 				ctx = keyrack.WithIntegration(ctx, integrationID(integration))

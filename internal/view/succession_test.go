@@ -81,7 +81,7 @@ func TestSuccession(t *testing.T) {
 					if backwards {
 						i = len(c.all) - 1 - i
 					}
-					v.Publish(c.all[i], [16]byte{})
+					v.Publish(c.all[i], [16]byte{}, false)
 				}
 				parts := map[string]string{}
 				for is, was := range c.want {
@@ -102,13 +102,13 @@ func TestSuccession(t *testing.T) {
 	}
 	v := view.New()
 	a, b := at("a", 1, 10), at("b", 20, 0)
-	v.Publish(a, [16]byte{})
-	v.Publish(b, [16]byte{})
-	v.Publish(with(a, func(r *lifecycle.Record) { r.Version, r.State = 2, lifecycle.CreatedEnabled }), [16]byte{})
+	v.Publish(a, [16]byte{}, false)
+	v.Publish(b, [16]byte{}, false)
+	v.Publish(with(a, func(r *lifecycle.Record) { r.Version, r.State = 2, lifecycle.CreatedEnabled }), [16]byte{}, false)
 	if pair, ok := v.Succession(&b, horizon, func(*lifecycle.Record) bool { return false }); ok {
 		t.Errorf("%s took the place of %s, which lives again", pair.Is.ID, pair.Was.ID)
 	}
-	v.Publish(with(a, func(r *lifecycle.Record) { r.Version = 3 }), [16]byte{})
+	v.Publish(with(a, func(r *lifecycle.Record) { r.Version = 3 }), [16]byte{}, false)
 	v.Drop("a")
 	if _, ok := v.Succession(&b, horizon, func(*lifecycle.Record) bool { return false }); ok {
 		t.Error("b takes the place of one that is set aside")

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/index"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -36,6 +37,7 @@ type View struct {
 	byDigest index.Table[lifecycle.Digest, Slot]
 	ordered  index.Sorted[string, Slot]
 	seed     maphash.Seed
+	began    time.Time
 	gone     atomic.Int64 // integrations that nothing is left of
 	unseen   atomic.Int64 // those that IntegrationCreated has not come for
 
@@ -47,7 +49,7 @@ type View struct {
 
 // New returns an empty view.
 func New() *View {
-	return &View{seed: maphash.MakeSeed(), enterprise: make(map[string][]string), over: make(map[string]int), labelled: make(map[string][]string)}
+	return &View{seed: maphash.MakeSeed(), began: time.Now(), enterprise: make(map[string][]string), over: make(map[string]int), labelled: make(map[string][]string)}
 }
 
 // hash returns a number that is the same for the same id, and evenly spread over ids.
@@ -178,14 +180,16 @@ func (v *View) records(by map[string][]string, key string) []*lifecycle.Record {
 
 // Publish takes up a record, unless the view has it already, or a newer one, and reports
 // whether it did. Made is the id of the entry that made the record's version; zero if that
-// is not known. The caller must not write to what the record refers to afterwards.
-func (v *View) Publish(next lifecycle.Record, made [16]byte) bool {
+// is not known. Foreign says that it rests on what another process may have taken in, and not
+// only on what the view has and this process added. The caller must not write to what the
+// record refers to afterwards.
+func (v *View) Publish(next lifecycle.Record, made [16]byte, foreign bool) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s := v.slot(next.ID); s != nil && s.Record().Version >= next.Version {
 		return false
 	}
-	v.put(next, made)
+	v.put(next, made, foreign)
 	return true
 }
 
@@ -193,19 +197,24 @@ func (v *View) Publish(next lifecycle.Record, made [16]byte) bool {
 func (v *View) Replace(next lifecycle.Record, made [16]byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.put(next, made)
+	v.put(next, made, true)
 }
 
 // put puts a record in its place. v.mu is held.
-func (v *View) put(next lifecycle.Record, made [16]byte) {
+func (v *View) put(next lifecycle.Record, made [16]byte, foreign bool) {
 	s := v.slot(next.ID)
 	var before *lifecycle.Record
+	ground, known := &lifecycle.Record{}, time.Duration(0)
 	if s == nil {
 		s = new(Slot)
 	} else {
-		before = s.Record()
+		h := s.holds.Load()
+		before, ground, known = &h.record, &h.record, h.known
 	}
-	s.holds.Store(&holding{next, made})
+	if foreign && !sameGround(ground, &next) {
+		known = max(1, time.Since(v.began))
+	}
+	s.holds.Store(&holding{next, made, known})
 	v.count(before, &next)
 	if held := s.token.Load(); held != nil && held.Digest != currentOf(&next) {
 		s.token.Store(nil) // nobody is given it any more
@@ -312,43 +321,6 @@ func move(by map[string][]string, id, from, to string) {
 		by[to] = append(by[to], id)
 	}
 }
-
-// Slot is the place of one integration. What it holds is replaced, never changed.
-type Slot struct {
-	holds atomic.Pointer[holding]
-	token atomic.Pointer[Sealed]
-}
-
-// holding is a record with the id of the entry that made its version.
-type holding struct {
-	record lifecycle.Record
-	made   [16]byte
-}
-
-// Sealed is a sealed token, by its digest.
-type Sealed struct {
-	Digest lifecycle.Digest
-	Token  []byte
-}
-
-// Record returns the integration's newest record. Nobody may write to it.
-func (s *Slot) Record() *lifecycle.Record { return &s.holds.Load().record }
-
-// Version returns the newest record and the id of the entry that made its version.
-func (s *Slot) Version() (record *lifecycle.Record, made [16]byte) {
-	h := s.holds.Load()
-	return &h.record, h.made
-}
-
-// Token returns the sealed token that was kept last, or nil once it is no longer the
-// current one.
-func (s *Slot) Token() *Sealed { return s.token.Load() }
-
-// KeepToken keeps a sealed token in memory.
-func (s *Slot) KeepToken(t *Sealed) { s.token.Store(t) }
-
-// DropToken drops a sealed token, unless another has taken its place.
-func (s *Slot) DropToken(t *Sealed) { s.token.CompareAndSwap(t, nil) }
 
 func holds(r *lifecycle.Record, d lifecycle.Digest) bool {
 	_, ok := r.Key(d)

@@ -100,7 +100,7 @@ func TestViewIsItsModel(t *testing.T) {
 			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 3, rapid.ID).Draw(t, "tokens") {
 				record.Keys = append(record.Keys, lifecycle.Key{Digest: digestOf(n), Status: lifecycle.Current})
 			}
-			v.Publish(record, [16]byte{})
+			v.Publish(record, [16]byte{}, false)
 			m.publish(record)
 		}
 		drop := func(t *rapid.T) {
@@ -164,10 +164,10 @@ func TestTokenInMemory(t *testing.T) {
 	record := func(version uint64, current int) lifecycle.Record {
 		return lifecycle.Record{ID: "a", Version: version, Keys: []lifecycle.Key{{Digest: digestOf(current), Status: lifecycle.Current}}}
 	}
-	v.Publish(record(1, 1), [16]byte{})
+	v.Publish(record(1, 1), [16]byte{}, false)
 	slot, first := v.Slot("a"), &view.Sealed{Digest: digestOf(1), Token: []byte("sealed")}
 	slot.KeepToken(first)
-	v.Publish(record(2, 1), [16]byte{})
+	v.Publish(record(2, 1), [16]byte{}, false)
 	if v.Slot("a") != slot || slot.Token() != first {
 		t.Error("another record, and the token is gone")
 	}
@@ -180,7 +180,7 @@ func TestTokenInMemory(t *testing.T) {
 		t.Error("a token was not dropped")
 	}
 	slot.KeepToken(again)
-	if v.Publish(record(3, 2), [16]byte{}); slot.Token() != nil {
+	if v.Publish(record(3, 2), [16]byte{}, false); slot.Token() != nil {
 		t.Error("a token that is no longer the current one is kept")
 	}
 }
@@ -189,7 +189,7 @@ func TestTokenInMemory(t *testing.T) {
 func TestLookUpsAllocateNothing(t *testing.T) {
 	v := view.New()
 	for i := range 1000 {
-		v.Publish(lifecycle.Record{ID: fmt.Sprint(i), Version: 1, Keys: []lifecycle.Key{{Digest: lifecycle.Digest{byte(i), byte(i >> 8), 1}}}}, [16]byte{})
+		v.Publish(lifecycle.Record{ID: fmt.Sprint(i), Version: 1, Keys: []lifecycle.Key{{Digest: lifecycle.Digest{byte(i), byte(i >> 8), 1}}}}, [16]byte{}, false)
 	}
 	found := 0
 	if n := testing.AllocsPerRun(100, func() {
@@ -210,7 +210,7 @@ func TestReadersBesideWriters(t *testing.T) {
 		defer close(done)
 		for version := range uint64(2000) {
 			for _, id := range ids {
-				v.Publish(lifecycle.Record{ID: id, Version: version + 1, Keys: []lifecycle.Key{{Digest: digestOf(int(version % 7)), Since: lifecycle.Instant(version + 1)}}}, [16]byte{})
+				v.Publish(lifecycle.Record{ID: id, Version: version + 1, Keys: []lifecycle.Key{{Digest: digestOf(int(version % 7)), Since: lifecycle.Instant(version + 1)}}}, [16]byte{}, false)
 			}
 		}
 	}()
