@@ -67,6 +67,10 @@ func (r *Rack) Report(ctx context.Context, o Report) (Receipt, error) {
 	return r.report(ctx, seenAnswer{r.digest(o.Token), 0, o.Status, began, ReportSlack, name})
 }
 
+// slowToken is how long a new token that calls of the application's own were refused with does
+// not give way to a former one that works: without a prober nobody would try it again.
+const slowToken = 2 * time.Hour
+
 // longAgo is an age at which an answer settles nothing any more.
 const longAgo = 10 * 365 * 24 * time.Hour
 
@@ -206,6 +210,9 @@ func tells(record *Record, e *lifecycle.Evidence, p *Policy) bool {
 	key, _ := record.Key(e.Token)
 	operation, called := record.Operation(e.Operation)
 	if e.Answer == lifecycle.Accepted {
+		if current, _ := record.CurrentKey(); key.Status == lifecycle.Superseded && current.Provisional && e.Began.Sub(current.Since) < slowToken {
+			return false // the new one may take its time to work, and is tried again
+		}
 		if e.Began.Sub(key.Accepted) >= refresh || operation.Refused != 0 || operation.Forbidden != 0 && operation.Name != "" {
 			return true
 		}

@@ -3,6 +3,7 @@ package keyrack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/keyrack-dev/keyrack/connector"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/mewstest"
 )
 
 // upstream is Mews as an http.RoundTripper: it remembers the bodies it got.
@@ -413,4 +415,76 @@ func TestOwnCallsReject(t *testing.T) {
 		answer("a", http.StatusOK)
 		b.is("key of a", lifecycle.Valid, lifecycle.ReasonLive)
 	})
+}
+
+// TestASlowTokenIsTriedAgain: without a prober a new token is slow to work, and the former lives
+// on for a while. The new one's 401 lies between 200s of two other hotels, and somebody still
+// calls with the former. That does not lock the hotel out: two hours later the new one is tried.
+func TestASlowTokenIsTriedAgain(t *testing.T) {
+	for _, former := range []time.Duration{time.Minute, time.Hour, 5 * time.Hour, 3 * 24 * time.Hour} {
+		for _, others := range []time.Duration{time.Second, 20 * time.Minute} { // between the calls of two hotels
+			t.Run(fmt.Sprintf("former for %v, calls %v apart", former, others), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { trySlowToken(t, former, others) })
+			})
+		}
+	}
+}
+
+func trySlowToken(t *testing.T, former, apart time.Duration) {
+	f := newFleet(t, 3, 1, false, mewstest.Options{Lag: mewstest.AtOnce, Readings: mewstest.Readings{SlowKey: 30 * time.Second, FormerKey: former}})
+	defer f.close()
+	rack := f.rack(0)
+	transport, err := rack.Transport(connector.Demo, f.mews.Connector())
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(hotel *mewstest.Integration, token string) {
+		ctx, carried := keyrack.WithIntegration(t.Context(), hotel.ID()), ""
+		if token != "" {
+			ctx, carried = t.Context(), fmt.Sprintf(`"AccessToken":%q,`, token)
+		}
+		body := fmt.Sprintf(`{"ClientToken":%q,%s"Client":"x"}`, f.mews.Connector().ClientToken().Reveal(), carried)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, connector.Demo+"/api/connector/v1/reservations/getAll", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if resp, err := transport.RoundTrip(req); err == nil {
+			_ = resp.Body.Close()
+		} else if !errors.Is(err, keyrack.ErrNotActive) {
+			t.Error(err)
+		}
+		settle(time.Second)
+	}
+	settle(time.Hour)
+	var hotels []*mewstest.Integration
+	for h := range f.mews.Integrations() {
+		hotels = append(hotels, h)
+		call(h, "")
+	}
+	settle(time.Hour)
+	before := hotels[0].Token()
+	hotels[0].RotateKey()
+	settle(time.Second)
+	call(hotels[1], "")
+	call(hotels[0], "")
+	call(hotels[2], "")
+	if v := rack.Check(hotels[0].Token()); v.Reason != lifecycle.ReasonRejected {
+		t.Fatalf("the new token's 401 was not attributed: %s", verdictText(v))
+	}
+	call(hotels[0], before)
+	rotated := time.Now()
+	for n := 0; time.Since(rotated) < 4*24*time.Hour; n++ {
+		for _, h := range hotels {
+			call(h, "")
+			settle(apart)
+		}
+		if n%2 == 0 {
+			call(hotels[0], before)
+		}
+		if v := rack.Check(hotels[0].Token()); time.Since(rotated) > 4*time.Hour && v.Status != lifecycle.Valid {
+			t.Fatalf("%v after the rotation the new token is %s", time.Since(rotated), verdictText(v))
+		}
+		settle(20 * time.Minute)
+	}
 }

@@ -49,6 +49,17 @@ func (m *model) later(t, other *modelToken) bool {
 	return false
 }
 
+// newest reports whether no token was delivered after this one.
+func (m *model) newest(d Digest) bool {
+	t := m.token(d)
+	for i := range m.tokens {
+		if other := &m.tokens[i]; other != t && m.later(other, t) {
+			return false
+		}
+	}
+	return true
+}
+
 // inUse are the tokens that may be the current one.
 func (m *model) inUse() (all []*modelToken) {
 	for i := range m.tokens {

@@ -51,6 +51,8 @@ func (m *model) verdict(t modelToken, likely *modelCourse, possible belief.Prese
 	switch {
 	case t.status == Superseded && t.rival && t.answer == Accepted && !t.disputed:
 		unknown, doubtful = true, true // several work: it may be the newest
+	case t.status == Superseded && t.answer == Unattributed && m.newest(t.digest):
+		// It gave way to a former one for a 401 that may have been about something else.
 	case t.status == Superseded || t.status == Revoked:
 		no = true
 	}

@@ -70,6 +70,43 @@ func (k *Key) count(at Instant) {
 // rests reports whether the token is not worth a question while another works.
 func (k *Key) rests() bool { return k.Rests != 0 }
 
+// proved reports whether the token needs no proof under a policy, or has it.
+func (k *Key) proved(p *Policy) bool {
+	return p.ProveSince == 0 || k.Proved != 0 || k.Since < p.ProveSince && k.From != IntegrationApiKeyCreated
+}
+
+// succeeded reports whether the token at i, if it was superseded, really was: a newer one
+// is proved, or this one was refused while another works.
+func (r *Record) succeeded(i int, p *Policy) bool {
+	k := &r.Keys[i]
+	if k.Status != Superseded || p.ProveSince == 0 {
+		return true
+	}
+	refused := k.refused() && k.Generation == r.Generation
+	for j := range r.Keys {
+		other := &r.Keys[j]
+		if j != i && (r.later(j, i) && other.proved(p) || refused && other.Status == Current && other.works() && other.proved(p)) {
+			return true
+		}
+	}
+	return false
+}
+
+// displaced reports whether the token at i gave way to one that is not newer by the deliveries,
+// for a 401 that may not have been about it: a node may be at fault, or a permission.
+func (r *Record) displaced(i int) bool {
+	k := &r.Keys[i]
+	if k.Status != Superseded || k.Answer != Unattributed && k.Answer != RejectedOnce && !(k.Answer == Rejected && k.Provisional) {
+		return false
+	}
+	for j := range r.Keys {
+		if j != i && r.later(j, i) {
+			return false
+		}
+	}
+	return true
+}
+
 // maxSealed is how many tokens of an integration are kept themselves. Of the others, the
 // record keeps the digests alone.
 const maxSealed = 16

@@ -169,3 +169,33 @@ func TestForgedTokenOfAnotherHotel(t *testing.T) {
 		t.Errorf("the forged one is %v (%v)", v.Status, v.Reason)
 	}
 }
+
+// TestDisplacedByOne401: one 401 of the newest token and a 200 of the former swap them back. As
+// long as the 401 is not attributed nobody knows whether it was about the token, so the newest
+// is Unknown, not Invalid, also where deliveries are taken at their word.
+func TestDisplacedByOne401(t *testing.T) {
+	rotation := fold(created(Yes, token(0), minute(0)), rotated(token(1), minute(100)))
+	for answer, want := range map[Answer]Reason{Unattributed: ReasonUnattributed, RejectedOnce: ReasonRejectedOnce, Rejected: ReasonSuperseded} {
+		r := then(rotation, probe(&rotation, token(1), answer, minute(101)))
+		r = then(r, probe(&r, token(0), Accepted, minute(102)))
+		says(t, answer.String()+": the former", r, token(0), minute(103), Valid, ReasonLive, Valid)
+		status := Unknown
+		if answer == Rejected {
+			status = Invalid
+		}
+		says(t, answer.String()+": the newest", r, token(1), minute(103), status, want, Invalid)
+		r = then(r, probe(&r, token(1), Accepted, minute(104)))
+		says(t, answer.String()+": the newest once it works", r, token(1), minute(105), Valid, ReasonLive, Valid)
+		says(t, answer.String()+": the former then", r, token(0), minute(105), Invalid, ReasonSuperseded, Invalid)
+	}
+	// What the application's own calls alone told counts for two hours.
+	told := own(token(1), Rejected, minute(101), minute(101))
+	r := then(rotation, told)
+	r = then(r, own(token(0), Accepted, minute(102), minute(103)))
+	says(t, "by own calls", r, token(1), minute(104), Invalid, ReasonRejected, Invalid)
+	says(t, "by own calls, two hours later", r, token(1), minute(222), Unknown, ReasonDoubted, Invalid)
+	// A newer delivery supersedes for certain.
+	r = then(rotation, probe(&rotation, token(1), Unattributed, minute(101)))
+	r = then(r, rotated(token(2), minute(200)))
+	says(t, "rotated once more", r, token(1), minute(201), Invalid, ReasonSuperseded, Invalid)
+}

@@ -203,7 +203,7 @@ func (r *Record) verdict(v *Verdict, i int, p *Policy, now Instant) {
 			t.deny(ReasonDeleted)
 		}
 	} else {
-		k.tally(&t, p, now, r.succeeded(i, p))
+		k.tally(&t, p, now, r.succeeded(i, p), r.displaced(i))
 		r.tally(&t, p, now)
 	}
 	switch {
@@ -258,35 +258,13 @@ func (r *Record) oldest(k *Key) Basis {
 	return Basis{Kind: KindDelivery, At: at} // a toggle's
 }
 
-// proved reports whether the token needs no proof under a policy, or has it.
-func (k *Key) proved(p *Policy) bool {
-	return p.ProveSince == 0 || k.Proved != 0 || k.Since < p.ProveSince && k.From != IntegrationApiKeyCreated
-}
-
-// succeeded reports whether the token at i, if it was superseded, really was: a newer one
-// is proved, or this one was refused while another works.
-func (r *Record) succeeded(i int, p *Policy) bool {
-	k := &r.Keys[i]
-	if k.Status != Superseded || p.ProveSince == 0 {
-		return true
-	}
-	refused := k.refused() && k.Generation == r.Generation
-	for j := range r.Keys {
-		other := &r.Keys[j]
-		if j != i && (r.later(j, i) && other.proved(p) || refused && other.Status == Current && other.works() && other.proved(p)) {
-			return true
-		}
-	}
-	return false
-}
-
 // provisionalFor is how long a rejection counts that no probe confirmed. Then a call of the
 // application's own must tell.
 const provisionalFor = 2 * time.Hour
 
 // tally counts what is known of the token itself. Succeeded says whether one that was
-// superseded really was.
-func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
+// superseded really was, and displaced whether that rests on 401s that may be nobody's.
+func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded, displaced bool) {
 	switch k.Status {
 	case Current:
 	case Superseded:
@@ -296,6 +274,7 @@ func (k *Key) tally(t *tally, p *Policy, now Instant, succeeded bool) {
 		case p.Grace > 0 && fresh(now, k.Until, p.Grace):
 		case !succeeded:
 			t.doubt(ReasonSupersededUnproved, false)
+		case displaced: // the 401 says how much
 		default:
 			t.deny(ReasonSuperseded)
 		}
