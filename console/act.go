@@ -94,6 +94,7 @@ func (h *Handler) may(r *request, do Act) bool {
 type offer struct {
 	Do                Act
 	Href, Text, About string
+	Forever           bool // it cannot be undone
 }
 
 // offers returns those of some acts that the visitor may do.
@@ -101,7 +102,7 @@ func (h *Handler) offers(r *request, query url.Values, all ...Act) (some []offer
 	for _, do := range all {
 		if h.may(r, do) {
 			query.Set("do", string(do))
-			some = append(some, offer{Do: do, Href: "./act?" + query.Encode(), Text: acts[do].link})
+			some = append(some, offer{Do: do, Href: "./act?" + query.Encode(), Text: acts[do].link, Forever: acts[do].forever})
 		}
 	}
 	return some
@@ -313,6 +314,5 @@ func (r *request) did(c *keyrack.Change) string {
 
 // advice is the text of a mistake of the visitor's, without the name of the package.
 func advice(err error) string {
-	text := strings.TrimPrefix(err.Error(), keyrack.ErrInvalid.Error()+": ")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return capital(strings.TrimPrefix(err.Error(), keyrack.ErrInvalid.Error()+": ")) + "."
 }

@@ -49,7 +49,7 @@ func (h *Handler) showForm(r *request, t *ticket, wrong string) {
 	p.Enterprise, p.EnterpriseName = plain(t.Enterprise.ID, longest), plain(t.Enterprise.Name, longest)
 	p.Service, p.ServiceName, p.Disabled = plain(t.Service.ID, longest), plain(t.Service.Name, longest), t.Disabled
 	p.Enabled, p.Canceled = flagChoices(t.Enabled, "enabled", "disabled"), flagChoices(t.Canceled, "canceled", "not canceled, or not any more")
-	p.Current = []choice{{Text: "I do not say"}}
+	p.Current = []choice{{Text: "I cannot say"}}
 	for i := range record.Keys {
 		k := &record.Keys[i]
 		p.Current = append(p.Current, choice{k.Digest.String(), k.Digest.String() + ", " + k.Status.String(), k.Digest == t.Current})
@@ -63,7 +63,7 @@ func (h *Handler) showForm(r *request, t *ticket, wrong string) {
 
 func flagChoices(f lifecycle.Flag, yes, no string) []choice {
 	return []choice{
-		{Text: "I do not say", Chosen: f == lifecycle.Unset},
+		{Text: "I cannot say", Chosen: f == lifecycle.Unset},
 		{Value: "yes", Text: yes, Chosen: f == lifecycle.Yes}, {Value: "no", Text: no, Chosen: f == lifecycle.No},
 	}
 }
@@ -125,7 +125,9 @@ func (h *Handler) facts(t *ticket, p *actPage) {
 	}
 	record, _ := h.rack.Record(cmp.Or(t.Nameless, t.Integration))
 	add("Hotel", record.Enterprise.Name)
-	add("Known so far as", t.Nameless)
+	if t.Do == ActName {
+		add("Known so far as", t.Nameless)
+	}
 	add("Integration", strings.TrimSpace(t.Name+" "+t.Integration))
 	said := func(name string, f lifecycle.Flag, yes, no string) {
 		if f != lifecycle.Unset {

@@ -176,7 +176,7 @@ func TestListByLabel(t *testing.T) {
 		d.deliver(created(n+1, ordinary))
 		d.label(n+1, map[string]string{"tenant": []string{"4711", "4711", "4712"}[n]})
 	}
-	if page := d.get("/integration?id=" + id(1, 1)).Body.String(); !strings.Contains(page, `<a href="./integrations?label=tenant%3D4711"><code>tenant=4711</code></a>`) {
+	if page := d.get("/integration?id=" + id(1, 1)).Body.String(); !strings.Contains(page, `<a class="label" href="./integrations?label=tenant%3D4711"><code>tenant=4711</code></a>`) {
 		t.Errorf("the integration's page does not show its label:\n%s", page)
 	}
 	for query, want := range map[string]int{

@@ -1,12 +1,14 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
@@ -45,7 +47,7 @@ const (
 
 type deliveriesPage struct {
 	frame
-	Shows    []choice
+	Shows    []choice // with addresses as values
 	Refused  bool
 	Reasons  []count // of refused requests
 	Recent   []refusal
@@ -72,9 +74,9 @@ func (h *Handler) deliveries(r *request) {
 	}
 	p.Refused = query.Get("show") == refused
 	for i, s := range shows {
-		p.Shows = append(p.Shows, choice{s.Value, s.Text, i == chosen && !p.Refused})
+		p.Shows = append(p.Shows, choice{showHref(s.Value, 0), s.Text, i == chosen && !p.Refused})
 	}
-	p.Shows = append(p.Shows, choice{refused, "refused", p.Refused})
+	p.Shows = append(p.Shows, choice{showHref(refused, 0), "refused", p.Refused})
 	if p.Refused {
 		p.refusals(r, h.options.Webhooks)
 		r.show(http.StatusOK, "deliveries.html", p)
@@ -94,7 +96,9 @@ func (h *Handler) deliveries(r *request) {
 		if p.Did == "" {
 			p.Did = r.did(&found[i])
 		}
-		p.Events = append(p.Events, h.event(r, &found[i]))
+		one := h.event(r, &found[i])
+		one.Hotel = h.hotel(found[i].Integration)
+		p.Events = append(p.Events, one)
 	}
 	if next > 0 {
 		p.Older, p.Searched = showHref(shows[chosen].Value, next), len(found) < entriesPerPage
@@ -187,10 +191,33 @@ func (p *deliveriesPage) refusals(r *request, webhooks *keyrack.Handler) {
 	}
 	counts, recent := webhooks.Refused()
 	for reason, n := range counts {
-		p.Reasons = append(p.Reasons, count{N: int(n), Text: string(reason)})
+		p.Reasons = append(p.Reasons, count{N: int(n), Text: refusedFor(reason)})
 	}
-	slices.SortFunc(p.Reasons, func(a, b count) int { return b.N - a.N })
+	slices.SortFunc(p.Reasons, func(a, b count) int { return cmp.Or(b.N-a.N, strings.Compare(a.Text, b.Text)) })
 	for _, one := range slices.Backward(recent) {
-		p.Recent = append(p.Recent, refusal{momentOf(one.At, r.now), string(one.Refusal), one.Digest, number(one.Size), one.Hint})
+		p.Recent = append(p.Recent, refusal{momentOf(one.At, r.now), refusedFor(one.Refusal), one.Digest, number(one.Size), capital(one.Hint) + "."})
 	}
+}
+
+// refusedFor says in words why a request was refused.
+func refusedFor(why keyrack.Refusal) string {
+	switch why {
+	case keyrack.RefusedPath:
+		return "Another path"
+	case keyrack.RefusedMethod:
+		return "Not a POST"
+	case keyrack.RefusedSecret:
+		return "Wrong or missing secret"
+	case keyrack.RefusedSize:
+		return "Body too large"
+	case keyrack.RefusedBody:
+		return "Body not whole"
+	case keyrack.RefusedSyntax:
+		return "Body not JSON"
+	case keyrack.RefusedStore:
+		return "Store failed"
+	case keyrack.RefusedFull:
+		return "Too many integrations"
+	}
+	return capital(string(why))
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/keyrack-dev/keyrack/console"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/store"
 )
 
 // desk is a page on a Rack of its own.
@@ -38,7 +39,13 @@ func newDesk(t *testing.T, change func(*console.Options)) desk {
 // newDeskAsking is newDesk on a Rack that asks Mews.
 func newDeskAsking(t *testing.T, prober connector.Prober, change func(*console.Options)) desk {
 	t.Helper()
-	rack, err := keyrack.Open(context.Background(), memstore.New(nil), &keyrack.Options{KeepRequestor: true, Prober: prober})
+	return newDeskOn(t, memstore.New(nil), keyrack.Options{KeepRequestor: true, Prober: prober}, change)
+}
+
+// newDeskOn is newDesk on a store, with options of the Rack.
+func newDeskOn(t *testing.T, s store.Store, o keyrack.Options, change func(*console.Options)) desk {
+	t.Helper()
+	rack, err := keyrack.Open(context.Background(), s, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,9 @@ type event struct {
 	Alarm    bool
 	Moved    string // the state afterwards, where it changed
 
-	At, Entry         string // addresses of the page as it was then, and of the entry
-	Integration, Href string // for a list of several integrations
-	Current           bool   // the page shows how things were after this entry
+	At, Entry                string // addresses of the page as it was then, and of the entry
+	Integration, Href, Hotel string // for a list of several integrations
+	Current                  bool   // the page shows how things were after this entry
 }
 
 func (h *Handler) event(r *request, c *keyrack.Change) event {
@@ -75,6 +75,13 @@ func (h *Handler) event(r *request, c *keyrack.Change) event {
 	return e
 }
 
+// hotel returns what the hotel of an integration is called, or else the integration; "" where
+// nobody has told.
+func (h *Handler) hotel(id string) string {
+	record, _ := h.rack.Record(id)
+	return plain(cmp.Or(record.Enterprise.Name, record.Name), inList)
+}
+
 func tone(o lifecycle.Outcome) string {
 	switch o {
 	case lifecycle.Applied, lifecycle.Reconciled:
@@ -105,6 +112,7 @@ type integrationPage struct {
 	Labels                               []link
 	Status, Reason, State                string
 	Sentence                             string
+	Advice                               string // what to do
 	Would                                []string
 	Created, Deleted                     moment
 	Hotelwards, Mewswards                string // texts to copy
@@ -121,7 +129,6 @@ type integrationPage struct {
 	Then        moment
 	Present     string // the address of the page of now
 	Events      []event
-	Total       int
 	Older, Home string
 }
 
@@ -137,7 +144,7 @@ func (h *Handler) integration(r *request) {
 		return
 	}
 	all, now := e.Changes, r.now
-	p := integrationPage{Prober: h.options.Prober, Present: integrationHref(e.Record.ID), Total: len(all)}
+	p := integrationPage{Prober: h.options.Prober, Present: integrationHref(e.Record.ID)}
 	var at uint64
 	if text := query.Get("at"); text != "" {
 		if at, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -156,7 +163,7 @@ func (h *Handler) integration(r *request) {
 		title = plain(record.Name, inList)
 	}
 	if title == "" {
-		title = plain(record.ID, inList)
+		title = unnamed
 	}
 	p.frame = r.frame("integrations", title)
 	p.ID, p.Name = plain(record.ID, inFull), plain(record.Name, inFull)
@@ -177,6 +184,9 @@ func (h *Handler) integration(r *request) {
 		}
 	}
 	p.Sentence, p.Would = sentence(v, now), e.WouldChange
+	if !p.Past {
+		p.Advice = whatToDo(e.Advice)
+	}
 	p.Created, p.Deleted = momentOf(record.CreatedUtc.Time(), r.now), momentOf(record.DeletedUtc.Time(), r.now)
 	p.Machine = machineOf(e.Changes, record.State)
 	p.Hotelwards, p.Mewswards = hotelwards(record, v), mewswards(&e)
@@ -276,84 +286,4 @@ func mewswards(e *keyrack.Explanation) string {
 		fmt.Fprintf(&b, "%s  %s\n", c.At.UTC().Format("2006-01-02 15:04:05Z"), what(&c.Evidence))
 	}
 	return b.String()
-}
-
-// entryPage is the page of one entry.
-type entryPage struct {
-	frame
-	event
-	Position, EntryID  string
-	Version            uint64
-	Integration, Hotel string
-	Digest             string
-	Claims             []fact
-	Body               string
-	NoBody             string
-}
-
-// fact is a name with a value.
-type fact struct{ Name, Value string }
-
-func (h *Handler) entry(r *request) {
-	id := lifecycle.CanonicalID(r.URL.Query().Get("id"))
-	at, err := strconv.ParseUint(r.URL.Query().Get("at"), 10, 64)
-	if err != nil || at == 0 {
-		r.failed(keyrack.ErrNotFound)
-		return
-	}
-	for c, err := range h.rack.History(r.Context(), id) {
-		if err != nil {
-			r.failed(err)
-			return
-		}
-		if uint64(c.Position) == at {
-			h.showEntry(r, &c)
-			return
-		}
-	}
-	r.failed(keyrack.ErrNotFound)
-}
-
-func (h *Handler) showEntry(r *request, c *keyrack.Change) {
-	p := entryPage{
-		frame: r.frame("deliveries", "Entry "+strconv.FormatUint(uint64(c.Position), 10)), event: h.event(r, c),
-		Position: strconv.FormatUint(uint64(c.Position), 10), EntryID: c.ID.String(), Version: c.Version,
-		Integration: plain(c.Integration, inFull),
-	}
-	if record, known := h.rack.Record(c.Integration); known {
-		p.Hotel = plain(record.Enterprise.Name, inList)
-	}
-	e := &c.Evidence
-	add := func(name, value string) {
-		if value = plain(value, inFull); value != "" {
-			p.Claims = append(p.Claims, fact{name, value})
-		}
-	}
-	if e.Token != (lifecycle.Digest{}) {
-		add("Token", e.Token.String()+" (a digest)")
-	}
-	add("Enterprise", strings.TrimSpace(e.Enterprise.Name+" "+e.Enterprise.ID))
-	add("Service", strings.TrimSpace(e.Service.Name+" "+e.Service.ID))
-	if e.Began != 0 {
-		add("The request began", e.Began.String())
-	}
-	add("Labels set", strings.ReplaceAll(string(e.Labels), ",", " "))
-	add("Labels removed", strings.ReplaceAll(e.Unlabel, ",", " "))
-	add("By", e.By)
-	add("Could not be read", e.Unread)
-	add("Cause", c.Decision.Cause)
-	if e.Kind == lifecycle.KindDelivery {
-		body, err := h.rack.Body(r.Context(), c.ID, r.visitor.Persons)
-		if err != nil {
-			p.NoBody = "The body was erased or cannot be opened."
-		} else {
-			var lines []string
-			for line := range strings.Lines(string(body)) {
-				indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-				lines = append(lines, indent+plain(line, 2*inFull))
-			}
-			p.Body = strings.Join(lines, "\n")
-		}
-	}
-	r.show(http.StatusOK, "entry.html", p)
 }

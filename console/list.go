@@ -164,21 +164,32 @@ func (l *listing) pick(rows []row, alarmed map[string]bool) (page []row, more bo
 	return page, len(best) > perPage, matches
 }
 
+// unnamed heads an integration of which nobody has told a name.
+const unnamed = "No name yet"
+
 // item is a row as a list shows it.
 type item struct {
-	Href, Hotel, Name, ID string
+	Href, Title, Name, ID string // Name only where the title is another
 	Status, Reason, State string
 	Trouble               bool
-	Evidence              moment
+	Evidence, Arrived     moment
 }
 
 func (r *request) item(one *row) item {
-	return item{
+	i := item{
 		Href: integrationHref(one.id), ID: plain(one.id, inList),
-		Hotel: plain(one.enterpriseName, inList), Name: plain(one.name, inList),
+		Title: plain(one.enterpriseName, inList), Name: plain(one.name, inList),
 		Status: one.status.String(), Reason: words(one.reason.String()), State: words(one.state.String()),
-		Trouble: one.trouble, Evidence: momentOf(one.evidence.Time(), r.now),
+		Trouble: one.trouble, Evidence: momentOf(one.evidence.Time(), r.now), Arrived: momentOf(one.arrived.Time(), r.now),
 	}
+	switch {
+	case i.Title != "":
+	case i.Name != "":
+		i.Title, i.Name = i.Name, ""
+	default:
+		i.Title = unnamed
+	}
+	return i
 }
 
 func integrationHref(id string) string { return "./integration?id=" + url.QueryEscape(id) }

@@ -135,7 +135,7 @@ func arrow(from, to lifecycle.State) move {
 		x := a.x + dir*14
 		m.D = fmt.Sprintf("M%d %dV%d", x, a.y+dir*boxHeight/2, b.y-dir*(boxHeight/2+2))
 		m.TX, m.TY = x+dir*14, (a.y+b.y)/2+5
-	case a.x == b.x: // past others, along the outside
+	case a.x == b.x && a.x != middleX: // past others, along the outside
 		side := -1
 		if a.x == rightX {
 			side = 1
@@ -144,17 +144,29 @@ func arrow(from, to lifecycle.State) move {
 		out := x1 + side*(14+abs(a.y-b.y)/12)
 		m.D = fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, a.y, out, a.y, out, b.y, x1+side*2, b.y)
 		m.TX, m.TY = x1+side*(8+abs(a.y-b.y)/24), (a.y+b.y)/2+5
-	case to == lifecycle.Deleted: // down the middle
-		x := middleX - 10
-		if a.x == rightX {
-			x = middleX + 10
-		}
-		x1 := a.x + sign(x-a.x)*boxWidth/2
-		m.D = fmt.Sprintf("M%d %dQ%d %d %d %d", x1, a.y+6, x, a.y+6, x, b.y-boxHeight/2-2)
+	case a.x == b.x: // from the top to the bottom, or back
+		dir := sign(b.y - a.y)
+		m.D = fmt.Sprintf("M%d %dV%d", middleX, a.y+dir*boxHeight/2, b.y-dir*(boxHeight/2+2))
+		m.TX, m.TY = middleX+12, (a.y+b.y)/2+20
+	case b.x == middleX: // into the middle, and along it
+		x, dir := middleX+sign(a.x-middleX)*10, sign(b.y-a.y)
+		m.D = fmt.Sprintf("M%d %dQ%d %d %d %d", a.x+sign(x-a.x)*boxWidth/2, a.y+dir*6, x, a.y+dir*6, x, b.y-dir*(boxHeight/2+2))
 		m.TX, m.TY = x+sign(x-middleX)*12, (a.y+b.y)/2+20
-		if from == lifecycle.Unseen {
-			m.D = fmt.Sprintf("M%d %dV%d", middleX, a.y+boxHeight/2, b.y-boxHeight/2-2)
-		}
+	case a.x == middleX && b.y > a.y && b.y-a.y > 100: // from the top past others, along the outside
+		side := sign(b.x - a.x)
+		edge := b.x + side*boxWidth/2
+		out := edge + side*14
+		m.D = fmt.Sprintf("M%d %dH%dQ%d %d %d %dV%dQ%d %d %d %d", a.x+side*boxWidth/2, a.y, out-side*16, out, a.y, out, a.y+16, b.y-12, out, b.y, edge+side*2, b.y)
+		m.TX, m.TY = out, (a.y+b.y)/2
+	case a.x == middleX && b.y < a.y: // from the bottom, along the middle
+		x := middleX + sign(b.x-middleX)*18
+		m.D = fmt.Sprintf("M%d %dQ%d %d %d %d", x, a.y-boxHeight/2, x, b.y-6, b.x+sign(x-b.x)*(boxWidth/2+2), b.y-6)
+		m.TX, m.TY = x+sign(x-middleX)*12, (a.y+b.y)/2-20
+	case a.x != middleX && abs(a.y-b.y) > 66: // to the other side past others, through the middle
+		dir := sign(b.x - a.x)
+		x1, x2 := a.x+dir*boxWidth/2, b.x-dir*(boxWidth/2+2)
+		m.D = fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, a.y, x1+dir*50, a.y, x2-dir*50, b.y, x2, b.y)
+		m.TX, m.TY = middleX+dir*12, (a.y+b.y)/2-4
 	default: // slanting
 		side := 1
 		if b.y < a.y {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/keyrack-dev/keyrack"
 )
@@ -25,8 +24,6 @@ type Options struct {
 	Webhooks *keyrack.Handler
 	// Prober says that the Rack asks Mews.
 	Prober bool
-	// Horizon is the Rack's, as in its options. 0 means 30 minutes.
-	Horizon time.Duration
 	// Settings are shown as they are, and must hold no secret.
 	Settings []Setting
 }
@@ -62,14 +59,4 @@ type Visitor struct {
 	// Persons lets them read what the journal keeps about persons: who asked for an
 	// integration, and who did something by hand and why.
 	Persons bool
-}
-
-// defaultHorizon is a Rack's.
-const defaultHorizon = 30 * time.Minute
-
-func (o *Options) horizon() time.Duration {
-	if o.Horizon > 0 {
-		return o.Horizon
-	}
-	return defaultHorizon
 }

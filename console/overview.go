@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/keyrack-dev/keyrack/atrest"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
 
@@ -50,7 +49,6 @@ type counts struct {
 	status  [lifecycle.Invalid + 1]int
 	reasons map[lifecycle.Reason]int
 	status4 map[lifecycle.Reason]lifecycle.Status
-	orphans int
 	alarms  int
 	trouble int
 }
@@ -59,19 +57,14 @@ func (h *Handler) overview(r *request) {
 	p := overviewPage{frame: r.frame("overview", "Overview")}
 	alarmed := h.alarmed(r)
 	c := counts{reasons: map[lifecycle.Reason]int{}, status4: map[lifecycle.Reason]lifecycle.Status{}}
-	unseenFor := h.options.horizon()
 	var counts [64]int
 	h.index.read(r.Context(), func(rows []row) {
 		p.Total = len(rows)
-		before := lifecycle.At(r.now.Add(-unseenFor))
 		for i := range rows {
 			one := &rows[i]
 			c.status[one.status]++
 			counts[one.reason]++
 			c.status4[one.reason] = one.status
-			if one.state == lifecycle.Unseen && one.arrived < before {
-				c.orphans++
-			}
 			if one.trouble {
 				c.trouble++
 			}
@@ -112,8 +105,8 @@ func (h *Handler) overview(r *request) {
 	})
 	dead := h.health(r, &p)
 	p.Trouble = c.trouble
-	p.wants(&c, contradictions, unread, dead)
 	stats, _, known := h.stats.read()
+	p.wants(&c, stats.Orphaned, contradictions, unread, dead)
 	if known {
 		calls := check{Name: "Own calls", Text: "none was refused for lack of a permission"}
 		if stats.Forbidden > 0 {
@@ -136,13 +129,13 @@ func (h *Handler) overview(r *request) {
 }
 
 // wants lists what a person should look at first.
-func (p *overviewPage) wants(c *counts, contradictions, unread, dead int) {
+func (p *overviewPage) wants(c *counts, orphans, contradictions, unread, dead int) {
 	for _, one := range []count{
 		{N: c.trouble, Text: "in trouble", Href: "./integrations?trouble=yes", Advice: "Mews refuses questions whatever the token: the ClientToken is dead, or there is trouble at Mews. These verdicts stay as they were."},
 		{N: c.reasons[lifecycle.ReasonDisputed], Text: "disputed", Href: "./integrations?reason=disputed", Advice: "Two enterprises or two integrations seem to own one token."},
 		{N: c.reasons[lifecycle.ReasonDeletedAccepted], Text: "deleted, and yet accepted", Href: "./integrations?reason=deleted_but_accepted", Advice: "The deletion may be forged, or Mews is late."},
 		{N: c.alarms, Text: "with an unanswered alarm", Href: "./integrations?alarm=open", Advice: "Evidence contradicted what was known, and nothing has settled it since."},
-		{N: c.orphans, Text: "never announced", Href: "./integrations?state=unseen&sort=oldest", Advice: "Webhooks came for them, but not the one with the token. Mews will hardly send it now."},
+		{N: orphans, Text: "never announced", Href: "./integrations?state=unseen&sort=oldest", Advice: "Webhooks came for them, but not the one with the token. Mews will hardly send it now."},
 		{N: contradictions, Text: "contradictory deliveries", Href: "./deliveries?show=contradictory", Advice: "Within the last 7 days."},
 		{N: unread, Text: "deliveries not understood", Href: "./deliveries?show=not-understood", Advice: "Within the last 7 days, in whole or in part."},
 		{N: dead, Text: "dead letters", Href: "./subscriptions", Advice: "Your own handler failed at these changes for good."},
@@ -203,9 +196,12 @@ func (h *Handler) health(r *request, p *overviewPage) (dead int) {
 			dead += s.Dead
 			lag = max(lag, uint64(last-min(s.Position, last)))
 		}
-		subs.Text = number(len(all)) + "; the slowest is " + number(int(lag)) + " behind"
+		subs.Text = number(len(all)) + ", up to date"
+		if lag > 0 {
+			subs.Text = number(len(all)) + ", the slowest " + number(int(lag)) + " behind"
+		}
 		if subs.Bad = dead > 0; subs.Bad {
-			subs.Text += "; dead letters: " + number(dead)
+			subs.Text += "; " + map[bool]string{true: "1 dead letter", false: number(dead) + " dead letters"}[dead == 1]
 		}
 	}
 	p.Health = []check{st, journal, view, probes, subs}
@@ -232,81 +228,4 @@ func shares(counts []count, total int) (line []bar) {
 		x += w
 	}
 	return line
-}
-
-type subscriptionsPage struct {
-	frame
-	All []subscriptionItem
-}
-
-type subscriptionItem struct {
-	Name, Position, Lag string
-	Paused              bool
-	Dead                []letter
-	Offers              []offer
-}
-
-type letter struct {
-	Integration, Href, Entry string
-	Attempts                 int
-	At                       moment
-	Offers                   []offer
-}
-
-// shownLetters is how many dead letters of one subscription a page lists.
-const shownLetters = 25
-
-func (h *Handler) subscriptions(r *request) {
-	all, err := atrest.Subscriptions(r.Context(), h.store)
-	if err != nil {
-		r.failed(err)
-		return
-	}
-	_, last, err := h.store.Bounds(r.Context())
-	if err != nil {
-		r.failed(err)
-		return
-	}
-	p := subscriptionsPage{frame: r.frame("subscriptions", "Subscriptions")}
-	if r.URL.Query().Has("did") {
-		for c, err := range h.rack.History(r.Context(), "") {
-			if err == nil && p.Did == "" {
-				p.Did = r.did(&c)
-			}
-		}
-	}
-	for _, s := range all {
-		one := subscriptionItem{Name: plain(s.Name, inList), Position: number(int(s.Position)), Lag: number(int(last - min(s.Position, last))), Paused: s.Paused}
-		one.Offers = h.subscriptionOffers(r, &s)
-		if s.Dead > 0 {
-			letters, err := atrest.DeadLetters(r.Context(), h.store, s.Name)
-			if err != nil {
-				r.failed(err)
-				return
-			}
-			slices.SortFunc(letters, func(a, b atrest.DeadLetter) int { return b.At.Compare(a.At) })
-			for _, l := range letters[:min(len(letters), shownLetters)] {
-				one.Dead = append(one.Dead, letter{
-					Integration: plain(l.Integration, inList), Href: integrationHref(l.Integration), Entry: entryHref(l.Integration, l.Position),
-					Attempts: l.Attempts, At: momentOf(l.At, r.now), Offers: h.letterOffers(r, s.Name, l.Position),
-				})
-			}
-		}
-		p.All = append(p.All, one)
-	}
-	r.show(http.StatusOK, "subscriptions.html", p)
-}
-
-type settingsPage struct {
-	frame
-	Settings []Setting
-}
-
-func (h *Handler) settings(r *request) {
-	p := settingsPage{frame: r.frame("settings", "Settings")}
-	for _, s := range h.options.Settings {
-		p.Settings = append(p.Settings, Setting{plain(s.Name, inList), plain(s.Value, inFull), plain(s.From, inList)})
-	}
-	slices.SortStableFunc(p.Settings, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
-	r.show(http.StatusOK, "settings.html", p)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/memstore"
+	"github.com/keyrack-dev/keyrack/seal"
 )
 
 // TestTroubleIsShown: while Mews refuses everything, the overview says so and leads to the
@@ -52,8 +54,32 @@ func TestTroubleIsShown(t *testing.T) {
 		}
 		mews.refuses.Store(false)
 		time.Sleep(time.Hour)
-		if page := d.get("/integrations?trouble=yes").Body.String(); !strings.Contains(page, ">0 of them") {
+		if page := d.get("/integrations?trouble=yes").Body.String(); !strings.Contains(page, ">0 integrations") {
 			t.Errorf("the trouble is not over\n%s", page)
+		}
+	})
+}
+
+// TestOrphansByTheStoresHorizon: what counts as never announced goes by the horizon that lies in
+// the store, whoever set it.
+func TestOrphansByTheStoresHorizon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory, sealer := memstore.New(nil), seal.Ephemeral()
+		first, err := keyrack.Open(context.Background(), memory, &keyrack.Options{Sealer: sealer, Horizon: 2 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d := newDeskOn(t, memory, keyrack.Options{Sealer: sealer}, nil)
+		defer d.close()
+		d.deliver(later("IntegrationEnabled", 1))
+		for _, wants := range []bool{false, true} {
+			time.Sleep(61 * time.Minute)
+			if page := d.get("/").Body.String(); strings.Contains(page, "never announced") != wants {
+				t.Errorf("never announced is not %v\n%s", wants, page)
+			}
 		}
 	})
 }

@@ -46,6 +46,23 @@ var ask = map[lifecycle.Reason]string{
 	lifecycle.ReasonLive:     "The connection works. There is nothing for you to do.",
 }
 
+// whatToDo returns what a Rack's advice wants done, without the fact before it, which the page
+// has said already.
+func whatToDo(advice string) string {
+	if _, what, ok := strings.Cut(advice, ": "); ok {
+		advice = what
+	}
+	return capital(advice)
+}
+
+// capital begins a sentence of ours with a capital letter.
+func capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
 // sentence says a verdict in one sentence or two.
 func sentence(v keyrack.Verdict, now time.Time) string {
 	text, ok := because[v.Reason]
@@ -183,6 +200,9 @@ func span(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.3g ms", float64(d.Microseconds())/1000)
 	}
+	if d < 2*time.Second {
+		return "1 second"
+	}
 	return fmt.Sprintf("%d seconds", int(d/time.Second))
 }
 
@@ -196,11 +216,17 @@ func momentOf(t, now time.Time) moment {
 		return moment{}
 	}
 	t = t.UTC()
-	m := moment{ISO: t.Format(time.RFC3339), Text: t.Format("2 Jan 2006 15:04:05")}
-	if now.Sub(t) >= 0 {
-		m.Ago = ago(now.Sub(t))
-	} else {
-		m.Ago = "in " + span(t.Sub(now))
+	m := moment{ISO: t.Format(time.RFC3339), Text: t.Format("Mon 2 Jan 15:04:05")}
+	if now.Sub(t).Abs() > 300*24*time.Hour { // the year goes without saying
+		m.Text = t.Format("2 Jan 2006 15:04:05")
+	}
+	switch d := t.Sub(now); {
+	case d <= 0:
+		m.Ago = ago(-d)
+	case d < time.Second:
+		m.Ago = "in a moment"
+	default:
+		m.Ago = "in " + span(d)
 	}
 	return m
 }

@@ -102,7 +102,7 @@ func plainInQuery(secret keyrack.Token) bool {
 // read, and with the scope admin may do everything and see persons; without keys the API
 // listener serves this machine alone, and nobody may do anything.
 func (s *settings) newConsole(rack *keyrack.Rack, webhooks *keyrack.Handler) *console.Handler {
-	o := console.Options{Webhooks: webhooks, Prober: s.client != nil, Horizon: s.options.Horizon}
+	o := console.Options{Webhooks: webhooks, Prober: s.client != nil}
 	for _, one := range s.shown {
 		name := one.Flag
 		if name == "" {
