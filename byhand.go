@@ -15,25 +15,6 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// IssueToken returns the current token of an integration, as Token does, for
-// somebody outside of the process, and journals who got it. by names the caller,
-// such as an API key; it is journalled, so it must not be a person's name. A token is issued only if its verdict is Active; otherwise the error is a
-// *NotActiveError. Other errors are those of Token and Deliver, and then no token is
-// issued.
-func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {
-	token, v, err := r.Token(ctx, integration)
-	if err != nil {
-		return Token{}, v, err
-	}
-	if !v.Active() {
-		return Token{}, v, &NotActiveError{v}
-	}
-	if _, err := r.byHand(ctx, lifecycle.KindIssue, integration, by, r.digest(token)); err != nil {
-		return Token{}, v, err
-	}
-	return token, v, nil
-}
-
 var errNoProber = fmt.Errorf("%w: this Rack has no prober; set Options.Prober, for example to a connector.Client", ErrInvalid)
 
 // EraseBodies erases the bodies of all deliveries about an integration, and with
@@ -142,8 +123,8 @@ func (s *Settlement) check() error {
 // Act is something that a person has done by hand, with who wants it and why. Kind decides
 // which of the other fields are used.
 type Act struct {
-	// Kind is KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget or
-	// KindFork of package lifecycle, or KindControl for what is about a subscription. KindFork
+	// Kind is KindProbeRequest, KindSettle, KindImport, KindLabel, KindName, KindErase, KindForget
+	// or KindFork of package lifecycle, or KindControl for what is about a subscription. KindFork
 	// says that an earlier state of the store was put back, and that nobody knows what the
 	// integration lost: it is Unknown (ReasonForked) until a 200, or a Settlement.
 	Kind lifecycle.Kind
@@ -155,6 +136,9 @@ type Act struct {
 	Integration string
 	Settlement  Settlement // its Who, Why and By are not used
 	Import      Import
+	// Labels are set and the keys in Unlabel removed, for KindLabel: see Rack.Label.
+	Labels  map[string]string
+	Unlabel []string
 	// Subscription is the name of the one to control. Do is "pause", "resume", "retry" or
 	// "discard": atrest.Pause, atrest.Resume, atrest.RetryDeadLetters from Letter on, or
 	// atrest.DiscardDeadLetters for the one at Letter, in both cases 0 for all letters.
@@ -214,7 +198,7 @@ func (r *Rack) Preview(a Act) (Preview, error) {
 }
 
 // Act does something by hand, and journals it with who wanted it and why. What it does to an
-// integration is that of Probe, Settle, Import, EraseBodies or Forget. The error is
+// integration is that of Probe, Settle, Import, Label, EraseBodies or Forget. The error is
 // ErrInvalid, ErrNotFound, store.ErrConflict for a Version that is not the record's any more,
 // atrest.ErrNoLetters, or the store's as for Deliver.
 func (r *Rack) Act(ctx context.Context, a Act) (Receipt, error) {
@@ -300,6 +284,11 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		}
 		*e, t.token = a.Import.evidence(r.digest(a.Import.Token)), a.Import.Token
 		e.By, id = a.By, e.Integration.ID
+	case lifecycle.KindLabel:
+		var err error
+		if e.Labels, e.Unlabel, err = labelling(r.view.Record(r.name(id)), a.Labels, a.Unlabel); err != nil {
+			return nil, err
+		}
 	case lifecycle.KindName:
 		n, err := r.toName(a.Nameless, id)
 		if err != nil {
@@ -312,7 +301,7 @@ func (r *Rack) takingOf(a *Act) (*taking, error) {
 		}
 		id, e.Operation = "", a.Do+" "+a.Subscription
 	default:
-		return nil, fmt.Errorf("%w: %v cannot be done by hand; use KindProbeRequest, KindSettle, KindImport, KindName, KindErase, KindForget, KindFork or KindControl", ErrInvalid, a.Kind)
+		return nil, fmt.Errorf("%w: %v cannot be done by hand; use KindProbeRequest, KindSettle, KindImport, KindLabel, KindName, KindErase, KindForget, KindFork or KindControl", ErrInvalid, a.Kind)
 	}
 	if a.Kind != lifecycle.KindImport && a.Kind != lifecycle.KindControl && a.Kind != lifecycle.KindName && r.view.Record(id) == nil {
 		return nil, ErrNotFound

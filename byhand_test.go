@@ -181,6 +181,7 @@ func everyAct(integration string) []keyrack.Act {
 	return []keyrack.Act{
 		{Kind: lifecycle.KindSettle, Integration: " {" + strings.ToUpper(id) + "}", Settlement: keyrack.Settlement{Enabled: lifecycle.No}},
 		{Kind: lifecycle.KindImport, Import: keyrack.Import{Integration: lifecycle.Named{ID: id}, Token: keyrack.NewToken(` "` + tokenText("new") + `" `)}},
+		{Kind: lifecycle.KindLabel, Integration: id, Labels: map[string]string{"tenant": "4711"}, Unlabel: []string{"env"}},
 		{Kind: lifecycle.KindErase, Integration: id},
 		{Kind: lifecycle.KindProbeRequest, Integration: id},
 	}
@@ -386,6 +387,10 @@ func TestActThatCannotBeMeant(t *testing.T) {
 			"no prober":             {person(keyrack.Act{Kind: lifecycle.KindProbeRequest, Integration: id}), keyrack.ErrInvalid},
 			"about nobody":          {person(keyrack.Act{Kind: lifecycle.KindForget, Integration: "nobody"}), keyrack.ErrNotFound},
 			"nothing settled":       {person(keyrack.Act{Kind: lifecycle.KindSettle, Integration: id}), keyrack.ErrInvalid},
+			"no label":              {person(keyrack.Act{Kind: lifecycle.KindLabel, Integration: id}), keyrack.ErrInvalid},
+			"a bad label":           {person(keyrack.Act{Kind: lifecycle.KindLabel, Integration: id, Labels: map[string]string{"a b": "c"}}), keyrack.ErrInvalid},
+			"a bad key to remove":   {person(keyrack.Act{Kind: lifecycle.KindLabel, Integration: id, Unlabel: []string{"a,b"}}), keyrack.ErrInvalid},
+			"labels of nobody":      {person(keyrack.Act{Kind: lifecycle.KindLabel, Integration: "nobody", Labels: map[string]string{"a": "b"}}), keyrack.ErrNotFound},
 			"no token":              {person(keyrack.Act{Kind: lifecycle.KindImport, Import: keyrack.Import{Integration: lifecycle.Named{ID: id}}}), keyrack.ErrInvalid},
 			"no subscription":       {person(keyrack.Act{Kind: lifecycle.KindControl, Do: "pause"}), keyrack.ErrInvalid},
 			"an unknown control":    {person(keyrack.Act{Kind: lifecycle.KindControl, Do: "stop", Subscription: "mail"}), keyrack.ErrInvalid},

@@ -91,25 +91,38 @@ func (r *Rack) Label(ctx context.Context, integration string, set map[string]str
 	if record == nil {
 		return Receipt{}, ErrNotFound
 	}
-	all := maps.Collect(record.Labels.All())
+	labels, unlabel, err := labelling(record, set, remove)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return r.takeAbout(ctx, integration, lifecycle.Evidence{Kind: lifecycle.KindLabel, Labels: labels, Unlabel: unlabel, By: by})
+}
+
+// labelling returns labels to set and the keys of those to remove as evidence has them. The
+// error is ErrInvalid for what no label may be, for more than 16, and for none; a nil record
+// has no labels yet.
+func labelling(record *Record, set map[string]string, remove []string) (labels lifecycle.Labels, unlabel string, err error) {
+	all := map[string]string{}
+	if record != nil {
+		maps.Insert(all, record.Labels.All())
+	}
 	for _, key := range remove {
 		if _, err := lifecycle.NewLabels(map[string]string{key: ""}); err != nil {
-			return Receipt{}, fmt.Errorf("%w: a label to remove: %w", ErrInvalid, err)
+			return "", "", fmt.Errorf("%w: a label to remove: %w", ErrInvalid, err)
 		}
 		delete(all, key)
 	}
-	labels, err := lifecycle.NewLabels(set)
-	if err == nil {
+	if labels, err = lifecycle.NewLabels(set); err == nil {
 		maps.Copy(all, set)
 		_, err = lifecycle.NewLabels(all)
 	}
-	if err != nil {
-		return Receipt{}, fmt.Errorf("%w: labels: %w", ErrInvalid, err)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("%w: labels: %w", ErrInvalid, err)
+	case len(set)+len(remove) == 0:
+		return "", "", fmt.Errorf("%w: no label is set and none is removed", ErrInvalid)
 	}
-	if len(set)+len(remove) == 0 {
-		return Receipt{}, fmt.Errorf("%w: no label is set and none is removed", ErrInvalid)
-	}
-	return r.takeAbout(ctx, integration, lifecycle.Evidence{Kind: lifecycle.KindLabel, Labels: labels, Unlabel: strings.Join(remove, ","), By: by})
+	return labels, strings.Join(remove, ","), nil
 }
 
 // check returns ErrInvalid for what no delivery could have said either, and no
