@@ -52,6 +52,11 @@ var acts = map[Act]struct {
 		lead: "Say which integration of Mews this is. Its token, its labels and its history become that one’s. Both must be of one enterprise.",
 		done: "It has its name.",
 	},
+	ActLabel: {
+		kind: lifecycle.KindLabel, link: "Change labels", title: "Change labels", button: "Change them", form: true,
+		lead: "Labels are what your application notes about an integration, such as its tenant. They change no verdict, and must hold no secret.",
+		done: "The labels are changed.",
+	},
 	ActErase: {
 		kind: lifecycle.KindErase, link: "Erase personal data", title: "Erase personal data", button: "Erase it for good", forever: true,
 		lead: "The bodies of all deliveries are erased, with what they say of persons, and so is who did something by hand before, and why. Verdicts, history and tokens stay.",

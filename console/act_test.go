@@ -136,6 +136,10 @@ var walks = []walk{
 		shows: "The verdict stays as it is.", ends: "./integration?id=", kind: lifecycle.KindImport, after: verdict, want: "unknown unproved",
 	},
 	{
+		do: "label", from: "/integration?id=" + id(1, 1), offer: "Change labels", says: url.Values{"labels": {"tenant=4711\r\nenv=prod\r\n"}}, shows: "Label set</dt><dd><bdi>tenant=4711",
+		ends: "./integration?id=", kind: lifecycle.KindLabel, after: func(d desk) string { return string(d.rack.CheckIntegration(id(1, 1)).Labels) }, want: "env=prod,tenant=4711",
+	},
+	{
 		do: "erase", from: "/integration?id=" + id(1, 1), offer: "Erase personal data", shows: "The verdict stays as it is.",
 		ends: "./integration?id=", kind: lifecycle.KindErase, after: verdict, want: "unknown unproved",
 	},

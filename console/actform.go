@@ -17,12 +17,13 @@ import (
 type formPage struct {
 	frame
 	Do, Lead, Wrong, Cancel string
-	Settle, Naming          bool
+	Settle, Naming, Label   bool
 	Hotel, Known, About     string // Known is the id that it has, About the same escaped: it may be of any characters
 
 	ID, Name, Enterprise, EnterpriseName, Service, ServiceName, AnsweredBy string
 	Enabled, Canceled, Current                                             []choice
 	Disabled                                                               bool
+	Labels, Had                                                            string // one a line; as they were when the form was made
 }
 
 // longest is how much of a field a form shows again.
@@ -30,14 +31,14 @@ const longest = 256
 
 // showForm shows the form of an act with what is said so far, but never a token.
 func (h *Handler) showForm(r *request, t *ticket, wrong string) {
-	p := formPage{frame: r.frame("integrations", acts[t.Do].title), Do: string(t.Do), Lead: acts[t.Do].lead, Wrong: wrong, Settle: t.Do == ActSettle, Naming: t.Do == ActName, Cancel: "./integrations"}
+	p := formPage{frame: r.frame("integrations", acts[t.Do].title), Do: string(t.Do), Lead: acts[t.Do].lead, Wrong: wrong, Settle: t.Do == ActSettle, Naming: t.Do == ActName, Label: t.Do == ActLabel, Cancel: "./integrations"}
 	p.Acting = true
 	about := t.Integration
 	if p.Naming {
 		about = t.Nameless
 	}
 	record, known := h.rack.Record(about)
-	if !known && (p.Settle || p.Naming) {
+	if !known && t.Do != ActImport {
 		r.fail(http.StatusNotFound, "Nothing is known of it", "The integration does not exist, or was forgotten. An import brings one.")
 		return
 	}
@@ -48,6 +49,9 @@ func (h *Handler) showForm(r *request, t *ticket, wrong string) {
 	p.ID, p.Name, p.AnsweredBy = plain(t.Integration, longest), plain(t.Name, longest), plain(t.AnsweredBy, longest)
 	p.Enterprise, p.EnterpriseName = plain(t.Enterprise.ID, longest), plain(t.Enterprise.Name, longest)
 	p.Service, p.ServiceName, p.Disabled = plain(t.Service.ID, longest), plain(t.Service.Name, longest), t.Disabled
+	if p.Label {
+		p.Labels, p.Had = labelsIn(r, record.Labels)
+	}
 	p.Enabled, p.Canceled = flagChoices(t.Enabled, "enabled", "disabled"), flagChoices(t.Canceled, "canceled", "not canceled, or not any more")
 	p.Current = []choice{{Text: "I cannot say"}}
 	for i := range record.Keys {
@@ -100,6 +104,9 @@ func (h *Handler) readForm(r *request, t *ticket) (wrong string) {
 		}
 		return ""
 	}
+	if t.Do == ActLabel {
+		return t.readLabels(field("labels"), field("had"))
+	}
 	t.Name, t.Disabled = field("name"), field("disabled") != ""
 	t.Enterprise = lifecycle.Named{ID: typed.ID(field("enterprise")), Name: field("enterprise_name")}
 	t.Service = lifecycle.Named{ID: typed.ID(field("service")), Name: field("service_name")}
@@ -129,6 +136,12 @@ func (h *Handler) facts(t *ticket, p *actPage) {
 		add("Known so far as", t.Nameless)
 	}
 	add("Integration", strings.TrimSpace(t.Name+" "+t.Integration))
+	for key, value := range t.Labels.All() {
+		add("Label set", key+"="+value)
+	}
+	for key := range strings.FieldsFuncSeq(t.Unlabel, isComma) {
+		add("Label removed", key)
+	}
 	said := func(name string, f lifecycle.Flag, yes, no string) {
 		if f != lifecycle.Unset {
 			add(name, map[lifecycle.Flag]string{lifecycle.Yes: yes, lifecycle.No: no}[f])

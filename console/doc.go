@@ -23,8 +23,8 @@
 //	           (policy)   (who)     (query)  (index, tally, Rack)
 //
 // Where the host allows it (Options.May), a visitor may act: ask Mews, settle by hand, import,
-// erase, forget, and control subscriptions. Each act shows first what it would do, wants who
-// and why, counts once however often its form is sent, and is in the journal.
+// name, label, erase, forget, and control subscriptions. Each act shows first what it would
+// do, wants who and why, counts once however often its form is sent, and is in the journal.
 //
 // Nothing secret is on any page: no token, no webhook secret. Text that came from outside
 // goes through one function, plain, which leaves nothing in it that could change the shape

@@ -103,6 +103,21 @@ func dressed(t *testing.T, name string) map[string]string {
 	for _, path := range onePerKind(d.pages()) {
 		found[path] = d.get(path).Body.String()
 	}
+	connected, err := d.rack.Connect(t.Context(), keyrack.Connection{Token: keyrack.NewToken("a-pasted-token"), Enterprise: lifecycle.Named{ID: id(2, 8), Name: said(name)}, KeepUnproved: true})
+	if err != nil || !connected.Nameless {
+		t.Fatalf("%+v, %v", connected, err)
+	}
+	naming := url.Values{"do": {"name"}, "about": {connected.Integration}, "id": {id(1, 9)}}
+	found["naming"] = d.do(http.MethodPost, "/preview", naming, nil).Body.String()
+	found["naming without who"] = d.do(http.MethodPost, "/do", url.Values{"ticket": {ticketOf(found["naming"])}, "why": {name}}, nil).Body.String()
+	naming.Set("id", "\x00"+name)
+	found["naming badly"] = d.do(http.MethodPost, "/preview", naming, nil).Body.String()
+	labels := url.Values{"do": {"label"}, "about": {id(1, 1)}, "labels": {name + " "}, "had": {name}}
+	found["labelling"] = d.do(http.MethodPost, "/preview", labels, nil).Body.String()
+	found["labels"] = d.get("/act?do=label&id=" + id(1, 2)).Body.String()
+	for _, path := range []string{"/integration?id=", "/act?do=name&id="} { // the id is another one each time
+		found[path] = d.get(path + connected.Integration).Body.String()
+	}
 	return found
 }
 

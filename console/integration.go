@@ -195,9 +195,9 @@ func (h *Handler) integration(r *request) {
 	}
 	slices.Reverse(p.Keys)
 	if !p.Past {
-		all := []Act{ActProbe, ActSettle, ActImport, ActErase, ActForget}
+		all := []Act{ActProbe, ActSettle, ActImport, ActLabel, ActErase, ActForget}
 		if join.IsNameless(record.ID) {
-			all = []Act{ActProbe, ActName, ActErase, ActForget}
+			all = []Act{ActProbe, ActName, ActLabel, ActErase, ActForget}
 		}
 		p.Offers = h.offers(r, url.Values{"id": {record.ID}}, all...)
 		p.Probe, p.Asked, p.Due = e.Probe, momentOf(e.Probe.Asked, r.now), momentOf(e.Probe.Due, r.now)

@@ -43,7 +43,8 @@ const (
 	ActProbe   Act = "probe"   // have Mews asked about an integration now
 	ActSettle  Act = "settle"  // say how an integration stands
 	ActImport  Act = "import"  // bring an integration, its names or its token
-	ActName    Act = "name"    // say which integration of Mews's a nameless one is
+	ActName    Act = "name"    // say which integration of Mews a nameless one is
+	ActLabel   Act = "label"   // set and remove labels of an integration
 	ActErase   Act = "erase"   // erase the bodies of an integration's deliveries
 	ActForget  Act = "forget"  // erase everything about an integration
 	ActPause   Act = "pause"   // pause a subscription

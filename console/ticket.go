@@ -2,6 +2,8 @@ package console
 
 import (
 	"encoding/base64"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -34,6 +36,9 @@ type ticket struct {
 	Service    lifecycle.Named `json:",omitzero"`
 	Disabled   bool            `json:",omitzero"`
 	Token      []byte          `json:",omitzero"` // sealed
+	// Of ActLabel: what is set, and the keys of what is removed, separated by commas.
+	Labels  lifecycle.Labels `json:",omitzero"`
+	Unlabel string           `json:",omitzero"`
 	// Of a subscription.
 	Subscription string         `json:",omitzero"`
 	Letter       store.Position `json:",omitzero"` // 0 for all of its dead letters
@@ -83,6 +88,8 @@ func (h *Handler) deed(t *ticket) (keyrack.Act, bool) {
 			Integration: lifecycle.Named{ID: t.Integration, Name: t.Name}, Enterprise: t.Enterprise, Service: t.Service,
 			Token: keyrack.NewToken(string(token)), Disabled: t.Disabled,
 		}
+	case ActLabel:
+		a.Labels, a.Unlabel = maps.Collect(t.Labels.All()), strings.FieldsFunc(t.Unlabel, isComma)
 	case ActPause, ActResume, ActRetry, ActDiscard:
 		a.Do, a.Subscription, a.Letter = string(t.Do), t.Subscription, t.Letter
 	}

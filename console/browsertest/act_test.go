@@ -73,6 +73,8 @@ var errands = []errand{
 	{"probe", "integration?id=" + id(1, 1), "Ask Mews now", nil, false, "Ask Mews", "Mews will be asked"},
 	{"settle", "integration?id=" + id(1, 1), "Settle by hand", [][2]string{{"enabled", kb.ArrowDown + kb.ArrowDown}}, false, "Settle it", "Your word was taken in"},
 	{"import", "integrations", "Import a token", [][2]string{{"id", "an-integration-of-tests"}, {"token", "a-token-of-tests-0123456789"}, {"name", "Channel"}}, false, "Import it", "It was imported"},
+	{"name", "integration?id=NAMELESS", "Say which it is", [][2]string{{"id", id(1, 90)}}, false, "Name it", "It has its name"},
+	{"label", "integration?id=" + id(1, 1), "Change labels", [][2]string{{"labels", "tenant=4711" + kb.Enter + "env=prod"}}, false, "Change them", "The labels are changed"},
 	{"discard", "subscriptions", "Discard: position", nil, true, "Discard", "Discarded"},
 	{"retry", "subscriptions", "Try again", nil, false, "Try again", "It goes back"},
 	{"pause", "subscriptions", "Pause", nil, false, "Pause it", "It pauses"},
@@ -87,7 +89,7 @@ func TestActsByKeyboard(t *testing.T) {
 	k := keyboard{t, b}
 	for i, e := range errands {
 		home := s.mounts[i%len(s.mounts)]
-		if err := b.open(look{scheme: "light", width: 1280}, home+e.page); err != nil {
+		if err := b.open(look{scheme: "light", width: 1280}, home+strings.Replace(e.page, "NAMELESS", s.nameless, 1)); err != nil {
 			t.Fatal(err)
 		}
 		k.to(e.offer)
@@ -122,7 +124,7 @@ func TestActsByKeyboard(t *testing.T) {
 		}
 	}
 	done := map[string]bool{}
-	for _, id := range []string{"", id(1, 1), "an-integration-of-tests"} {
+	for _, id := range []string{"", id(1, 1), id(1, 90), "an-integration-of-tests"} {
 		for c, err := range s.rack.History(context.Background(), id) {
 			if err != nil {
 				t.Fatal(err)
@@ -134,7 +136,7 @@ func TestActsByKeyboard(t *testing.T) {
 			}
 		}
 	}
-	for _, why := range []string{"import", "retry", "discard", "pause", "resume", "forget"} { // the others went with what was forgotten
+	for _, why := range []string{"import", "name", "retry", "discard", "pause", "resume", "forget"} { // the others went with what was forgotten
 		if !done["as "+why+" is tried"] {
 			t.Errorf("the journal does not have who did %s and why: %v", why, done)
 		}
@@ -152,6 +154,8 @@ func (s *site) confirmations(t *testing.T, b *browser, looks func(name string, l
 			{"settle-would", "act?do=settle&id=" + id(1, 1), `document.querySelector("#enabled").value="no";document.querySelector(".stack").submit()`},
 			{"settle-wrong", "act?do=settle&id=" + id(1, 1), `document.querySelector(".stack").submit()`},
 			{"import-would", "act?do=import&id=" + id(1, 2), `document.querySelector("#token").value="a-pasted-token-0123456789";document.querySelector(".stack").submit()`},
+			{"label-would", "act?do=label&id=" + id(1, 1), `document.querySelector("#labels").value="tenant=4711\nenv=prod";document.querySelector(".stack").submit()`},
+			{"label-wrong", "act?do=label&id=" + id(1, 1), `document.querySelector("#labels").value="tenant";document.querySelector(".stack").submit()`},
 			{"name-would", "act?do=name&id=" + s.nameless, `document.querySelector("#id").value="11111111-2222-4333-8444-555555555555";document.querySelector(".stack").submit()`},
 			{"erase-wrong", "act?do=erase&id=" + id(1, 1), `document.querySelector(".stack").submit()`},
 		} {

@@ -164,7 +164,7 @@ func (s *site) views(t *testing.T) []view {
 		{"subscriptions", "subscriptions"}, {"settings", "settings"}, {"nowhere", "nowhere"},
 		{"deliveries-by-hand", "deliveries?show=by-hand"},
 		{"act-probe", "act?do=probe&id=" + id(1, 1)}, {"act-settle", "act?do=settle&id=" + id(1, 1)}, {"act-import", "act?do=import&id=" + id(1, 3)},
-		{"integration-nameless", "integration?id=" + s.nameless}, {"act-name", "act?do=name&id=" + s.nameless},
+		{"integration-nameless", "integration?id=" + s.nameless}, {"act-label", "act?do=label&id=" + id(1, 1)}, {"act-name", "act?do=name&id=" + s.nameless},
 		{"act-forget", "act?do=forget&id=" + id(1, 1)}, {"act-retry", "act?do=retry&sub=mail-to-the-desk"},
 	}
 }
