@@ -112,7 +112,7 @@ func dressed(t *testing.T, name string) map[string]string {
 	found["naming without who"] = d.do(http.MethodPost, "/do", url.Values{"ticket": {ticketOf(found["naming"])}, "why": {name}}, nil).Body.String()
 	naming.Set("id", "\x00"+name)
 	found["naming badly"] = d.do(http.MethodPost, "/preview", naming, nil).Body.String()
-	labels := url.Values{"do": {"label"}, "about": {id(1, 1)}, "labels": {name + " "}, "had": {name}}
+	labels := url.Values{"do": {"label"}, "about": {id(1, 1)}, "labels": {said(name) + " "}, "had": {said(name)}}
 	found["labelling"] = d.do(http.MethodPost, "/preview", labels, nil).Body.String()
 	found["labels"] = d.get("/act?do=label&id=" + id(1, 2)).Body.String()
 	for _, path := range []string{"/integration?id=", "/act?do=name&id="} { // the id is another one each time

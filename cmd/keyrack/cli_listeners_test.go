@@ -75,10 +75,10 @@ func TestConsoleOfServe(t *testing.T) {
 	v := visit(t, p)
 	for path, want := range map[string]string{
 		"":             "<b>1</b> <span>valid</span>",
-		"integrations": ">1 of them",
-		"settings":     "<bdi>--horizon</bdi></b></div><div><bdi>1h0m0s</bdi></div><div class=\"meta\">environment</div>",
-		"settings?":    "<bdi>--retention-entries</bdi></b></div><div><bdi>7</bdi></div><div class=\"meta\">flag</div>",
-		"settings?a":   "<bdi>KEYRACK_WEBHOOK_SECRET</bdi></b></div><div><bdi>set</bdi></div>",
+		"integrations": ">1 integration",
+		"settings":     "<bdi>--horizon</bdi></b></div><div><code>1h0m0s</code></div><div class=\"meta\">environment</div>",
+		"settings?":    "<bdi>--retention-entries</bdi></b></div><div><code>7</code></div><div class=\"meta\">flag</div>",
+		"settings?a":   "<bdi>KEYRACK_WEBHOOK_SECRET</bdi></b></div><div><code>set</code></div>",
 		"style.css":    "color-scheme",
 	} {
 		if code, page := v.get(path); code != http.StatusOK || !strings.Contains(page, want) {
