@@ -52,7 +52,7 @@ func along(t *testing.T, d string) (points [][2]float64) {
 		command := d[0]
 		end := 1 + strings.IndexAny(d[1:]+"M", "MHVQC")
 		var n []float64
-		for _, field := range strings.Fields(d[1:end]) {
+		for field := range strings.FieldsSeq(d[1:end]) {
 			v, err := strconv.ParseFloat(field, 64)
 			if err != nil {
 				t.Fatalf("%q: %v", d, err)
