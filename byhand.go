@@ -15,6 +15,25 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
+// IssueToken returns the current token of an integration, as Token does, for
+// somebody outside of the process, and journals who got it. by names the caller, such as
+// an API key; it is journalled, so it must not be a person's name. A token is issued only
+// if its verdict is Active; otherwise the error is a *NotActiveError. Other errors are
+// those of Token and Deliver, and then no token is issued.
+func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {
+	token, v, err := r.Token(ctx, integration)
+	if err != nil {
+		return Token{}, v, err
+	}
+	if !v.Active() {
+		return Token{}, v, &NotActiveError{v}
+	}
+	if _, err := r.byHand(ctx, lifecycle.KindIssue, integration, by, r.digest(token)); err != nil {
+		return Token{}, v, err
+	}
+	return token, v, nil
+}
+
 var errNoProber = fmt.Errorf("%w: this Rack has no prober; set Options.Prober, for example to a connector.Client", ErrInvalid)
 
 // EraseBodies erases the bodies of all deliveries about an integration, and with
@@ -60,13 +79,6 @@ func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by 
 		}
 	}
 	return r.takeAbout(ctx, integration, evidence)
-}
-
-// takeAbout takes in evidence about an integration that arrives now.
-func (r *Rack) takeAbout(ctx context.Context, integration string, e lifecycle.Evidence) (Receipt, error) {
-	now := r.clock.Now()
-	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.rules().horizon, integration
-	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
 }
 
 // Settlement is how things are with an integration, as a person found out. What is left

@@ -133,25 +133,6 @@ func (r *Rack) Token(ctx context.Context, id string) (Token, Verdict, error) {
 	return token, v, nil
 }
 
-// IssueToken returns the current token of an integration, as Token does, for
-// somebody outside of the process, and journals who got it. by names the caller, such as
-// an API key; it is journalled, so it must not be a person's name. A token is issued only
-// if its verdict is Active; otherwise the error is a *NotActiveError. Other errors are
-// those of Token and Deliver, and then no token is issued.
-func (r *Rack) IssueToken(ctx context.Context, integration, by string) (Token, Verdict, error) {
-	token, v, err := r.Token(ctx, integration)
-	if err != nil {
-		return Token{}, v, err
-	}
-	if !v.Active() {
-		return Token{}, v, &NotActiveError{v}
-	}
-	if _, err := r.byHand(ctx, lifecycle.KindIssue, integration, by, r.digest(token)); err != nil {
-		return Token{}, v, err
-	}
-	return token, v, nil
-}
-
 // tokenBy returns a token of an integration by its digest, in clear.
 func (r *Rack) tokenBy(ctx context.Context, id string, d lifecycle.Digest) (Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())

@@ -98,6 +98,13 @@ func (r *Rack) Label(ctx context.Context, integration string, set map[string]str
 	return r.takeAbout(ctx, integration, lifecycle.Evidence{Kind: lifecycle.KindLabel, Labels: labels, Unlabel: unlabel, By: by})
 }
 
+// takeAbout takes in evidence about an integration that arrives now.
+func (r *Rack) takeAbout(ctx context.Context, integration string, e lifecycle.Evidence) (Receipt, error) {
+	now := r.clock.Now()
+	e.At, e.Horizon, e.Integration.ID = lifecycle.At(now), r.rules().horizon, integration
+	return r.take(ctx, &taking{id: store.NewEntryID(now), evidence: e})
+}
+
 // labelling returns labels to set and the keys of those to remove as evidence has them. The
 // error is ErrInvalid for what no label may be, for more than 16, and for none; a nil record
 // has no labels yet.

@@ -164,7 +164,7 @@ func (l *listing) pick(rows []row, alarmed map[string]bool) (page []row, more bo
 	return page, len(best) > perPage, matches
 }
 
-// unnamed heads an integration of which nobody has told a name.
+// unnamed heads an integration whose name nobody has told.
 const unnamed = "No name yet"
 
 // item is a row as a list shows it.

@@ -61,7 +61,7 @@ func TestTroubleIsShown(t *testing.T) {
 }
 
 // TestOrphansByTheStoresHorizon: what counts as never announced goes by the horizon that lies in
-// the store, whoever set it.
+// the store, though another instance set it.
 func TestOrphansByTheStoresHorizon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory, sealer := memstore.New(nil), seal.Ephemeral()
