@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/connector"
-	"github.com/keyrack-dev/keyrack/internal/probe"
 	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -20,7 +19,6 @@ const (
 	maxStoreTimeout = 4 * time.Second // Mews gives up on an answer after 5 seconds
 	defaultTakeover = 30 * time.Second
 	defaultPatience = 2 * time.Minute
-	defaultMaxAge   = 24 * time.Hour   // of the evidence behind a Valid, where there is a prober
 	defaultHorizon  = 30 * time.Minute // above the time over which Mews repeats a webhook
 )
 
@@ -155,8 +153,8 @@ func (o *Options) check() error {
 		return refuse("ProbeRate is %v without a Prober, so there are no probes; set Prober, or leave it 0", o.ProbeRate)
 	case p.ProveSince != 0:
 		return refuse("Policy.ProveSince is %d; the Rack sets it, by Prober and TrustDeliveries, so leave it 0", p.ProveSince)
-	case o.Prober != nil && p.MaxAge != 0 && p.MaxAge < probe.Gap:
-		return refuse("Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", p.MaxAge, probe.Gap)
+	case o.Prober != nil && p.MaxAge != 0 && p.MaxAge < settings.LeastMaxAge:
+		return refuse("Policy.MaxAge is %v; with a prober it must be at least %v, the time between two probes of an integration", p.MaxAge, settings.LeastMaxAge)
 	case p.Levels < 0 || p.Levels > 2:
 		return refuse("Policy.Levels is %d; it must be 1 or 2, or 0 for the default", p.Levels)
 	case p.Canceled > lifecycle.CanceledAsk:
@@ -176,7 +174,7 @@ func (o *Options) check() error {
 // maxAge returns the MaxAge of a policy, or its default; 0 means for ever.
 func maxAge(p *Policy, asks bool) time.Duration {
 	if asks && p.MaxAge == 0 {
-		return defaultMaxAge
+		return settings.DefaultMaxAge
 	}
 	return p.MaxAge
 }
@@ -263,18 +261,11 @@ func (r *Rack) follow(ctx context.Context, s settings.Settings) error {
 	if o.Guest {
 		asks, trusts = s.Asks, s.Trusts
 	}
-	next := rules{settings: s, policy: s.Policy, horizon: cmp.Or(s.Horizon, defaultHorizon), asks: asks}
-	p := &next.policy
-	if asks {
-		p.MaxAge = max(cmp.Or(p.MaxAge, defaultMaxAge), probe.Gap)
-		p.Levels = cmp.Or(p.Levels, 2) // a question costs less than a mistake
+	policy, err := s.InForce(ctx, r.store, r.clock.Instant(), asks, trusts, o.Guest)
+	if err != nil {
+		return err
 	}
-	if asks && !trusts {
-		var err error
-		if p.ProveSince, err = settings.ProveSince(ctx, r.store, r.clock.Instant(), o.Guest); err != nil {
-			return fmt.Errorf("keyrack: reading the store: %w", err)
-		}
-	}
+	next := rules{settings: s, policy: policy, horizon: cmp.Or(s.Horizon, defaultHorizon), asks: asks}
 	r.agreed.Store(&next)
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/connector"
+	"github.com/keyrack-dev/keyrack/internal/probe"
+	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/memstore"
 	"github.com/keyrack-dev/keyrack/seal"
@@ -147,6 +149,9 @@ func TestSubscriptionNames(t *testing.T) {
 
 // TestOptionsAtTheirBounds are taken: what the comments allow is allowed.
 func TestOptionsAtTheirBounds(t *testing.T) {
+	if settings.LeastMaxAge != probe.Gap {
+		t.Errorf("the least MaxAge is %v, and the time between two probes %v", settings.LeastMaxAge, probe.Gap)
+	}
 	const day = 24 * time.Hour
 	for _, o := range []keyrack.Options{
 		{

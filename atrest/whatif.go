@@ -2,22 +2,29 @@ package atrest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/digestkey"
 	"github.com/keyrack-dev/keyrack/internal/guard"
+	"github.com/keyrack-dev/keyrack/internal/settings"
 	"github.com/keyrack-dev/keyrack/lifecycle"
+	"github.com/keyrack-dev/keyrack/seal"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
 // Difference is what another policy would have made of the verdicts on an integration's
 // current token.
 type Difference struct {
-	Integration string
+	// Integration and Enterprise have the names that were known last.
+	Integration, Enterprise lifecycle.Named
 	// Since is from when on the verdicts were compared: later than was asked for where the
-	// integration is younger, or the journal was trimmed.
+	// integration is younger, or its journal was trimmed.
 	Since time.Time
+	// Trimmed: the journal was trimmed, and nobody knows what was before Since.
+	Trimmed bool
 	// Changed is for how long which status would have been which other one.
 	Changed map[Change]time.Duration
 }
@@ -25,8 +32,36 @@ type Difference struct {
 // Change is a status, and what another policy would have made of it.
 type Change struct{ Was, Would lifecycle.Status }
 
+// Policy returns the policy by which the application on a store gives its verdicts. change, if
+// it is not nil, changes what the application was told first: what it leaves at zero is the
+// default then, which depends on whether the application asks Mews. The error is ErrSealer if
+// the sealer is not the application's, or the store's, or says that the settings in the store
+// cannot be read.
+func Policy(ctx context.Context, s store.Store, sealer seal.Sealer, change func(*lifecycle.Policy)) (lifecycle.Policy, error) {
+	s, sealer = guard.Store(s, nil), guard.Sealer(sealer)
+	p, err := policy(ctx, s, sealer, change)
+	if err != nil {
+		return p, fmt.Errorf("atrest: reading the policy: %w", err)
+	}
+	return p, nil
+}
+
+func policy(ctx context.Context, s store.Store, sealer seal.Sealer, change func(*lifecycle.Policy)) (p lifecycle.Policy, err error) {
+	if _, err := digestkey.Open(ctx, s, sealer); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return p, err
+	}
+	all, err := settings.Read(ctx, s, sealer)
+	if err != nil {
+		return p, err
+	}
+	if change != nil {
+		change(&all.Policy)
+	}
+	return all.InForce(ctx, s, 0, all.Asks, all.Trusts, true)
+}
+
 // WhatIf folds the journal of every integration from a time to another, and compares the
-// verdicts under two policies, such as the one in use and one that is thought of. It yields
+// verdicts under two policies, such as the one in use ([Policy]) and one that is thought of. It yields
 // a Difference for each integration that was known by the end, in byte order of their ids,
 // and ends at its first error. The evidence is what it was: a policy under which
 // tokens are asked about more often would have had more of it. WhatIf changes nothing.
@@ -59,13 +94,14 @@ type comparison struct {
 // compare compares the verdicts on one integration, and reports whether anything is known of
 // it in that time.
 func (c *comparison) compare(ctx context.Context, stored store.Stored) (d Difference, known bool, err error) {
-	d = Difference{Integration: stored.Integration, Changed: make(map[Change]time.Duration)}
+	d = Difference{Changed: make(map[Change]time.Duration)}
 	record := lifecycle.Record{ID: stored.Integration}
 	at := c.since
 	if stored.BaseVersion > 0 {
 		if record, err = lifecycle.ParseRecord(stored.Base); err != nil {
 			return d, false, err
 		}
+		d.Trimmed = stored.BaseVersion > 1 && record.AsOf() > at
 		at = max(at, record.AsOf())
 		d.Since = at.Time()
 	}
@@ -90,6 +126,7 @@ func (c *comparison) compare(ctx context.Context, stored store.Stored) (d Differ
 		record, _ = record.Apply(evidence)
 	}
 	c.pass(&d, &record, at, c.until)
+	d.Integration, d.Enterprise = lifecycle.Named{ID: stored.Integration, Name: record.Name}, record.Enterprise
 	return d, begun && !d.Since.After(c.until.Time()), nil
 }
 

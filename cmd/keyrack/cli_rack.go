@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/keyrack-dev/keyrack"
+	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/terminal"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/usage"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -103,4 +106,59 @@ func (r *rackSettings) check() error {
 		}
 	}
 	return nil
+}
+
+// change sets flags of the policy, and returns which were set.
+func (r *rackSettings) change(changes []string) (*pflag.FlagSet, error) {
+	flags := pflag.NewFlagSet("policy", pflag.ContinueOnError)
+	before := *r // flags begin with their defaults
+	r.policyFlags(flags)
+	*r = before
+	for _, change := range changes {
+		name, value, _ := strings.Cut(change, "=")
+		flag := flags.Lookup(name)
+		if flag == nil {
+			return nil, usage.Errorf("--policy has %s; a change is one of max-age, levels, reinstated, canceled, canceled-for, grace, assume and assume-after, with = and a value", terminal.Quote(name))
+		}
+		if err := flags.Set(name, value); err != nil {
+			return nil, usage.Errorf("--policy: %s is not a valid value of %s, a %s", terminal.Quote(value), name, flag.Value.Type())
+		}
+	}
+	return flags, nil
+}
+
+// otherPolicy returns a policy with changes.
+func otherPolicy(p lifecycle.Policy, changes []string) (lifecycle.Policy, error) {
+	r := rackSettings{options: keyrack.Options{Policy: p}}
+	for name, is := range canceledPolicies {
+		if is == p.Canceled && name != "" {
+			r.canceled = name
+		}
+	}
+	for name, is := range reinstatedPolicies {
+		if is == p.Reinstated && name != "" {
+			r.reinstated = name
+		}
+	}
+	flags, err := r.change(changes)
+	if err != nil {
+		return p, err
+	}
+	other := &r.options.Policy
+	if canceledPolicies[r.canceled] != lifecycle.CanceledUsable && !flags.Changed("canceled-for") {
+		other.CanceledFor = 0
+	}
+	if !other.Assume && !flags.Changed("assume-after") {
+		other.AssumeAfter = 0
+	}
+	if err := r.check(); err != nil {
+		return p, fmt.Errorf("with --policy: %w", err)
+	}
+	if other.MaxAge < 0 || other.MaxAge > mostAge {
+		return p, usage.Errorf("with --policy: max-age is %v; it must be from %v to %v", other.MaxAge, leastTime, mostAge)
+	}
+	if other.MaxAge != 0 && other.AssumeAfter > other.MaxAge {
+		return p, usage.Errorf("with --policy: assume-after is %v, above max-age (%v), when nothing is assumed anymore", other.AssumeAfter, other.MaxAge)
+	}
+	return *other, nil
 }

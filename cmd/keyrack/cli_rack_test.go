@@ -4,10 +4,13 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyrack-dev/keyrack"
 	"github.com/keyrack-dev/keyrack/cmd/keyrack/internal/storage"
+	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/pgstore"
 )
 
@@ -73,5 +76,28 @@ func TestOptionsHaveFlags(t *testing.T) {
 	}
 	if len(reflect.VisibleFields(reflect.TypeFor[storage.Options]())) != 5 {
 		t.Error("a field was added to storage.Options: give it a flag")
+	}
+}
+
+// TestOtherPolicy: what a change does not name stays, except for what goes with it alone.
+func TestOtherPolicy(t *testing.T) {
+	is := lifecycle.Policy{Canceled: lifecycle.CanceledUsable, CanceledFor: time.Hour, Reinstated: lifecycle.Yes, Assume: true, AssumeAfter: time.Minute, Levels: 2, Grace: time.Second, MaxAge: 48 * time.Hour}
+	for changes, want := range map[string]func(*lifecycle.Policy){
+		"max-age=12h":                    func(p *lifecycle.Policy) { p.MaxAge = 12 * time.Hour },
+		"max-age=0":                      func(p *lifecycle.Policy) { p.MaxAge = 0 },
+		"levels=1":                       func(p *lifecycle.Policy) { p.Levels = 1 },
+		"grace=0":                        func(p *lifecycle.Policy) { p.Grace = 0 },
+		"canceled=invalid":               func(p *lifecycle.Policy) { p.Canceled, p.CanceledFor = lifecycle.CanceledInvalid, 0 },
+		"canceled=asks":                  func(p *lifecycle.Policy) { p.Canceled, p.CanceledFor = lifecycle.CanceledAsk, 0 },
+		"canceled-for=2h":                func(p *lifecycle.Policy) { p.CanceledFor = 2 * time.Hour },
+		"reinstated=keeps":               func(p *lifecycle.Policy) { p.Reinstated = lifecycle.No },
+		"assume=false":                   func(p *lifecycle.Policy) { p.Assume, p.AssumeAfter = false, 0 },
+		"assume-after=0,reinstated=asks": func(p *lifecycle.Policy) { p.AssumeAfter, p.Reinstated = 0, lifecycle.Unset },
+	} {
+		other := is
+		want(&other)
+		if got, err := otherPolicy(is, strings.Split(changes, ",")); err != nil || got != other {
+			t.Errorf("%s: %+v, %v; want %+v", changes, got, err, other)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func verbGroups(env environment, config *layers) []verbGroup {
 		}},
 		{"Work on a store (--store):", []*cobra.Command{
 			newExport(env), newRestore(env), newBackup(env), newDoctor(env), newMigrate(env),
-			newReseal(env), newForget(env), newRetention(env), newLetters(env),
+			newReseal(env), newForget(env), newRetention(env), newWhatIf(env), newLetters(env),
 		}},
 		{"Develop and test (--to any receiver):", []*cobra.Command{
 			newTrigger(env), newReplay(env), newSimulate(env), newMews(env), newGraph(env),

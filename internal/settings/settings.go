@@ -10,6 +10,7 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,6 +171,30 @@ func Differences(before, now Settings) (all []any) {
 	add("levels", was.Levels != is.Levels, was.Levels, is.Levels)
 	add("assume", was.Assume != is.Assume, was.Assume, is.Assume)
 	return all
+}
+
+// The defaults where Mews is asked, and the least age: the time between two questions about
+// one integration.
+const (
+	DefaultMaxAge = 24 * time.Hour
+	defaultLevels = 2 // a question costs less than a mistake
+	LeastMaxAge   = 10 * time.Second
+)
+
+// InForce returns the policy that verdicts go by, where asks says whether Mews is asked, and
+// trusts whether deliveries are taken at their word all the same. The error is the store's.
+func (s *Settings) InForce(ctx context.Context, one store.Store, now lifecycle.Instant, asks, trusts, guest bool) (p lifecycle.Policy, err error) {
+	p = s.Policy
+	if asks {
+		p.MaxAge = max(cmp.Or(p.MaxAge, DefaultMaxAge), LeastMaxAge)
+		p.Levels = cmp.Or(p.Levels, defaultLevels)
+	}
+	if asks && !trusts {
+		if p.ProveSince, err = ProveSince(ctx, one, now, guest); err != nil {
+			return p, fmt.Errorf("keyrack: reading the store: %w", err)
+		}
+	}
+	return p, nil
 }
 
 // ProofRef is where the store has since when tokens need proof, in clear.
