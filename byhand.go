@@ -51,18 +51,6 @@ func (r *Rack) Forget(ctx context.Context, integration string) (Receipt, error) 
 	return r.byHand(ctx, lifecycle.KindForget, integration, "", lifecycle.Digest{})
 }
 
-// ForgetEnterprise forgets all integrations of an enterprise, and returns how
-// many they were. It stops at the first error.
-func (r *Rack) ForgetEnterprise(ctx context.Context, enterprise string) (int, error) {
-	records := r.Enterprise(enterprise)
-	for i, record := range records {
-		if _, err := r.Forget(ctx, record.ID); err != nil {
-			return i, err
-		}
-	}
-	return len(records), nil
-}
-
 // byHand journals something that a person, or a program for one, wants done.
 func (r *Rack) byHand(ctx context.Context, kind lifecycle.Kind, integration, by string, token lifecycle.Digest) (Receipt, error) {
 	integration = r.name(integration)

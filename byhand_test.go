@@ -65,8 +65,10 @@ func TestForgetting(t *testing.T) {
 		defer b.Close()
 		b.deliver(creation("a", "k", lifecycle.Yes))
 		b.deliver(webhook(lifecycle.IntegrationDisabled, "a", nil))
-		if n, err := b.ForgetEnterprise(context.Background(), enterpriseID("H")); n != 1 || err != nil {
-			t.Fatalf("ForgetEnterprise: %d, %v", n, err)
+		for _, record := range b.Enterprise(enterpriseID("H")) {
+			if _, err := b.Forget(context.Background(), record.ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 		b.is("k", lifecycle.Unknown, lifecycle.ReasonUnfamiliar)
 		if records := b.Enterprise(enterpriseID("H")); len(records) != 0 {

@@ -1,11 +1,14 @@
 package keyrack
 
 import (
+	"context"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/join"
+	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 )
@@ -171,4 +174,29 @@ func (r *Rack) Stats() Stats {
 		}
 	}
 	return c
+}
+
+// SubscriptionLags returns how far this Rack's subscriptions are behind the newest entry
+// of the journal, in positions, by name. It does not matter which instance works for
+// them now. It asks the store once for each.
+func (r *Rack) SubscriptionLags(ctx context.Context) (map[string]uint64, error) {
+	r.mu.Lock()
+	names := slices.Collect(maps.Keys(r.running))
+	r.mu.Unlock()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	latest, err := r.JournalEnd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lags := make(map[string]uint64, len(names))
+	for _, name := range names {
+		at, err := r.store.Cursor(ctx, subscription.LeaseName(name))
+		if err != nil {
+			return nil, err
+		}
+		lags[name] = uint64(latest - min(at, latest))
+	}
+	return lags, nil
 }

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/guard"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
-	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -59,6 +56,8 @@ func (c Change) Has(kind ChangeKind) bool {
 
 // SubscribeOptions are the choices of a subscription. The zero value is a good one.
 type SubscribeOptions struct {
+	// Name is the subscription's name, for SubscribeTx. Subscribe is given it.
+	Name string
 	// Kinds are the kinds of change that the handler hears of. Empty means ChangeStatus
 	// alone.
 	Kinds []ChangeKind
@@ -123,15 +122,104 @@ func (s *SubscribeOptions) wants(e Change) bool {
 // ErrInvalid for a name that is empty, blank, not UTF-8 or has control characters, for one
 // that this Rack subscribed under already, or for options that make no sense; or ErrClosed.
 func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error, options *SubscribeOptions) error {
+	var o SubscribeOptions
+	if options != nil {
+		o = *options
+	}
+	if o.Name != "" && o.Name != name {
+		return fmt.Errorf("%w: the subscription has two names, %q and SubscribeOptions.Name %q; leave the latter empty", ErrInvalid, name, o.Name)
+	}
+	o.Name = name
+	if handle == nil {
+		return r.subscribe(o, false, nil)
+	}
+	return r.subscribe(o, false, func(ctx context.Context, e Change, _ store.Progress) error { return handle(ctx, e) })
+}
+
+// SubscribeTx is Subscribe with a handler whose effects lie in the store's own database: it
+// is called within a transaction, in which the effect and the progress of the subscription
+// commit together. So an effect is neither lost nor there twice, whatever dies when. With
+// pgstore, tx is a pgx.Tx of the store's pool:
+//
+//	err := keyrack.SubscribeTx(rack, keyrack.SubscribeOptions{Name: "billing"}, s,
+//		func(ctx context.Context, tx pgx.Tx, c keyrack.Change) error {
+//			_, err := tx.Exec(ctx, "update hotel set active = $2 where id = $1", c.Integration, c.Is == lifecycle.Valid)
+//			return err
+//		})
+//
+// The handler writes through tx alone, and neither commits it nor keeps it. If it returns an
+// error or panics, or the database refuses what it wrote, the transaction is rolled back and
+// the change is tried again, as with Subscribe. Where the changes of more than 256
+// integrations fail, those of others wait. Timeout bounds the transaction. A person who
+// rewinds the subscription, or retries its dead letters, has the handler called again with
+// changes that it had.
+//
+// transactor is the store that the Rack was opened on, or another one on the same database and
+// schema; the error is ErrInvalid for a store that is another one, and those of Subscribe.
+func SubscribeTx[Tx any](r *Rack, options SubscribeOptions, transactor store.Transactor[Tx], handle func(ctx context.Context, tx Tx, c Change) error) error {
+	if transactor == nil || absent(transactor) {
+		return fmt.Errorf("%w: SubscribeTx has no transactor; give it the store, such as a *pgstore.Store", ErrInvalid)
+	}
+	if one, ok := transactor.(interface {
+		Incarnation(context.Context) (string, error)
+	}); ok && r.isAnother(one.Incarnation) {
+		return fmt.Errorf("%w: the transactor of SubscribeTx is not the store that the Rack was opened on", ErrInvalid)
+	}
+	if handle == nil {
+		return r.subscribe(options, true, nil)
+	}
+	return r.subscribe(options, true, func(ctx context.Context, e Change, p store.Progress) error {
+		var own, err error // the handler's; the store's
+		panicked := guard.Panicked(func() {
+			err = transactor.Transact(ctx, p, func(ctx context.Context, tx Tx) error {
+				own = contained(func() error { return handle(ctx, tx, e) })
+				return own
+			})
+		})
+		switch {
+		case own != nil:
+			return own
+		case panicked != nil:
+			err = fmt.Errorf("keyrack: panic of a %T in the store", panicked)
+		case err == nil || errors.Is(err, store.ErrRolledBack):
+			return err
+		}
+		return &subscription.Interrupted{Cause: guard.Foreign("store", err)}
+	})
+}
+
+// isAnother reports whether a store of that incarnation is another than the Rack's.
+func (r *Rack) isAnother(incarnation func(context.Context) (string, error)) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), r.options.storeTimeout())
+	defer cancel()
+	its, err := incarnation(ctx)
+	if err != nil {
+		return false // it will be fenced
+	}
+	ours, err := r.store.Incarnation(ctx)
+	return err == nil && its != ours
+}
+
+// contained makes an error of a handler's panic.
+func contained(handle func() error) (err error) {
+	if v := guard.Panicked(func() { err = handle() }); v != nil {
+		err = fmt.Errorf("keyrack: panic of a %T in the handler", v)
+	}
+	return err
+}
+
+// handler handles a change. Where it is called for an exact subscription, it commits the
+// progress with its effects.
+type handler func(context.Context, Change, store.Progress) error
+
+// subscribe starts a subscription. handle is nil where the caller has none.
+func (r *Rack) subscribe(o SubscribeOptions, exact bool, handle handler) error {
+	name := o.Name
 	if !utf8.ValidString(name) || strings.TrimSpace(name) == "" || strings.ContainsFunc(name, unicode.IsControl) {
 		return fmt.Errorf("%w: the subscription's name is %q; give it one of letters, such as billing, without control characters", ErrInvalid, name)
 	}
 	if handle == nil {
 		return fmt.Errorf("%w: the subscription %q has no handler; give the function that is called with each change", ErrInvalid, name)
-	}
-	var o SubscribeOptions
-	if options != nil {
-		o = *options
 	}
 	if err := o.check(); err != nil {
 		return err
@@ -146,8 +234,13 @@ func (r *Rack) Subscribe(name string, handle func(context.Context, Change) error
 		Name: name, Store: followed{r.store, r}, TTL: r.options.takeover(),
 		Attempts: o.Attempts, Parse: changeOf, Wants: o.wants, News: r.news.Wait, Fork: r.fork, Log: r.log,
 		Handle: func(ctx context.Context, e Change, attempt int) error {
-			return r.handle(ctx, name, &o, handle, e, attempt)
+			return r.handle(ctx, &o, handle, e, attempt, store.Progress{})
 		},
+	}
+	if exact {
+		s.Within = func(ctx context.Context, e Change, attempt int, p store.Progress) error {
+			return r.handle(ctx, &o, handle, e, attempt, p)
+		}
 	}
 	if !o.FromStart {
 		s.Begin = r.end()
@@ -167,13 +260,14 @@ func (r *Rack) end() store.Position {
 }
 
 // handle calls a subscription's handler, and makes an error of a panic.
-func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, handle func(context.Context, Change) error, e Change, attempt int) (err error) {
+func (r *Rack) handle(ctx context.Context, o *SubscribeOptions, handle handler, e Change, attempt int, p store.Progress) (err error) {
 	outer := ctx
-	ctx, began := r.tell.begin(ctx, WorkSubscription, name)
+	ctx, began := r.tell.begin(ctx, WorkSubscription, o.Name)
 	defer func() {
-		h := Handled{Subscription: name, Integration: e.Integration, Entry: e.ID, Attempt: attempt, Age: r.clock.Now().Sub(e.At)}
+		h := Handled{Subscription: o.Name, Integration: e.Integration, Entry: e.ID, Attempt: attempt, Age: r.clock.Now().Sub(e.At)}
+		_, interrupted := errors.AsType[*subscription.Interrupted](err)
 		switch {
-		case err != nil && outer.Err() != nil:
+		case interrupted || err != nil && outer.Err() != nil:
 			h.Failure = "interrupted"
 		case err != nil:
 			h.Failure, h.Dead = fmt.Sprintf("%T", err), attempt >= o.Attempts
@@ -182,35 +276,7 @@ func (r *Rack) handle(ctx context.Context, name string, o *SubscribeOptions, han
 	}()
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	if v := guard.Panicked(func() { err = handle(ctx, e) }); v != nil {
-		err = fmt.Errorf("keyrack: panic of a %T in the handler", v)
-	}
-	return err
-}
-
-// SubscriptionLags returns how far this Rack's subscriptions are behind the newest entry
-// of the journal, in positions, by name. It does not matter which instance works for
-// them now. It asks the store once for each.
-func (r *Rack) SubscriptionLags(ctx context.Context) (map[string]uint64, error) {
-	r.mu.Lock()
-	names := slices.Collect(maps.Keys(r.running))
-	r.mu.Unlock()
-	if len(names) == 0 {
-		return nil, nil
-	}
-	latest, err := r.JournalEnd(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lags := make(map[string]uint64, len(names))
-	for _, name := range names {
-		at, err := r.store.Cursor(ctx, subscription.LeaseName(name))
-		if err != nil {
-			return nil, err
-		}
-		lags[name] = uint64(latest - min(at, latest))
-	}
-	return lags, nil
+	return contained(func() error { return handle(ctx, e, p) })
 }
 
 // control journals what a person wants of a subscription, and does it.
@@ -244,61 +310,4 @@ func (r *Rack) control(ctx context.Context, a *Act, t *taking) (receipt Receipt,
 		return receipt, fmt.Errorf("keyrack: journalled, but not done: %w", err)
 	}
 	return receipt, nil
-}
-
-// newBook returns what has one instance tell, by entries of the journal, what time alone does
-// and that an integration takes the place of another one.
-func newBook(r *Rack) *due.Book {
-	return due.New(due.Options{
-		Now: r.clock.Now, Leases: r.store, Takeover: r.options.takeover(), Patience: r.options.storeTimeout(),
-		IDs: func(yield func(string) bool) {
-			r.view.All(func(record *Record) bool { return yield(record.ID) })
-		},
-		Look: func(id string) (bool, lifecycle.Instant) {
-			record := r.view.Record(id)
-			if record == nil {
-				return false, 0
-			}
-			e, next := record.Untold(&r.rules().policy, r.clock.Instant())
-			_, succeeds := r.place(record)
-			return e.Kind != 0 || succeeds, next
-		},
-		Tell: func(ctx context.Context, id string) error {
-			return errors.Join(r.tellTime(ctx, id), r.tellPlace(ctx, id))
-		},
-	})
-}
-
-// tellTime journals what time alone has made of an integration, if it has.
-func (r *Rack) tellTime(ctx context.Context, id string) error {
-	now := r.clock.Now()
-	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
-		Kind: lifecycle.KindTime, At: lifecycle.At(now), Integration: lifecycle.Named{ID: id},
-	}})
-	return err
-}
-
-// tellPlace journals that an integration took the place of another one, or that another one
-// took its place, if so.
-func (r *Rack) tellPlace(ctx context.Context, id string) error {
-	record := r.view.Record(id)
-	if record == nil {
-		return nil
-	}
-	pair, ok := r.place(record)
-	if !ok {
-		return nil
-	}
-	e := lifecycle.Evidence{Kind: lifecycle.KindSucceeded, Succeeds: pair.Was.ID}
-	if r.options.PassLabels {
-		e.Labels = pair.Was.Labels
-	}
-	_, err := r.takeAbout(ctx, pair.Is.ID, e)
-	return err
-}
-
-// place returns the succession that an integration has a part in and that is not journalled
-// yet, and whether there is one.
-func (r *Rack) place(record *Record) (view.Succession, bool) {
-	return r.view.Succession(record, r.rules().horizon, isOrphan)
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/keyrack-dev/keyrack/internal/due"
 	"github.com/keyrack-dev/keyrack/internal/lease"
 	"github.com/keyrack-dev/keyrack/internal/subscription"
 	"github.com/keyrack-dev/keyrack/internal/trim"
+	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
 	"github.com/keyrack-dev/keyrack/store"
 )
@@ -193,4 +195,61 @@ func (r *Rack) clockIsKnown(ctx context.Context, now lifecycle.Instant) (bool, e
 		r.log.InfoContext(ctx, "trimming waits until the journal has an entry that is between one and two days old by this clock")
 	}
 	return known, nil
+}
+
+// newBook returns what has one instance tell, by entries of the journal, what time alone does
+// and that an integration takes the place of another one.
+func newBook(r *Rack) *due.Book {
+	return due.New(due.Options{
+		Now: r.clock.Now, Leases: r.store, Takeover: r.options.takeover(), Patience: r.options.storeTimeout(),
+		IDs: func(yield func(string) bool) {
+			r.view.All(func(record *Record) bool { return yield(record.ID) })
+		},
+		Look: func(id string) (bool, lifecycle.Instant) {
+			record := r.view.Record(id)
+			if record == nil {
+				return false, 0
+			}
+			e, next := record.Untold(&r.rules().policy, r.clock.Instant())
+			_, succeeds := r.place(record)
+			return e.Kind != 0 || succeeds, next
+		},
+		Tell: func(ctx context.Context, id string) error {
+			return errors.Join(r.tellTime(ctx, id), r.tellPlace(ctx, id))
+		},
+	})
+}
+
+// tellTime journals what time alone has made of an integration, if it has.
+func (r *Rack) tellTime(ctx context.Context, id string) error {
+	now := r.clock.Now()
+	_, err := r.take(ctx, &taking{id: store.NewEntryID(now), evidence: lifecycle.Evidence{
+		Kind: lifecycle.KindTime, At: lifecycle.At(now), Integration: lifecycle.Named{ID: id},
+	}})
+	return err
+}
+
+// tellPlace journals that an integration took the place of another one, or that another one
+// took its place, if so.
+func (r *Rack) tellPlace(ctx context.Context, id string) error {
+	record := r.view.Record(id)
+	if record == nil {
+		return nil
+	}
+	pair, ok := r.place(record)
+	if !ok {
+		return nil
+	}
+	e := lifecycle.Evidence{Kind: lifecycle.KindSucceeded, Succeeds: pair.Was.ID}
+	if r.options.PassLabels {
+		e.Labels = pair.Was.Labels
+	}
+	_, err := r.takeAbout(ctx, pair.Is.ID, e)
+	return err
+}
+
+// place returns the succession that an integration has a part in and that is not journalled
+// yet, and whether there is one.
+func (r *Rack) place(record *Record) (view.Succession, bool) {
+	return r.view.Succession(record, r.rules().horizon, isOrphan)
 }

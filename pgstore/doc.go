@@ -48,6 +48,14 @@
 // often than after every fifth row. For a journal of millions of entries, set its
 // autovacuum_vacuum_scale_factor to 0.02.
 //
+// # Transactions of the application
+//
+// [Store.Transact] is for keyrack.SubscribeTx: a handler writes into the application's own
+// tables with a pgx.Tx, and the subscription's progress commits with that. The progress is
+// written at the end, first the lease's row, so the handler may take its time. An instance
+// that takes over waits for a commit that is under way, and sees what came of it. One whose
+// lease was lost meanwhile is fenced, and what its handler wrote is rolled back.
+//
 // # News
 //
 // News reports that others may have committed. After a commit, never within it, the

@@ -146,6 +146,17 @@ func (allIsWell) Probe(context.Context, keyrack.Token, string) (connector.Answer
 func startRack(ctx context.Context, d *deployment.Deployment, c *pgtest.Cluster, schema string, options *keyrack.Options) (
 	instance deployment.InProcess, end func() error, err error,
 ) {
+	instance, end, err = startInstance(ctx, c, schema, options, func(*pgstore.Store) {})
+	if err != nil {
+		return instance, end, err
+	}
+	return instance, end, d.Subscribe(instance.Rack, 0.002)
+}
+
+// startInstance starts one without subscriptions, and shows its store.
+func startInstance(ctx context.Context, c *pgtest.Cluster, schema string, options *keyrack.Options, show func(*pgstore.Store)) (
+	instance deployment.InProcess, end func() error, err error,
+) {
 	end = func() error { return nil }
 	config, err := pgxpool.ParseConfig(c.Socket("pool_max_conns=3"))
 	if err != nil {
@@ -174,7 +185,8 @@ func startRack(ctx context.Context, d *deployment.Deployment, c *pgtest.Cluster,
 	if err != nil {
 		return instance, end, err
 	}
-	return deployment.InProcess{Rack: rack, Cut: w.cut}, end, d.Subscribe(rack, 0.002)
+	show(s)
+	return deployment.InProcess{Rack: rack, Cut: w.cut}, end, nil
 }
 
 // wires are the connections of an instance, until they are cut.

@@ -15,5 +15,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(instanceVariable) != "" {
 		os.Exit(instance())
 	}
+	if os.Getenv(keeperVariable) != "" {
+		os.Exit(keeper())
+	}
 	os.Exit(m.Run())
 }

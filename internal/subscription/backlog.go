@@ -55,6 +55,7 @@ type backlog[T any] struct {
 	failing map[string]*queue[T] // by integration; the first entry is the one that failed
 	waiting int                  // entries in all queues
 	enough  time.Time            // when the stride ends
+	ahead   ahead                // what is done beyond the cursor, as the store has it; with Within
 }
 
 // obey reads what the operator wants, and rewinds if that is wanted.
@@ -68,6 +69,10 @@ func (b *backlog[T]) obey(ctx context.Context) (paused bool, err error) {
 			return false, err
 		}
 	}
+	if err := b.Store.Shred(ctx, aheadRef(b.Name)); err != nil {
+		return false, err
+	}
+	b.ahead = ahead{}
 	if err := b.Store.Advance(ctx, b.lease, *c.Rewind); err != nil {
 		return false, err
 	}
@@ -85,7 +90,11 @@ func (b *backlog[T]) rejoin(ctx context.Context) error {
 	if forks == b.joined {
 		return nil
 	}
-	if b.read > at || b.kept > at {
+	if b.Within != nil { // what the handler wrote went back with the cursor
+		if err := b.begin(ctx); err != nil {
+			return err
+		}
+	} else if b.read > at || b.kept > at {
 		if err := b.beginAgain(ctx, b.lease, b.read, at); err != nil {
 			return err
 		}
@@ -118,6 +127,9 @@ func (b *backlog[T]) proceed(ctx context.Context) (more bool, err error) {
 		}
 	}
 	for e, err := range b.Store.Journal(ctx, b.read) {
+		if b.Within != nil && len(b.failing) >= maxAhead {
+			return false, nil
+		}
 		if errors.Is(err, store.ErrTrimmed) {
 			return false, b.skip(ctx)
 		}
@@ -144,6 +156,9 @@ func (b *backlog[T]) proceed(ctx context.Context) (more bool, err error) {
 // An entry that cannot be read is wanted: it fails until a version that can read it
 // comes, or it becomes a dead letter.
 func (b *backlog[T]) look(e store.Entry) (waiting[T], bool) {
+	if b.ahead.has(&e) {
+		return waiting[T]{}, false
+	}
 	item, err := b.Parse(e)
 	return waiting[T]{id: e.ID, position: e.Position, item: item, unreadable: err}, err != nil || b.Wants(item)
 }
@@ -220,10 +235,13 @@ func (b *backlog[T]) retry(ctx context.Context, integration string) error {
 		}
 		err := first.unreadable
 		if err == nil {
-			err = b.Handle(ctx, first.item, first.attempts+1)
+			err = b.handle(ctx, integration, q)
 		}
 		if ctx.Err() != nil {
 			return nil // not the handler's failure
+		}
+		if broken, ok := errors.AsType[*Interrupted](err); ok {
+			return broken.Cause
 		}
 		if err != nil {
 			if first.attempts++; first.attempts < b.Attempts {

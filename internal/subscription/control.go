@@ -203,5 +203,5 @@ func Forget(ctx context.Context, s store.Store, name string) error {
 	if err := forgetAfter(ctx, s, name, 0); err != nil {
 		return err
 	}
-	return s.Shred(ctx, controlRef(name), markRef(name))
+	return s.Shred(ctx, controlRef(name), markRef(name), aheadRef(name))
 }

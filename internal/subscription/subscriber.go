@@ -33,6 +33,10 @@ type Subscriber[T any] struct {
 	// Handle calls the handler. It must return soon after its context ends, and must not
 	// panic. Attempt is 1 for the first.
 	Handle func(ctx context.Context, item T, attempt int) error
+	// Within, if it is set, is called instead of Handle. It commits the progress with what the
+	// handler wrote, or neither. An error other than an *Interrupted is the handler's, and
+	// nothing was committed.
+	Within func(ctx context.Context, item T, attempt int, p store.Progress) error
 	// News returns a channel that is closed when the journal may have grown. It is called
 	// before the journal is read, so that no news is missed in between.
 	News func() <-chan struct{}
@@ -62,11 +66,10 @@ func (s *Subscriber[T]) Run(ctx context.Context) {
 
 // work reads the journal as long as the lease holds.
 func (s *Subscriber[T]) work(ctx context.Context, l store.Lease) error {
-	at, err := s.place(ctx, l)
-	if err != nil {
+	b := backlog[T]{Subscriber: s, lease: l, failing: make(map[string]*queue[T])}
+	if err := b.begin(ctx); err != nil {
 		return err
 	}
-	b := backlog[T]{Subscriber: s, lease: l, read: at, kept: at, failing: make(map[string]*queue[T])}
 	for ctx.Err() == nil {
 		news := s.News()
 		wait := time.Second
