@@ -291,18 +291,19 @@ func (r *Rack) Body(ctx context.Context, id store.EntryID, persons bool) ([]byte
 }
 
 // mayNameRequestor reports whether there may be a member of that name, in whatever case and
-// however it is escaped. Most bodies need no second reading.
+// however it is escaped, with a value other than null. Most bodies need no second reading.
 func mayNameRequestor(body []byte) bool {
 	if bytes.IndexByte(body, '\\') >= 0 {
 		return true
 	}
-	for _, q := range []byte("qQ") { // rare: it is not in a GUID
+	nobody := []byte(`Requestor":null`) // as Mews writes that it was no person
+	for _, q := range []byte("qQ") {    // rare: it is not in a GUID
 		for at := 0; ; {
 			i := bytes.IndexByte(body[at:], q)
 			if i < 0 {
 				break
 			}
-			if at += i + 1; at >= 3 && bytes.EqualFold(body[at-3:at], []byte("req")) {
+			if at += i + 1; at >= 3 && bytes.EqualFold(body[at-3:at], []byte("req")) && !bytes.HasPrefix(body[at-3:], nobody) {
 				return true
 			}
 		}

@@ -167,6 +167,18 @@ func TestMayNameRequestor(t *testing.T) {
 	if spared == 0 {
 		t.Error("nothing was spared")
 	}
+	for body, may := range map[string]bool{
+		`{"Data":{"Requestor":null,"IsEnabled":true}}`:               false,
+		`{"Data":{"Requestor":null},"New":{"Requestor":null}}`:       false,
+		`{"Data":{"Requestor":null},"New":{"Requestor":{"Name":1}}}`: true,
+		`{"Data":{"Requestor":null},"New":{"requestor":"somebody"}}`: true,
+		`{"Data":{"Requestor":"null"}}`:                              true,
+		`{"Data":{"Requestor" :null}}`:                               true, // a second reading tells
+	} {
+		if got := keyrack.MayNameRequestor([]byte(body)); got != may {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
 }
 
 // TestAnyPath: with AnyPath the router decides about the path, whatever it has made of it.
