@@ -57,6 +57,7 @@ var rooms = map[string]string{
 	"internal/view":              "lifecycle internal/index",
 	"internal/history":           "store",
 	"internal/striped":           "",
+	"internal/deadline":          "",
 	"internal/notifier":          "",
 	"internal/typed":             "lifecycle",
 	"internal/newname":           "",
@@ -77,7 +78,7 @@ var rooms = map[string]string{
 	"atrest": "lifecycle seal store internal/binding internal/digestkey internal/entry internal/guard internal/join internal/settings internal/stamp internal/subscription",
 
 	"keyrack": "lifecycle events store connector seal internal/binding internal/history internal/entry internal/join internal/view internal/striped internal/notifier " +
-		"internal/annotation internal/clock internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
+		"internal/annotation internal/clock internal/deadline internal/digestkey internal/due internal/guard internal/lease internal/owncall internal/probe internal/seen internal/settings " +
 		"internal/stamp internal/subscription internal/trim internal/typed internal/watch",
 	"console":             "atrest internal/entry internal/guard internal/join internal/typed keyrack lifecycle seal store",
 	"console/browsertest": "", // for tests

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyrack-dev/keyrack/events"
 	"github.com/keyrack-dev/keyrack/internal/binding"
+	"github.com/keyrack-dev/keyrack/internal/deadline"
 	"github.com/keyrack-dev/keyrack/internal/entry"
 	"github.com/keyrack-dev/keyrack/internal/view"
 	"github.com/keyrack-dev/keyrack/lifecycle"
@@ -121,8 +122,9 @@ func (r *Rack) take(ctx context.Context, t *taking) (receipt Receipt, err error)
 	if r.closed.Load() {
 		return Receipt{}, ErrClosed
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.options.storeTimeout())
-	defer cancel()
+	timed := deadline.After(ctx, r.options.storeTimeout())
+	defer timed.Stop()
+	ctx = timed
 	shortenNames(&t.evidence)
 	if t.nameless != nil && t.token.IsZero() {
 		if t.token, err = r.tokenBy(ctx, t.nameless.ID, t.evidence.Token); err != nil && !errors.Is(err, store.ErrNotFound) {
