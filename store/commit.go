@@ -32,22 +32,23 @@ func (id EntryID) IsZero() bool { return id == EntryID{} }
 
 // String returns the id in the usual form, with dashes.
 func (id EntryID) String() string {
-	text, _ := id.MarshalText()
-	return string(text)
+	var text [36]byte
+	return string(id.append(text[:0]))
 }
 
 // MarshalText returns what String returns.
-func (id EntryID) MarshalText() ([]byte, error) {
-	text := make([]byte, 0, 36)
+func (id EntryID) MarshalText() ([]byte, error) { return id.append(nil), nil }
+
+func (id EntryID) append(text []byte) []byte {
 	begin := 0
-	for _, end := range []int{4, 6, 8, 10, 16} {
+	for _, end := range [...]int{4, 6, 8, 10, 16} {
 		if begin > 0 {
 			text = append(text, '-')
 		}
 		text = hex.AppendEncode(text, id[begin:end])
 		begin = end
 	}
-	return text, nil
+	return text
 }
 
 var errEntryID = errors.New("store: an entry id is a UUID with dashes")

@@ -33,7 +33,9 @@ func Seal(sealer seal.Sealer, ref store.Ref, plain []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte{form}, sealed...), nil
+	value := make([]byte, 1, 1+len(sealed))
+	value[0] = form
+	return append(value, sealed...), nil
 }
 
 // Open returns the plain text of a value that was sealed for a place in the store, or by a
