@@ -27,9 +27,14 @@ func presentsOf(p present) Presents {
 	return 1 << i
 }
 
+// shown are the presents that show each of the four.
+var shown = [...]set{showing(Live), showing(Off), showing(CanceledEnabled), showing(CanceledDisabled)}
+
 func (s set) presents() (out Presents) {
-	for rest := uint32(s); rest != 0; rest &= rest - 1 {
-		out |= presentsOf(present(bits.TrailingZeros32(rest)))
+	for i, those := range shown {
+		if s&those != 0 {
+			out |= 1 << i
+		}
 	}
 	return out
 }
@@ -147,10 +152,14 @@ var groups = func() (all [NumLevels][NumReinstating][NumCanceling]uint32) {
 
 // answer reads the answers off the end of each lane, and how many events it misses.
 func answer(end *lanes, lost *[numLanes]uint8, two bool) (a Answers) {
+	var show [numLanes]Presents
+	for i := range end {
+		show[i] = end[i].presents()
+	}
 	for r := range NumReinstating {
 		for c := range NumCanceling {
-			second, fewestTwo := fewest(groups[Two][r][c], end, lost)
-			first, fewestOne := fewest(groups[One][r][c], end, lost)
+			second, fewestTwo := fewest(groups[Two][r][c], &show, lost)
+			first, fewestOne := fewest(groups[One][r][c], &show, lost)
 			if two || fewestOne > fewestTwo {
 				first = second
 			}
@@ -161,17 +170,17 @@ func answer(end *lanes, lost *[numLanes]uint8, two bool) (a Answers) {
 }
 
 // fewest returns what those of some lanes show that miss the fewest events.
-func fewest(some uint32, end *lanes, lost *[numLanes]uint8) (p Presents, least uint8) {
+func fewest(some uint32, show *[numLanes]Presents, lost *[numLanes]uint8) (p Presents, least uint8) {
 	least = 255
 	for ; some != 0; some &= some - 1 {
 		i := bits.TrailingZeros32(some)
 		switch {
-		case end[i] == 0 || lost[i] > least:
+		case show[i] == 0 || lost[i] > least:
 			continue
 		case lost[i] < least:
 			least, p = lost[i], 0
 		}
-		p |= end[i].presents()
+		p |= show[i]
 	}
 	return p, least
 }
