@@ -39,7 +39,7 @@ type Options struct {
 	// if the store ends with the process, and ErrNoSealer otherwise.
 	Sealer seal.Sealer
 	// Prober asks Mews whether a token works; connector.New makes one. With a prober,
-	// every delivery is followed by a question, Valid never outlives Policy.MaxAge (0
+	// every delivery is followed by a probe, Valid never outlives Policy.MaxAge (0
 	// means a day then), and a lost webhook is noticed. Without one, only deliveries and
 	// the application's own reports count.
 	Prober connector.Prober
@@ -84,7 +84,7 @@ type Options struct {
 	// everybody's data: what was set last, by whichever instance, counts for all, and by
 	// default what is zero follows that. A difference is logged.
 	SetDefaults bool
-	// Guest is for what works on a store beside the application, such as a desk's tool. A
+	// Guest is for what works on a store beside the application, such as a support tool. A
 	// guest touches only what it is told to: it sets nothing for others, trims and erases
 	// nothing by itself, asks Mews about nothing but what [Rack.Probe] names, and verdicts
 	// are those that the application would give. Its Retention is for its own [Rack.Trim]; what

@@ -88,7 +88,7 @@ func (a asked) Alarm(ctx context.Context, what probe.Alarm) {
 // Now returns the Rack's time.
 func (a asked) Now() time.Time { return a.rack.clock.Now() }
 
-// Asking tells the Telemetry of a question.
+// Asking tells the Telemetry of a probe.
 func (a asked) Asking(ctx context.Context, id string) (context.Context, func(connector.Answer, error)) {
 	ctx, began := a.rack.tell.begin(ctx, WorkProbe, "")
 	return ctx, func(answer connector.Answer, err error) { a.rack.tell.probed(began, id, answer, err) }
@@ -96,7 +96,7 @@ func (a asked) Asking(ctx context.Context, id string) (context.Context, func(con
 
 // signOfLife notes that Mews sends General Webhooks for an integration. That does not prove
 // that its token works, because no document says when Mews stops. If the verdict is not
-// Valid, it is worth a question.
+// Valid, it is worth a probe.
 func (r *Rack) signOfLife(id string) {
 	if r.schedule != nil && id != "" && !r.CheckIntegration(id).Active() {
 		r.schedule.Hint(id)

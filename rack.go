@@ -106,7 +106,7 @@ type Rack struct {
 	schedule   *probe.Schedule // nil without a prober
 	due        *due.Book       // what time alone will change
 	watches    *watch.Watches  // the contexts of While
-	trouble    atomic.Bool     // Mews refuses this instance's questions, whatever the token
+	trouble    atomic.Bool     // Mews refuses this instance's probes, whatever the token
 	watched    chan seenAnswer
 	ruled      time.Time // when the store's settings were last looked at; tail's alone
 	misruled   bool      // they could not be read, which was told

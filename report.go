@@ -121,13 +121,13 @@ func (r *Rack) report(ctx context.Context, o seenAnswer) (Receipt, error) {
 	}
 	receipt, err := r.take(ctx, &t)
 	if err == nil && e.Answer != lifecycle.Accepted && r.schedule != nil {
-		r.schedule.Vouch(record.ID) // the answer to its own question will want a witness
+		r.schedule.Vouch(record.ID) // the answer to its own probe will want a witness
 	}
 	return receipt, err
 }
 
 // tries reports whether a call is to be made although the verdict is Unknown: without a
-// prober the application's own calls are the questions. A token that may be somebody
+// prober the application's own calls take the place of probes. A token that may be somebody
 // else's is never sent.
 func (r *Rack) tries(record *Record, v Verdict, call *outbound) bool {
 	switch {
@@ -179,8 +179,8 @@ func overtaken(record *Record, e *lifecycle.Evidence) bool {
 func settles(e *lifecycle.Evidence) bool { return e.Answer != lifecycle.Unattributed }
 
 // wonder has Mews asked where an answer that was overtaken contradicts the verdict. What
-// may be the later all the same is worth a question a minute, a 401 one as soon as
-// questions may be put, and what is certainly the older one an hour.
+// may be the later all the same is worth a probe a minute, a 401 one as soon as
+// probes may be sent, and what is certainly the older one an hour.
 func (r *Rack) wonder(ctx context.Context, record *Record, e *lifecycle.Evidence, slack time.Duration) (Receipt, error) {
 	status := record.Verdict(e.Token, &r.rules().policy, e.At).Status
 	accepted := e.Answer == lifecycle.Accepted

@@ -61,7 +61,7 @@ const (
 	WorkEvidence Work = "evidence"
 	// WorkStore is a call of the store.
 	WorkStore Work = "store"
-	// WorkProbe is a question to Mews.
+	// WorkProbe is a probe: a request that asks Mews about a token.
 	WorkProbe Work = "probe"
 	// WorkSubscription is a call of a subscription's handler.
 	WorkSubscription Work = "subscription"
@@ -123,7 +123,7 @@ var storeResults = []struct {
 	{context.DeadlineExceeded, "timeout"}, {context.Canceled, "canceled"},
 }
 
-// Probed is a question that was put to Mews.
+// Probed is a probe, and what came of it.
 type Probed struct {
 	Integration string
 	// Kind, Class and Status are fit for a label. Class says why there was no
@@ -134,7 +134,7 @@ type Probed struct {
 	Took   time.Duration
 }
 
-// Result names what came of the question in a few words that are fit for a label:
+// Result names what came of the probe in a few words that are fit for a label:
 // the answer's Kind, or the Class where there was none.
 func (p Probed) Result() string {
 	if p.Kind == connector.Silent {

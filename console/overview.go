@@ -131,7 +131,7 @@ func (h *Handler) overview(r *request) {
 // wants lists what a person should look at first.
 func (p *overviewPage) wants(c *counts, orphans, contradictions, unread, dead int) {
 	for _, one := range []count{
-		{N: c.trouble, Text: "in trouble", Href: "./integrations?trouble=yes", Advice: "Mews refuses questions whatever the token: the ClientToken is dead, or there is trouble at Mews. These verdicts stay as they were."},
+		{N: c.trouble, Text: "in trouble", Href: "./integrations?trouble=yes", Advice: "Mews refuses probes whatever the token: the ClientToken is dead, or there is trouble at Mews. These verdicts stay as they were."},
 		{N: c.reasons[lifecycle.ReasonDisputed], Text: "disputed", Href: "./integrations?reason=disputed", Advice: "Two enterprises or two integrations seem to own one token."},
 		{N: c.reasons[lifecycle.ReasonDeletedAccepted], Text: "deleted, and yet accepted", Href: "./integrations?reason=deleted_but_accepted", Advice: "The deletion may be forged, or Mews is late."},
 		{N: c.alarms, Text: "with an unanswered alarm", Href: "./integrations?alarm=open", Advice: "Evidence contradicted what was known, and nothing has settled it since."},

@@ -73,7 +73,7 @@ func sentence(v keyrack.Verdict, now time.Time) string {
 		text += " Best guess: " + v.Guess().String() + "."
 	}
 	if v.Trouble {
-		text += " Mews refuses questions at the moment whatever the token, so this is what it was before."
+		text += " Mews refuses probes at the moment, whatever the token, so this is what it was before."
 	}
 	if v.Assumed {
 		text += " This is assumed, as the policy allows."

@@ -14,7 +14,7 @@
 //	keyrack.delivery.duration      a webhook's request, to its answer
 //	keyrack.evidence.duration      evidence taken in, by kind, action and outcome
 //	keyrack.store.duration         calls of the store, by method and result
-//	keyrack.probe.duration         questions to Mews, by result
+//	keyrack.probe.duration         probes, by result
 //	keyrack.subscription.duration  calls of a subscription's handler
 //	keyrack.subscription.age       how old a change was after its handler
 //

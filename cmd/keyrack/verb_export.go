@@ -134,7 +134,7 @@ Without FILE, accept does the same with what the store holds already: a dump tha
 pg_restore put into PostgreSQL, or what .restore of SQLite did. Sidecars may run meanwhile.
 
 Nobody knows what happened after the backup was made. So every integration is Unknown
-(forked) but those that are deleted, until Mews's answer to a question, a 200 of your own
+(forked) but those that are deleted, until Mews's answer to a probe, a 200 of your own
 calls, or a person says how it is. A sidecar that asks Mews asks about all of them anew.
 Where none does, say that all is as it was with keyrack settle --all --as-of-backup. An
 accept that is cut off is run again.

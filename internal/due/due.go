@@ -1,4 +1,4 @@
-// Package due has time tell what it does: integrations come in, each with the instant at
+// Package due notices what time alone does: integrations come in, each with the instant at
 // which its verdict may change by itself, and a call comes out for each that has changed.
 //
 // Of all instances one makes the calls, the one that holds the lease of the name "time".

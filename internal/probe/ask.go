@@ -13,9 +13,9 @@ import (
 	"github.com/keyrack-dev/keyrack/store"
 )
 
-// ask puts one integration's question to Mews, and takes the answer in. The record's
+// ask probes one integration, and takes the answer in. The record's
 // generation goes with it: a delivery that comes meanwhile makes the answer void, and
-// asks its own question.
+// sends its own probe.
 func (s *Schedule) ask(ctx context.Context, w *wait) {
 	s.mu.Lock()
 	tried := w.attempts
@@ -48,7 +48,7 @@ func (s *Schedule) ask(ctx context.Context, w *wait) {
 	s.tellNobody(ctx)
 }
 
-// longestPause is the longest time between two questions about a 401 that nobody can
+// longestPause is the longest time between two probes about a 401 that nobody can
 // attribute.
 const longestPause = 15 * time.Minute
 
@@ -105,7 +105,7 @@ func (s *Schedule) put(ctx context.Context, w *wait, tried int) (said lifecycle.
 	return e.Answer, 0, true
 }
 
-// probe puts a question, to a prober whose panics and clock are not trusted.
+// probe asks a prober whose panics and clock are not trusted.
 func (s *Schedule) probe(ctx context.Context, id string, token lifecycle.Token, enterprise string) connector.Answer {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -125,7 +125,7 @@ func (s *Schedule) probe(ctx context.Context, id string, token lifecycle.Token, 
 	return answer
 }
 
-// hintAgain is how long a hint about an integration is worth no further question.
+// hintAgain is how long a hint about an integration is worth no further probe.
 const hintAgain = time.Hour
 
 // Hint asks about an integration if something was heard of it that its verdict does not

@@ -1,5 +1,5 @@
 // Package probe decides which integration to ask Mews about, when, and what a 401
-// means. It reads records, puts questions to a [connector.Prober], and hands the
+// means. It reads records, has a [connector.Prober] ask Mews, and hands the
 // answers back as evidence; it keeps nothing that a restart may not lose. Whom it works
 // for is behind [Owner].
 //

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// class is a kind of question, the most urgent first.
+// class is a kind of probe, the most urgent first.
 type class int
 
 const (
@@ -35,7 +35,7 @@ type wait struct {
 	place int // in its heap; -1: in none
 
 	asked      time.Time    // when the latest request began
-	firsts     [3]time.Time // when the latest first questions were put
+	firsts     [3]time.Time // when the latest first probes were sent
 	generation uint64       // of the record that the following is about
 	attempts   int          // in a row without an answer that settles
 	refusals   int          // in a row that settled, against the deliveries

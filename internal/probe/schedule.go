@@ -35,7 +35,7 @@ type Owner interface {
 	Alarm(ctx context.Context, what Alarm)
 	// Now returns the time. It never goes back.
 	Now() time.Time
-	// Asking is told of a question before it is put, and returns the context in which
+	// Asking is told of a probe before it is sent, and returns the context in which
 	// to put it and what to call with the answer.
 	Asking(ctx context.Context, id string) (context.Context, func(connector.Answer, error))
 }
@@ -44,7 +44,7 @@ type Owner interface {
 type Alarm int
 
 const (
-	// Trouble: questions are refused whatever the token, so no 401 says anything.
+	// Trouble: probes are refused whatever the token, so no 401 says anything.
 	Trouble Alarm = iota
 	// TroubleOver: a 200 was seen.
 	TroubleOver
@@ -66,7 +66,7 @@ type Options struct {
 	Prober   connector.Prober
 	Leases   Leases
 	MaxAge   func() time.Duration // every answer is renewed before it is older
-	Rate     float64              // the budget of questions of all integrations together, a second
+	Rate     float64              // the budget of probes of all integrations together, a second
 	Takeover time.Duration        // how long the lease of the name "probe" lasts
 	Patience time.Duration        // bounds one call of Leases
 	Log      *slog.Logger
@@ -74,11 +74,11 @@ type Options struct {
 }
 
 const (
-	// Gap is the least time between two questions about one integration.
+	// Gap is the least time between two probes of one integration.
 	Gap = 10 * time.Second
 
-	atOnce  = 8                // questions under way
-	timeout = 20 * time.Second // of one question
+	atOnce  = 8                // probes under way
+	timeout = 20 * time.Second // of one probe
 	// away is how long the receiver may be gone before what Mews sent meanwhile may be
 	// lost for good, so that everything is asked anew.
 	away = 5 * time.Minute
@@ -88,7 +88,7 @@ const (
 // Run running.
 type Schedule struct {
 	Options
-	between time.Duration // two questions about different integrations
+	between time.Duration // two probes of different integrations
 	wake    chan struct{}
 	alive   lifecycle.Instant // when this instance last led; lead's alone
 	kept    lifecycle.Instant // what the store keeps of the sweep; lead's alone
@@ -101,9 +101,9 @@ type Schedule struct {
 	attribution attribution
 	witness     string         // whom the inquiry waits for
 	touched     []string       // by a trouble, in the order in which they are asked
-	round       int            // of questions in a trouble
-	heard       time.Time      // when the latest question was put that Mews answered, with a 200 or a 401
-	pressing    map[*wait]bool // whose questions got no answer while their tokens are not Valid
+	round       int            // of probes in a trouble
+	heard       time.Time      // when the latest probe was sent that Mews answered, with a 200 or a 401
+	pressing    map[*wait]bool // whose probes got no answer while their tokens are not Valid
 	knock       time.Time      // when one of them is asked, whatever its back-off
 	next        time.Time      // of the budget
 	pace        time.Time      // of what is asked once a minute
@@ -215,7 +215,7 @@ func (s *Schedule) excuse(id string) {
 func (s *Schedule) classOf(w *wait, record *lifecycle.Record, q lifecycle.Question) class {
 	switch {
 	case q.First && w.attempts == 0 && proved(record), returns(record, q) && len(s.attribution.works) > 0:
-		return proven // forged questions do not hold it up
+		return proven // forged deliveries do not hold it up
 	case w.attempts > 0:
 		return again
 	case q.First:
@@ -450,7 +450,7 @@ func (s *Schedule) takeTouched(now time.Time) (*wait, time.Duration) {
 	return nil, time.Minute
 }
 
-// idle takes an integration out of the queue, if no question about it is under way.
+// idle takes an integration out of the queue, if no probe of it is under way.
 func (s *Schedule) idle(id string) *wait {
 	w := s.queue.wait(id)
 	if w.inFlight || s.Owner.Record(id) == nil {
@@ -460,7 +460,7 @@ func (s *Schedule) idle(id string) *wait {
 	return w
 }
 
-// start notes that a question is put.
+// start notes that a probe is sent.
 func (s *Schedule) start(w *wait, now time.Time) {
 	if w.class == first || w.class == proven {
 		w.firsts = [...]time.Time{w.firsts[1], w.firsts[2], now}

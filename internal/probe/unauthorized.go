@@ -152,7 +152,7 @@ func (s *Schedule) accepted(ctx context.Context, id string, began time.Time) {
 // integrations alone get no answer, the others get theirs more often in all but small fleets.
 const silence = 40 * time.Second
 
-// answeredAgain has all asked at once whose questions got no answer, if an answer to a
+// answeredAgain has all asked at once whose probes got no answer, if an answer to a
 // question of this time is the first one after a silence. s.mu is held.
 func (s *Schedule) answeredAgain(last, began time.Time) {
 	if began.Sub(last) >= silence {
@@ -177,7 +177,7 @@ func (s *Schedule) resume(which func(*wait) bool) {
 func (s *Schedule) settle(ctx context.Context, q *inquiry) {
 	record := s.Owner.Record(q.id)
 	if record == nil || record.Generation != q.generation {
-		return // a delivery came: it asks a question of its own
+		return // a delivery came: it sends a probe of its own
 	}
 	key, ok := record.Key(q.token)
 	began := lifecycle.At(q.began)
@@ -211,7 +211,7 @@ func (s *Schedule) settle(ctx context.Context, q *inquiry) {
 	}
 }
 
-// holds reports whether a question has to wait: its 401 would come between the two 200s
+// holds reports whether a probe has to wait: its 401 would come between the two 200s
 // that the inquiry is waiting for. So many 401s are attributed one after the other, each
 // within seconds. s.mu is held.
 func (s *Schedule) holds(w *wait) bool {
@@ -269,7 +269,7 @@ func (s *Schedule) pursue() {
 	}
 }
 
-// holdFor is how long a question waits that would come between an inquiry's.
+// holdFor is how long a probe waits that would come between an inquiry's.
 const holdFor = 2 * time.Second
 
 // longestUnasked takes that integration out of the queue which worked when a trouble began
@@ -308,7 +308,7 @@ func (s *Schedule) Heard(ctx context.Context, id string, began time.Time) {
 	s.accepted(ctx, id, began)
 }
 
-// Vouch has a witness asked at once, beside the question about an integration whose token
+// Vouch has a witness asked at once, beside the probe of an integration whose token
 // the application saw a 401 for: unless somebody else worked a moment ago.
 func (s *Schedule) Vouch(id string) {
 	s.mu.Lock()

@@ -29,7 +29,7 @@ type Introspection struct {
 	// Guess is always valid or invalid.
 	Guess   lifecycle.Status `json:"guess"`
 	Assumed bool             `json:"assumed"`
-	// Trouble: Mews refuses questions whatever the token, and the status is what it was
+	// Trouble: Mews refuses probes whatever the token, and the status is what it was
 	// before.
 	Trouble     bool            `json:"trouble"`
 	State       lifecycle.State `json:"state"`

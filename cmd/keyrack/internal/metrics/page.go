@@ -36,7 +36,7 @@ func (m *Metrics) writeCounts(w *promWriter) {
 
 	w.family("keyrack_answer_seconds", "histogram", "From the arrival of a webhook to its answer. Mews gives up after 5 s.")
 	w.histogram("keyrack_answer_seconds", &m.took)
-	w.family("keyrack_probe_seconds", "histogram", "From a question to Mews to its answer.")
+	w.family("keyrack_probe_seconds", "histogram", "From a probe to its answer.")
 	w.histogram("keyrack_probe_seconds", &m.asked)
 	w.family("keyrack_store_seconds", "histogram", "Calls of the store. Of an iteration, only the time spent in the store.")
 	m.mu.Lock()
