@@ -4,11 +4,12 @@
 //
 //   - [Subscriptions], [Pause], [Resume], [Rewind] and [Unsubscribe] control the
 //     subscriptions of the application's Racks, wherever they run.
-//   - [DeadLetters] and [DiscardDeadLetters] list and remove the changes that a
-//     subscription's handler failed at.
+//   - [DeadLetters], [RetryDeadLetters] and [DiscardDeadLetters] list, try again and remove
+//     the changes that a subscription's handler failed at.
 //   - [Export] and [Restore] copy integrations from one store into another, of whatever
 //     kind.
 //   - [Examine] looks for inconsistencies.
+//   - [WhatIf] says for how long another policy would have given another status.
 //   - [Reseal] seals everything with the newest key.
 //
 // All functions are safe for concurrent use. They contain the store that they are given,

@@ -23,7 +23,7 @@ import (
 
 var (
 	// ErrExport: the input is not an export, or one that a newer version wrote.
-	ErrExport = errors.New("atrest: not an export of keyrack's, or one of a newer version")
+	ErrExport = errors.New("atrest: not a keyrack export, or one of a newer version; make one with this version's export")
 	// ErrSealer: the sealer is not the one with which the store, or the store that was
 	// exported, was begun.
 	ErrSealer = digestkey.ErrSealer
