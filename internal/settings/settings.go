@@ -150,7 +150,8 @@ func Agree(ctx context.Context, s store.Store, sealer seal.Sealer, given Setting
 	return now, before, fmt.Errorf("keyrack: keeping the settings: %w", store.ErrConflict)
 }
 
-// Differences returns which settings differ, by name and with both values, for a log.
+// Differences returns which settings differ, by name and with both values, for a log. Choices
+// are in the words of the command's flags.
 func Differences(before, now Settings) (all []any) {
 	was, is := before.kept(), now.kept()
 	add := func(name string, differs bool, was, is any) {
@@ -166,8 +167,11 @@ func Differences(before, now Settings) (all []any) {
 	duration("canceled for", was.CanceledFor, is.CanceledFor)
 	duration("grace", was.Grace, is.Grace)
 	duration("assume after", was.AssumeAfter, is.AssumeAfter)
-	add("canceled", was.Canceled != is.Canceled, was.Canceled, is.Canceled)
-	add("reinstated", was.Reinstated != is.Reinstated, was.Reinstated, is.Reinstated)
+	word := func(name string, was, is uint8, words ...string) {
+		add(name, was != is, words[min(int(was), len(words)-1)], words[min(int(is), len(words)-1)])
+	}
+	word("canceled", was.Canceled, is.Canceled, "invalid", "usable", "asks", "unknown to this version")
+	word("reinstated", was.Reinstated, is.Reinstated, "asks", "keeps", "sets", "unknown to this version")
 	add("levels", was.Levels != is.Levels, was.Levels, is.Levels)
 	add("assume", was.Assume != is.Assume, was.Assume, is.Assume)
 	return all

@@ -2,7 +2,9 @@ package settings_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,5 +99,20 @@ func TestUnread(t *testing.T) {
 	}
 	if kept, err := settings.Read(t.Context(), s, sealer); kept != given || err != nil {
 		t.Errorf("kept is %+v, %v", kept, err)
+	}
+}
+
+// TestDifferences: a person reads them in the log.
+func TestDifferences(t *testing.T) {
+	before := settings.Settings{Age: time.Hour}
+	now := settings.Settings{Age: 2 * time.Hour, Policy: lifecycle.Policy{Canceled: lifecycle.CanceledUsable, Reinstated: lifecycle.No, Levels: 2}}
+	got := fmt.Sprint(settings.Differences(before, now)...)
+	want := fmt.Sprint("retention age", "2h0m0s, was 1h0m0s", "canceled", "usable, was invalid", "reinstated", "keeps, was asks", "levels", "2, was 0")
+	if got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	now.Policy.Canceled = 99 // of a later version
+	if got := fmt.Sprint(settings.Differences(before, now)...); !strings.Contains(got, "unknown to this version, was invalid") {
+		t.Errorf("%s", got)
 	}
 }
