@@ -181,7 +181,7 @@ func Differences(before, now Settings) (all []any) {
 // one integration.
 const (
 	DefaultMaxAge = 24 * time.Hour
-	defaultLevels = 2 // a question costs less than a mistake
+	defaultLevels = 2 // a probe costs less than a mistake
 	LeastMaxAge   = 10 * time.Second
 )
 
