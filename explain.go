@@ -104,7 +104,8 @@ func (r *Rack) ExplainAt(ctx context.Context, integration string, at store.Posit
 // which it counts that nothing came since the journal was trimmed; 0 for none.
 func (r *Rack) fold(ctx context.Context, integration string, counts func(store.Entry) bool, at lifecycle.Instant) (e Explanation, err error) {
 	id := r.name(integration)
-	if r.view.Record(id) == nil {
+	latest := r.view.Record(id)
+	if latest == nil {
 		return e, ErrNotFound
 	}
 	stored, err := r.store.Load(ctx, id)
@@ -120,7 +121,7 @@ func (r *Rack) fold(ctx context.Context, integration string, counts func(store.E
 	}
 	known := stored.BaseVersion > 0 && at != 0 && record.AsOf() <= at
 	r.answers.Flush()
-	var entries []store.Entry
+	entries := make([]store.Entry, 0, min(latest.Version, defaultRetentionEntries))
 	last := -1
 	for one, err := range join.History(ctx, r.store, id, store.EntryID{}, r.spelled.Of(id)...) {
 		if err != nil {
@@ -136,6 +137,7 @@ func (r *Rack) fold(ctx context.Context, integration string, counts func(store.E
 	if last < 0 && !known {
 		return Explanation{Since: e.Since}, ErrNotFound
 	}
+	e.Changes = make([]Change, 0, last+1)
 	for _, one := range entries[:last+1] {
 		c, err := changeOf(one)
 		if err != nil {
@@ -165,6 +167,7 @@ func (r *Rack) explain(ctx context.Context, record *Record, token lifecycle.Dige
 		e.Probe = ProbeState(r.schedule.State(record.ID))
 	}
 	r.answers.Flush() // so that it is known how the latest were answered
+	e.Changes = make([]Change, 0, min(record.Version, defaultRetentionEntries))
 	for c, err := range r.History(ctx, record.ID) {
 		if err != nil {
 			return e, fmt.Errorf("keyrack: reading the journal: %w", err)

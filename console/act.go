@@ -302,7 +302,7 @@ func (t *ticket) shownAt(id store.EntryID) string {
 // did says that an act was done, on the page that the visitor comes to from its confirmation.
 // It says so only of an entry that the journal has.
 func (r *request) did(c *keyrack.Change) string {
-	if c.ID.String() != r.URL.Query().Get("did") || !entry.ByHand(c.Evidence.Kind) {
+	if r.done == "" || !entry.ByHand(c.Evidence.Kind) || c.ID.String() != r.done {
 		return ""
 	}
 	if o := c.Decision.Outcome; o != lifecycle.Applied {

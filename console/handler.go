@@ -125,6 +125,7 @@ type request struct {
 	visitor Visitor
 	session bool
 	root    string // leads to where the handler is mounted
+	done    string // the entry of what the visitor has just done, as the query has it
 	now     time.Time
 }
 
@@ -137,7 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
 	name, rooted := strings.CutPrefix(req.URL.Path, "/")
-	r := &request{Request: req, w: w, now: time.Now(), root: "./" + strings.Repeat("../", strings.Count(name, "/"))}
+	r := &request{Request: req, w: w, now: time.Now(), done: req.URL.Query().Get("did"), root: "./" + strings.Repeat("../", strings.Count(name, "/"))}
 	if !rooted {
 		http.Error(w, "The address of this page ends with a slash.", http.StatusNotFound)
 		return

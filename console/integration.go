@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -138,26 +139,25 @@ type link struct{ Href, Text string }
 func (h *Handler) integration(r *request) {
 	query := r.URL.Query()
 	id := query.Get("id")
-	e, err := h.rack.Explain(r.Context(), id)
+	p := integrationPage{Prober: h.options.Prober, Past: query.Get("at") != ""}
+	var e keyrack.Explanation
+	at, err := strconv.ParseUint(query.Get("at"), 10, 64)
+	now := r.now
+	switch {
+	case !p.Past:
+		e, err = h.rack.Explain(r.Context(), id)
+	case err != nil:
+		err = keyrack.ErrNotFound
+	default:
+		e, err = h.rack.ExplainAt(r.Context(), id, store.Position(at))
+		p.Then, now = momentOf(e.At, r.now), e.At
+	}
 	if err != nil {
 		r.failed(err)
 		return
 	}
-	all, now := e.Changes, r.now
-	p := integrationPage{Prober: h.options.Prober, Present: integrationHref(e.Record.ID)}
-	var at uint64
-	if text := query.Get("at"); text != "" {
-		if at, err = strconv.ParseUint(text, 10, 64); err != nil {
-			r.failed(keyrack.ErrNotFound)
-			return
-		}
-		if e, err = h.rack.ExplainAt(r.Context(), id, store.Position(at)); err != nil {
-			r.failed(err)
-			return
-		}
-		p.Past, p.Then, now = true, momentOf(e.At, r.now), e.At
-	}
 	record := &e.Record
+	p.Present = integrationHref(record.ID)
 	title := plain(record.Enterprise.Name, inList)
 	if title == "" {
 		title = plain(record.Name, inList)
@@ -202,40 +202,74 @@ func (h *Handler) integration(r *request) {
 		p.Offers = h.offers(r, url.Values{"id": {record.ID}}, all...)
 		p.Probe, p.Asked, p.Due = e.Probe, momentOf(e.Probe.Asked, r.now), momentOf(e.Probe.Due, r.now)
 	}
-	for i := range slices.Backward(all) {
+	for i := range e.Changes {
 		if p.Did == "" {
-			p.Did = r.did(&all[i])
+			p.Did = r.did(&e.Changes[i])
 		}
 	}
-	p.timeline(h, r, all, store.Position(at))
+	if err := p.timeline(h, r, h.since(r, &e), store.Position(at)); err != nil {
+		r.failed(err)
+		return
+	}
 	r.show(http.StatusOK, "integration.html", p)
 }
 
+// since returns the changes of an explanation, and those after it if it is of the past.
+func (h *Handler) since(r *request, e *keyrack.Explanation) iter.Seq2[keyrack.Change, error] {
+	return func(yield func(keyrack.Change, error) bool) {
+		for i := range e.Changes {
+			if !yield(e.Changes[i], nil) {
+				return
+			}
+		}
+		if n := len(e.Changes); n > 0 && r.URL.Query().Get("at") != "" {
+			for c, err := range h.rack.HistoryAfter(r.Context(), e.Record.ID, e.Changes[n-1].ID) {
+				if !yield(c, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // timeline fills in the entries, newest first: those before a position that the query names.
-func (p *integrationPage) timeline(h *Handler, r *request, all []keyrack.Change, at store.Position) {
+// Of a long history it holds no more than a page.
+func (p *integrationPage) timeline(h *Handler, r *request, history iter.Seq2[keyrack.Change, error], at store.Position) error {
 	query := url.Values{"id": {r.URL.Query().Get("id")}}
 	if p.Past {
 		query.Set("at", strconv.FormatUint(uint64(at), 10))
 	}
-	end := len(all)
-	if before, err := strconv.ParseUint(r.URL.Query().Get("before"), 10, 64); err == nil {
-		end = 0
-		for end < len(all) && all[end].Position != 0 && uint64(all[end].Position) < before {
-			end++
-		}
+	before, err := strconv.ParseUint(r.URL.Query().Get("before"), 10, 64)
+	paged := err == nil
+	if paged {
 		p.Home = "./integration?" + query.Encode() + "#timeline"
 	}
-	start := max(0, end-entriesPerPage)
-	for i := end - 1; i >= start; i-- {
-		e := h.event(r, &all[i])
+	page := make([]keyrack.Change, 0, 2*entriesPerPage)
+	for c, err := range history {
+		if err != nil {
+			return err
+		}
+		if paged && (c.Position == 0 || uint64(c.Position) >= before) {
+			break
+		}
+		if len(page) == 2*entriesPerPage {
+			page = slices.Delete(page, 0, entriesPerPage)
+		}
+		page = append(page, c)
+	}
+	more := len(page) > entriesPerPage
+	page = page[max(0, len(page)-entriesPerPage):]
+	for i := range slices.Backward(page) {
+		e := h.event(r, &page[i])
 		e.At = strings.TrimPrefix(e.At, "./integration") // this page: it has to stay small
-		e.Current = p.Past && all[i].Position == at
+		e.Current = p.Past && page[i].Position == at
 		p.Events = append(p.Events, e)
 	}
-	if start > 0 {
-		query.Set("before", strconv.FormatUint(uint64(all[start].Position), 10))
+	if more {
+		query.Set("before", strconv.FormatUint(uint64(page[0].Position), 10))
 		p.Older = "./integration?" + query.Encode() + "#timeline"
 	}
+	return nil
 }
 
 func (r *request) key(k *lifecycle.Key) key {

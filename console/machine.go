@@ -64,9 +64,9 @@ const drawn = 12
 // machineOf draws the machine with the path that the changes took, which end in now.
 func machineOf(changes []keyrack.Change, now lifecycle.State) machine {
 	m := machine{Now: words(now.String())}
-	var taken []keyrack.Change
-	for _, c := range changes {
-		if c.Decision.From != c.Decision.To {
+	var taken []*keyrack.Change // a history may be long, so none is copied
+	for i := range changes {
+		if c := &changes[i]; c.Decision.From != c.Decision.To {
 			taken = append(taken, c)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 )
 
 // TestWeight: the page of one integration weighs at most 30 kB with everything that it
@@ -27,6 +29,45 @@ func TestWeight(t *testing.T) {
 		t.Logf("hotel %d: %d bytes, and %d that it loads", n, page, loads)
 		if page+loads > 30_000 {
 			t.Errorf("hotel %d: %d bytes", n, page+loads)
+		}
+	}
+}
+
+// TestLongHistory: the page of an integration with as many entries as are kept by default takes
+// less than 2 MB of memory, and a little more where it folds all of them anew. The page of one
+// entry does not depend on how many there are.
+func TestLongHistory(t *testing.T) {
+	d := newDesk(t, nil)
+	d.deliver(created(1, ordinary))
+	entries := 1000
+	if testkit.Race {
+		entries = 200 // its memory is not a program's
+	}
+	for n := range entries - 1 {
+		d.deliver(later([]string{"IntegrationDisabled", "IntegrationEnabled"}[n%2], 1))
+	}
+	for path, limit := range map[string]uint64{
+		"/integration?id=" + id(1, 1):                               2_000_000,
+		"/integration?id=" + id(1, 1) + fmt.Sprint("&at=", entries): 2_500_000,
+		"/integration?id=" + id(1, 1) + "&at=50":                    2_000_000,
+		"/integration?id=" + id(1, 1) + "&did=none":                 2_000_000,
+		"/entry?id=" + id(1, 1) + "&at=100":                         200_000,
+	} {
+		var grew []uint64
+		var before, after runtime.MemStats
+		for range 11 {
+			runtime.ReadMemStats(&before)
+			w := d.get(path)
+			runtime.ReadMemStats(&after)
+			grew = append(grew, after.TotalAlloc-before.TotalAlloc)
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s: %d", path, w.Code)
+			}
+		}
+		slices.Sort(grew)
+		t.Logf("%s: %d kB of memory", path, grew[len(grew)/2]/1000)
+		if grew[len(grew)/2] > limit {
+			t.Errorf("%s takes %d bytes of memory", path, grew[len(grew)/2])
 		}
 	}
 }

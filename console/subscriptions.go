@@ -47,7 +47,7 @@ func (h *Handler) subscriptions(r *request) {
 		return
 	}
 	p := subscriptionsPage{frame: r.frame("subscriptions", "Subscriptions")}
-	if r.URL.Query().Has("did") {
+	if r.done != "" {
 		p.Did = h.didLately(r, max(first, last-min(window, last)))
 	}
 	for _, s := range all {
