@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/keyrack-dev/keyrack/internal/subscription"
+	"github.com/keyrack-dev/keyrack/internal/testkit"
 	"github.com/keyrack-dev/keyrack/store"
 )
 
@@ -69,7 +70,11 @@ func (d *database) progress(ctx context.Context, p store.Progress) error {
 // TestExactlyOnce: whatever fails, and whenever the worker dies and another one takes over,
 // what the handler writes is there once, in order for each integration.
 func TestExactlyOnce(t *testing.T) {
-	for seed := range uint64(150) {
+	seeds := uint64(150)
+	if testkit.Race {
+		seeds = 8
+	}
+	for seed := range seeds {
 		sitting(t, func(d desk) {
 			random, chance := rand.New(rand.NewPCG(seed, 0)), rand.New(rand.NewPCG(seed, 1)) // the latter is the database's
 			trouble := true
