@@ -165,3 +165,68 @@ func labelsOf(n int) map[string]string {
 	}
 	return all
 }
+
+// TestImportsWhoseTokensWereSwapped: a person has mixed up the tokens of twenty hotels in pairs,
+// and the application calls with them, before Mews is asked and ever after. Its 200s show that a
+// token works and not whose it is: none is Valid for the wrong hotel, not for an instant, however
+// often it calls.
+func TestImportsWhoseTokensWereSwapped(t *testing.T) {
+	const hotels = 20
+	name := func(n int) string { return fmt.Sprint("hotel ", n) }
+	for _, calls := range []int{1, 5} {
+		for _, away := range []bool{false, true} {
+			probing(t, newOracle(), func(b bench) {
+				b.oracle.set(func(o *oracle) {
+					o.silent = away
+					for n := range hotels {
+						o.works[tokenText(name(n))] = enterpriseID(name(n))
+					}
+				})
+				look := func(when string) {
+					b.Helper()
+					for n := range hotels {
+						if v := b.Check(tokenText(name(n))); v.Active() && v.Enterprise != enterpriseID(name(n)) {
+							b.Fatalf("%s, after %d calls, away %v: the token of %s is Valid for another's", when, calls, away, name(n))
+						}
+					}
+				}
+				call := func() {
+					for n := range hotels {
+						for range calls {
+							if _, err := b.Report(b.Context(), answered(name(n), 200, 0)); err != nil {
+								b.Error(err)
+							}
+						}
+					}
+					look("at the calls")
+				}
+				for n := range hotels {
+					i := keyrack.Import{
+						Integration: lifecycle.Named{ID: integrationID(name(n))}, Enterprise: lifecycle.Named{ID: enterpriseID(name(n))},
+						Token: keyrack.NewToken(tokenText(name(n ^ 1))),
+					}
+					if _, err := b.Import(b.Context(), i); err != nil {
+						b.Fatal(err)
+					}
+					look("at the import")
+				}
+				for _, later := range []time.Duration{0, 50 * time.Millisecond, time.Second, 31 * time.Second, 5 * time.Minute} {
+					settle(later)
+					look("before the call")
+					call()
+				}
+				b.oracle.set(func(o *oracle) { o.silent = false })
+				for range 5 {
+					settle(time.Minute)
+					look("when Mews answers")
+					call()
+				}
+				settle(time.Hour)
+				look("an hour later")
+				for n := range hotels {
+					b.is(name(n), lifecycle.Unknown, lifecycle.ReasonDisputed)
+				}
+			})
+		}
+	}
+}

@@ -176,8 +176,10 @@ func (r *Record) open(k *Key) bool {
 	case k.Answer == NoAnswer, k.Answer == Withdrawn, k.Answer == Unattributed, k.Answer == RejectedOnce, k.Doubt != 0, k.Generation != r.Generation:
 		return true
 	}
-	// An answer to the application does not say whose the token is.
-	return k.Proved == 0 && k.Answer == Accepted && k.Probed != r.Generation
+	// An answer to the application does not say whose the token is. Before the first delivery
+	// the generation does not tell that it was the only one.
+	return k.Proved == 0 && k.Answer == Accepted &&
+		(k.Probed != r.Generation || r.Generation == 0 && k.Dispute == noCause && r.Basis.Kind == KindReport)
 }
 
 // lastQuestion asks about the tokens that a deleted integration left, until they are
