@@ -80,14 +80,14 @@ func (o *output) raw(v json.RawMessage) error {
 	return o.printf("%s\n", bytes.TrimSpace(b.Bytes()))
 }
 
-// list writes rows that are JSON already, for programs. For people it calls text.
-func (o *output) list(rows []json.RawMessage, text func() error) error {
+// list writes rows for programs. For people it calls text.
+func list[T any](o *output, rows []T, text func() error) error {
 	switch o.format {
 	case formatJSON:
 		return o.value(rows)
 	case formatJSONL:
 		for _, r := range rows {
-			if err := o.raw(r); err != nil {
+			if err := o.value(r); err != nil {
 				return err
 			}
 		}

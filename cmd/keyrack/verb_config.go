@@ -118,17 +118,10 @@ func (l *layers) list(flags *pflag.FlagSet) (all []configured) {
 }
 
 func (l *layers) tell(verb *cobra.Command, all []configured, o *output) error {
-	switch o.format {
-	case formatJSON:
-		return o.value(all)
-	case formatJSONL:
-		for _, s := range all {
-			if err := o.value(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return list(o, all, func() error { return l.table(verb, all, o) })
+}
+
+func (l *layers) table(verb *cobra.Command, all []configured, o *output) error {
 	file := "no settings file; set one with --config or KEYRACK_CONFIG"
 	if l.name != "" {
 		file = "file: " + l.name
@@ -279,17 +272,10 @@ func (w *whatIf) compare(ctx context.Context, s store.Store, ring storage.KeyRin
 }
 
 func (w *whatIf) tell(all []difference) error {
-	switch w.output.format {
-	case formatJSON:
-		return w.output.value(all)
-	case formatJSONL:
-		for _, d := range all {
-			if err := w.output.value(d); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return list(&w.output, all, func() error { return w.table(all) })
+}
+
+func (w *whatIf) table(all []difference) error {
 	var t terminal.Table
 	t.Titles("INTEGRATION", "HOTEL", "SINCE", "WAS", "WOULD BE", "MINUTES")
 	rows := 0

@@ -239,17 +239,10 @@ func (i *importing) look(ctx context.Context, line *importedLine) error {
 
 // tell prints the result.
 func (i *importing) tell(account []importedLine) error {
-	switch i.output.format {
-	case formatJSON:
-		return i.output.value(append([]importedLine{}, account...))
-	case formatJSONL:
-		for _, line := range account {
-			if err := i.output.value(line); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return list(&i.output, append([]importedLine{}, account...), func() error { return i.table(account) })
+}
+
+func (i *importing) table(account []importedLine) error {
 	var t terminal.Table
 	t.Titles("LINE", "INTEGRATION", "OUTCOME", "TOKEN", "MEWS")
 	for _, line := range account {

@@ -112,7 +112,7 @@ func (s *selection) list(ctx context.Context) error {
 }
 
 func (s *selection) tell(rows []json.RawMessage) error {
-	return s.output.list(rows, func() error { return s.table(rows) })
+	return list(&s.output, rows, func() error { return s.table(rows) })
 }
 
 // table prints the integrations for people.

@@ -150,7 +150,7 @@ func settleAll(ctx context.Context, b *backend, o *output, said api.SettleReques
 		}
 		query.Set("after", page.Next)
 	}
-	return o.list(rows, func() error { return o.printf("%d integrations are as the backup has them\n", len(rows)) })
+	return list(o, rows, func() error { return o.printf("%d integrations are as the backup has them\n", len(rows)) })
 }
 
 func newLabel(env environment) *cobra.Command {

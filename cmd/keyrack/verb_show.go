@@ -220,7 +220,7 @@ func (l *looking) history(ctx context.Context, id string, limit int) error {
 			break
 		}
 	}
-	return l.output.list(rows, func() error {
+	return list(&l.output, rows, func() error {
 		for _, raw := range rows {
 			e, err := client.Decode[api.Change](raw)
 			if err != nil {

@@ -92,7 +92,7 @@ func tellSubscriptions(out *output, answer json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	return out.list(raw.Subscriptions, func() error { return subscriptionsTable(out, raw.Subscriptions) })
+	return list(out, raw.Subscriptions, func() error { return subscriptionsTable(out, raw.Subscriptions) })
 }
 
 // subscriptionsTable prints the subscriptions for people.
