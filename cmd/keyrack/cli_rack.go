@@ -127,18 +127,21 @@ func (r *rackSettings) change(changes []string) (*pflag.FlagSet, error) {
 	return flags, nil
 }
 
-// otherPolicy returns a policy with changes.
-func otherPolicy(p lifecycle.Policy, changes []string) (lifecycle.Policy, error) {
-	r := rackSettings{options: keyrack.Options{Policy: p}}
-	for name, is := range canceledPolicies {
-		if is == p.Canceled && name != "" {
-			r.canceled = name
+// wordOf returns the word for a choice, of those that a flag takes.
+func wordOf[C comparable](words map[string]C, choice C) string {
+	for word, is := range words {
+		if is == choice && word != "" {
+			return word
 		}
 	}
-	for name, is := range reinstatedPolicies {
-		if is == p.Reinstated && name != "" {
-			r.reinstated = name
-		}
+	return ""
+}
+
+// otherPolicy returns a policy with changes.
+func otherPolicy(p lifecycle.Policy, changes []string) (lifecycle.Policy, error) {
+	r := rackSettings{
+		options:  keyrack.Options{Policy: p},
+		canceled: wordOf(canceledPolicies, p.Canceled), reinstated: wordOf(reinstatedPolicies, p.Reinstated),
 	}
 	flags, err := r.change(changes)
 	if err != nil {
