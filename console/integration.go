@@ -80,7 +80,12 @@ func (h *Handler) event(r *request, c *keyrack.Change) event {
 // nobody has told.
 func (h *Handler) hotel(id string) string {
 	record, _ := h.rack.Record(id)
-	return plain(cmp.Or(record.Enterprise.Name, record.Name), inList)
+	return hotelOf(record.Enterprise.Name, record.Name)
+}
+
+// hotelOf returns what a hotel is called: the enterprise, or else the integration.
+func hotelOf(enterprise, integration string) string {
+	return cmp.Or(plain(enterprise, inList), plain(integration, inList))
 }
 
 func tone(o lifecycle.Outcome) string {
@@ -158,13 +163,7 @@ func (h *Handler) integration(r *request) {
 	}
 	record := &e.Record
 	p.Present = integrationHref(record.ID)
-	title := plain(record.Enterprise.Name, inList)
-	if title == "" {
-		title = plain(record.Name, inList)
-	}
-	if title == "" {
-		title = unnamed
-	}
+	title := cmp.Or(hotelOf(record.Enterprise.Name, record.Name), unnamed)
 	p.frame = r.frame("integrations", title)
 	p.ID, p.Name = plain(record.ID, inFull), plain(record.Name, inFull)
 	p.Hotel, p.Enterprise, p.Service = plain(record.Enterprise.Name, inFull), plain(record.Enterprise.ID, inFull), plain(record.Service.Name, inFull)

@@ -176,18 +176,14 @@ type item struct {
 }
 
 func (r *request) item(one *row) item {
+	hotel, name := plain(one.enterpriseName, inList), plain(one.name, inList)
 	i := item{
-		Href: integrationHref(one.id), ID: plain(one.id, inList),
-		Title: plain(one.enterpriseName, inList), Name: plain(one.name, inList),
+		Href: integrationHref(one.id), ID: plain(one.id, inList), Title: cmp.Or(hotel, name, unnamed),
 		Status: one.status.String(), Reason: words(one.reason.String()), State: words(one.state.String()),
 		Trouble: one.trouble, Evidence: momentOf(one.evidence.Time(), r.now), Arrived: momentOf(one.arrived.Time(), r.now),
 	}
-	switch {
-	case i.Title != "":
-	case i.Name != "":
-		i.Title, i.Name = i.Name, ""
-	default:
-		i.Title = unnamed
+	if hotel != "" {
+		i.Name = name
 	}
 	return i
 }

@@ -201,7 +201,7 @@ func (h *Handler) health(r *request, p *overviewPage) (dead int) {
 			subs.Text = number(len(all)) + ", the slowest " + number(int(lag)) + " behind"
 		}
 		if subs.Bad = dead > 0; subs.Bad {
-			subs.Text += "; " + map[bool]string{true: "1 dead letter", false: number(dead) + " dead letters"}[dead == 1]
+			subs.Text += "; " + several(dead, "dead letter", "dead letters")
 		}
 	}
 	p.Health = []check{st, journal, view, probes, subs}

@@ -51,7 +51,7 @@ func (h *Handler) subscriptions(r *request) {
 		p.Did = h.didLately(r, max(first, last-min(window, last)))
 	}
 	for _, s := range all {
-		one := subscriptionItem{Name: plain(s.Name, inList), Position: number(int(s.Position)), Lag: entries(last - min(s.Position, last)), Paused: s.Paused, N: s.Dead}
+		one := subscriptionItem{Name: plain(s.Name, inList), Position: number(int(s.Position)), Lag: several(int(last-min(s.Position, last)), "entry", "entries"), Paused: s.Paused, N: s.Dead}
 		one.Offers = h.subscriptionOffers(r, &s)
 		if s.Dead > 0 {
 			letters, err := atrest.DeadLetters(r.Context(), h.store, s.Name)
@@ -72,14 +72,6 @@ func (h *Handler) subscriptions(r *request) {
 		p.All = append(p.All, one)
 	}
 	r.show(http.StatusOK, "subscriptions.html", p)
-}
-
-// entries says a number of entries.
-func entries(n store.Position) string {
-	if n == 1 {
-		return "1 entry"
-	}
-	return number(int(n)) + " entries"
 }
 
 // whatAt names the evidence of an entry of the journal.

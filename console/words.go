@@ -239,3 +239,11 @@ func number(n int) string {
 	}
 	return text
 }
+
+// several says a number of things, by the word for one and that for more.
+func several(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + more
+}
