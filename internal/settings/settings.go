@@ -177,7 +177,7 @@ func Differences(before, now Settings) (all []any) {
 	return all
 }
 
-// The defaults where Mews is asked, and the least age: the time between two questions about
+// The defaults where Mews is asked, and the least age: the time between two probes of
 // one integration.
 const (
 	DefaultMaxAge = 24 * time.Hour
